@@ -1,0 +1,1 @@
+"""Library of the respiratory-scan pipeline: usable without the numbered stages."""

@@ -1,0 +1,1 @@
+"""Scans and where they come from: readers, folder layouts, splits, preprocessing and phantoms."""

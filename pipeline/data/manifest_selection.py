@@ -1,0 +1,178 @@
+"""Which rows of a manifest CSV are scans of the run, and what they are called there."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pipeline.data.csv_rows import read_rows
+from pipeline.data.scans import TEST, TRAIN, VALID, Scan, Warn, warn_python
+from pipeline.engine.errors import DataError, did_you_mean
+
+Split = Literal["train", "valid", "test"]
+
+
+class ManifestSelection(BaseModel):
+    """Rows of some sets, with their labels mapped to class names.
+
+    sets: {set name in the manifest: "xray" | "ct"}.
+    labels: {label or glob in the manifest: class name}; an exact name wins over a glob, then the first that
+        fits. Rows of the sets whose label fits none are left out, with a warning.
+    split_column: the column that names a published split, with split_values mapping its words to train, valid
+        and test. Rows without one go to train, unless their patient is in test or valid: those are left out,
+        counted and warned of. Without split_column the scans come with split "".
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sets: dict[str, Literal["xray", "ct"]] = Field(min_length=1)
+    labels: dict[str, str] = Field(min_length=1)
+    split_column: str | None = None
+    split_values: dict[str, Split] = {"train": "train", "valid": "valid", "test": "test"}
+    set_column: str = "set"
+    image_column: str = "image"
+    label_column: str = "label"
+    patient_column: str = "patient_id"
+
+    @model_validator(mode="after")
+    def _split_needs_a_test(self) -> ManifestSelection:
+        if self.split_column is not None and TEST not in self.split_values.values():
+            raise ValueError(f"split_values of {self.split_column!r} names no test")
+        return self
+
+    def class_of(self, label: str) -> str | None:
+        """The class name of a manifest label, None where it is not selected."""
+        if label in self.labels:
+            return self.labels[label]
+        return next((name for pattern, name in self.labels.items() if fnmatchcase(label, pattern)), None)
+
+
+def read_manifest(
+    csv: Path,
+    root: Path,
+    selection: list[ManifestSelection] | tuple[ManifestSelection, ...],
+    warn: Warn = warn_python,
+) -> list[Scan]:
+    """The selected rows as scans, in the manifest's order within each selection.
+
+    csv: a table with the columns that the selections name. root: what its image paths are relative to. A
+    scan's id is that path, its source the set. Raises DataError: no such column, set or label
+    (did-you-mean), a split word without a meaning, an image selected twice, or none of the images on disk.
+    """
+    rows = read_rows(csv)
+    scans: list[Scan] = []
+    for chosen in selection:
+        scans.extend(_selected(rows, chosen, csv, root, warn))
+    _refuse_repeats(scans, csv)
+    if scans and not any(scan.path.is_file() for scan in scans):
+        raise DataError(
+            f"{csv}: none of its {len(scans)} selected images is under {root} (first: {scans[0].id}).",
+            "Give --data the folder that the manifest's paths are relative to.",
+        )
+    return scans
+
+
+def _selected(
+    rows: list[dict[str, str]], chosen: ManifestSelection, csv: Path, root: Path, warn: Warn
+) -> list[Scan]:
+    _check_names(rows, chosen, csv)
+    scans, without_class = [], 0
+    for row in rows:
+        modality = chosen.sets.get(row[chosen.set_column])
+        if modality is None:
+            continue
+        name = chosen.class_of(row[chosen.label_column])
+        if name is None:
+            without_class += 1
+            continue
+        image = row[chosen.image_column]
+        scans.append(
+            Scan(
+                id=Path(image).as_posix(),
+                path=root / image,
+                modality=modality,
+                label=name,
+                patient_id=row.get(chosen.patient_column, ""),
+                split=_split_of(row, chosen, csv),
+                source=row[chosen.set_column],
+            )
+        )
+    if without_class:
+        warn(
+            f"{csv.name}: {without_class} rows of {', '.join(chosen.sets)} have labels not selected; "
+            "they are left out."
+        )
+    return scans if chosen.split_column is None else _place_rows_without_split(scans, chosen, csv, warn)
+
+
+def _place_rows_without_split(
+    scans: list[Scan], chosen: ManifestSelection, csv: Path, warn: Warn
+) -> list[Scan]:
+    held_out = {scan.patient_id for scan in scans if scan.split in (TEST, VALID)} - {""}
+    placed, to_train, dropped = [], 0, 0
+    for scan in scans:
+        if scan.split:
+            placed.append(scan)
+        elif scan.patient_id in held_out:
+            dropped += 1
+        else:
+            to_train += 1
+            placed.append(
+                Scan(scan.id, scan.path, scan.modality, scan.label, scan.patient_id, TRAIN, scan.source)
+            )
+    if to_train or dropped:
+        warn(
+            f"{csv.name}: {to_train + dropped} rows of {', '.join(chosen.sets)} have no split; "
+            f"{to_train} go to train, {dropped} are left out (their patient is in test or valid)."
+        )
+    return placed
+
+
+def _split_of(row: dict[str, str], chosen: ManifestSelection, csv: Path) -> str:
+    word = row[chosen.split_column] if chosen.split_column else ""
+    if word and word not in chosen.split_values:
+        raise DataError(
+            f"{csv}: {chosen.split_column} is {word!r}, split_values has no meaning for it."
+            + did_you_mean(word, chosen.split_values),
+            "Add it to split_values.",
+        )
+    return chosen.split_values[word] if word else ""
+
+
+def _check_names(rows: list[dict[str, str]], chosen: ManifestSelection, csv: Path) -> None:
+    columns = list(rows[0])
+    wanted = [chosen.set_column, chosen.image_column, chosen.label_column]
+    for column in wanted + ([chosen.split_column] if chosen.split_column else []):
+        if column not in columns:
+            raise DataError(
+                f"{csv}: no column {column!r}." + did_you_mean(column, columns),
+                f"Its columns: {', '.join(columns)}.",
+            )
+    sets = {row[chosen.set_column] for row in rows}
+    for name in chosen.sets:
+        if name not in sets:
+            raise DataError(
+                f"{csv}: no rows of set {name!r}." + did_you_mean(name, sets),
+                f"Its sets: {', '.join(sorted(sets))}.",
+            )
+    labels = {row[chosen.label_column] for row in rows if row[chosen.set_column] in chosen.sets}
+    for pattern in chosen.labels:
+        if not any(label == pattern or fnmatchcase(label, pattern) for label in labels):
+            raise DataError(
+                f"{csv}: no label fits {pattern!r} in {', '.join(chosen.sets)}."
+                + did_you_mean(pattern, labels),
+                f"Labels there: {', '.join(sorted(labels))}.",
+            )
+
+
+def _refuse_repeats(scans: list[Scan], csv: Path) -> None:
+    seen: set[str] = set()
+    for scan in scans:
+        if scan.id in seen:
+            raise DataError(
+                f"{csv}: {scan.id} is selected twice.", "Give each image one row and one selection."
+            )
+        seen.add(scan.id)

@@ -1,0 +1,72 @@
+"""The index of a run's scans: one row a scan, in the order of every array that s01 writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.data.scans import SPLITS, Scan
+from pipeline.engine.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("id", "modality", "row", "label", "split", "patient_id", "source", "pixel_sha1")
+TEXT_COLUMNS = tuple(name for name in COLUMNS if name != "row")
+
+
+@dataclass(frozen=True)
+class ModalityIndex:
+    """The scans of one modality, in the row order of its arrays.
+
+    ids, patients, sources, splits: ``(N,)`` str; labels: ``(N,)`` int8, 1 = the positive class. A scan
+    without a patient id is a patient of its own.
+    """
+
+    modality: str
+    ids: np.ndarray
+    labels: np.ndarray
+    splits: np.ndarray
+    patients: np.ndarray
+    sources: np.ndarray
+
+    def rows(self, split: str) -> np.ndarray:
+        """Row numbers of a split, ``(n,)`` int64."""
+        return np.flatnonzero(self.splits == split)
+
+
+def index_frame(scans: list[Scan], pixel_hashes: dict[str, str]) -> pd.DataFrame:
+    """Table of the scans that were read, rows numbered within each modality."""
+    import pandas as pd
+
+    counters: dict[str, int] = {}
+    rows = []
+    for scan in scans:
+        row = counters[scan.modality] = counters.get(scan.modality, -1) + 1
+        rows.append((scan.id, scan.modality, row, scan.label, scan.split, scan.patient_id, scan.source,
+                     pixel_hashes[scan.id]))  # fmt: skip
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def modality_index(frame: pd.DataFrame, modality: str, positive_class: str) -> ModalityIndex:
+    """The rows of one modality.
+
+    Raises:
+        DataError: the modality has no scan, or a split lacks one of the two classes.
+    """
+    mine = frame[frame["modality"] == modality].sort_values("row")
+    if mine.empty:
+        raise DataError(f"The run has no {modality} scan.", "Add some, or leave the modality's stages out.")
+    ids = mine["id"].to_numpy(str)
+    patients = mine["patient_id"].to_numpy(str)
+    unknown = np.char.str_len(patients) == 0
+    patients = np.where(unknown, np.char.add("scan:", ids), patients)
+    labels = (mine["label"].to_numpy(str) == positive_class).astype(np.int8)
+    splits = mine["split"].to_numpy(str)
+    for split in SPLITS:
+        if len(np.unique(labels[splits == split])) != 2:
+            raise DataError(f"{modality}, {split}: both classes are needed to train and to judge.",
+                            "Add scans, or change the split fractions.")  # fmt: skip
+    return ModalityIndex(modality, ids, labels, splits, patients, mine["source"].to_numpy(str))

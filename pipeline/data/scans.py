@@ -1,0 +1,49 @@
+"""What the pipeline knows of one scan before its pixels are read."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+XRAY = "xray"
+CT = "ct"
+MODALITIES = (XRAY, CT)
+
+TRAIN = "train"
+VALID = "valid"
+TEST = "test"
+SPLITS = (TRAIN, VALID, TEST)
+
+COVID = "COVID"
+NON_COVID = "Non_COVID"
+CLASS_NAMES = (COVID, NON_COVID)
+
+Warn = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One image file with what its data set says of it.
+
+    id: unique in its data set, the path relative to the root with forward slashes.
+    modality: "xray" or "ct" ("" only in an inspection that was not told).
+    label: class name.
+    patient_id: "" where unknown.
+    split: "train", "valid", "test", or "" where none is given yet.
+    source: the set, site or machine that it comes from; "" where unknown.
+    """
+
+    id: str
+    path: Path
+    modality: str
+    label: str
+    patient_id: str = ""
+    split: str = ""
+    source: str = ""
+
+
+def warn_python(message: str) -> None:
+    """The default of every `warn` parameter: a Python warning. Stages pass `context.warn`."""
+    warnings.warn(message, UserWarning, stacklevel=3)

@@ -1,0 +1,1 @@
+"""The stage engine: contract, configuration, manifests, planning, running and committing."""

@@ -1,0 +1,46 @@
+"""How a run was called, so that a refusal can print a command that works as it stands."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ENTRY = ("python", "run_pipeline.py")
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """The arguments that every command about one run repeats."""
+
+    run_dir: Path
+    source: Path | None = None
+    data: Path | None = None
+    overrides: tuple[str, ...] = ()
+    flags: frozenset[str] = frozenset()
+
+    def run(
+        self,
+        first: str | None = None,
+        last: str | None = None,
+        only: Sequence[str] = (),
+        force: bool = False,
+    ) -> str:
+        """Return the ``run`` command over a selection of short ids."""
+        words = [*ENTRY, "run"]
+        if self.source is not None:
+            words += ["-c", str(self.source)]
+        words += ["--out", str(self.run_dir)]
+        if self.data is not None:
+            words += ["--data", str(self.data)]
+        for override in self.overrides:
+            words += ["--set", override]
+        words += [f"--{flag}" for flag in sorted(self.flags)]
+        if first is not None and first == last:
+            only = (first,)
+        elif first is not None:
+            words += ["--from", first, *(["--to", last] if last else [])]
+        for name in only:
+            words += ["--only", name]
+        return shlex.join([*words, *(["--force"] if force else [])])

@@ -1,0 +1,1 @@
+"""Metrics, intervals, paired comparisons and figures of binary scan classifiers."""

@@ -1,0 +1,34 @@
+"""How every evaluation figure looks: colours that colour-blind readers tell apart, and the blank axes."""
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+# Okabe & Ito 2008; yellow left out, too faint on white
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINES = ("-", "--", "-.", ":", "-", "--", "-.")
+TITLES = {"xray": "X-ray", "ct": "CT", "paired": "Paired"}
+GRAY = "#666666"
+
+
+def new_figure(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure of rows × columns axes, each width × height inches, drawn by Agg without pyplot's state."""
+    figure = Figure(figsize=(columns * width, rows * height), layout="constrained", dpi=120)
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, list(axes.flat)
+
+
+def title_of(modality: str) -> str:
+    """A modality's name for people."""
+    return TITLES.get(modality, modality.replace("_", " "))
+
+
+def label_of(metric: str) -> str:
+    """A metric's name for people."""
+    shortened = {"auc": "AUC", "ppv": "PPV", "npv": "NPV", "f1": "F1", "mcc": "MCC", "brier": "Brier score"}
+    shortened["class_wise_mean_accuracy"] = "Class-wise mean accuracy"
+    return shortened.get(metric, metric.replace("_", " ").capitalize())

@@ -1,0 +1,101 @@
+"""The dense networks of the multi-modal, multi-task pipeline, width for width as tabled.
+
+Every model and layer is named, so that equal seeds give equal ``.h5`` bytes. A network that ends in one
+logit also names its ``features`` layer: what enters the last Dense, read by the stage after it.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import layers
+
+EMBEDDING = 1280
+FEATURES = 640
+KERAS_SLOPE = 0.3
+
+
+def _dense_stack(x, widths: tuple[int, ...], slope: float = KERAS_SLOPE, dropouts: tuple[float, ...] = (), seed: int = 0):
+    for position, width in enumerate(widths, start=1):
+        x = layers.Dense(width, name=f"dense_{position}")(x)
+        x = layers.LeakyReLU(negative_slope=slope, name=f"leaky_{position}")(x)
+        if position <= len(dropouts) and dropouts[position - 1]:
+            x = layers.Dropout(dropouts[position - 1], seed=seed + position, name=f"dropout_{position}")(x)
+    return x
+
+
+def _with_logit(inputs, features, name: str) -> keras.Model:
+    features = layers.Identity(name="features")(features)
+    return keras.Model(inputs, layers.Dense(1, name="logit")(features), name=name)
+
+
+def build_embedder(mean: np.ndarray, variance: np.ndarray, name: str, dropout: float = 0.0, seed: int = 0) -> keras.Model:
+    """Backbone features ``(B, F)`` → Dense 1280 → LeakyReLU → 1 logit; the embedding is layer ``features``.
+
+    ``mean`` and ``variance`` ``(F,)`` of the training features standardise the input, since backbones differ in
+    scale by orders of magnitude. ``dropout`` acts on the standardised features while training.
+    """
+    pooled = keras.Input((len(mean),), name="backbone_features")
+    scale = layers.Normalization(mean=mean, variance=variance, name="standardise")
+    x = scale(pooled)
+    if dropout:
+        x = layers.Dropout(dropout, seed=seed, name="dropout_input")(x)
+    return _with_logit(pooled, _dense_stack(x, (EMBEDDING,)), name)
+
+
+def build_xray_task_extractor(name: str = "task_extractor_xray", seed: int = 0) -> keras.Model:
+    """Embedding ``(B, 1280)`` → BN, 1120, 960, 800, 640, BN → 1 logit."""
+    embedding = keras.Input((EMBEDDING,), name="embedding")
+    x = layers.BatchNormalization(name="batch_norm_in")(embedding)
+    x = _dense_stack(x, (1120, 960, 800, FEATURES))
+    return _with_logit(embedding, layers.BatchNormalization(name="batch_norm_out")(x), name)
+
+
+def build_ct_task_extractor(name: str = "task_extractor_ct", seed: int = 0) -> keras.Model:
+    """Embedding ``(B, 1280)`` → 1120, 960, 800, 640 (slope 0.5, dropout 0.45 after the first three) → 1 logit."""
+    embedding = keras.Input((EMBEDDING,), name="embedding")
+    x = _dense_stack(embedding, (1120, 960, 800, FEATURES), slope=0.5, dropouts=(0.45, 0.45, 0.45), seed=seed)
+    return _with_logit(embedding, x, name)
+
+
+def build_shared_plain(name: str = "shared_plain", seed: int = 0) -> keras.Model:
+    """Embedding ``(B, 1280)`` of either modality → 960, 800, 640 → 1 logit (the sigmoid is in the loss)."""
+    embedding = keras.Input((EMBEDDING,), name="embedding")
+    return _with_logit(embedding, _dense_stack(embedding, (960, 800, FEATURES)), name)
+
+
+def build_generator(name: str = "generator") -> keras.Model:
+    """Embedding ``(B, 1280)`` → 960, 640, 960, 1280, LeakyReLU after each: an embedding without modality."""
+    embedding = keras.Input((EMBEDDING,), name="embedding")
+    return keras.Model(embedding, _dense_stack(embedding, (960, 640, 960, EMBEDDING)), name=name)
+
+
+def build_discriminator(name: str = "discriminator") -> keras.Model:
+    """Embedding ``(B, 1280)`` → 640, 320, 160 → 1 logit of "this is an X-ray" (X-ray 1, CT 0)."""
+    embedding = keras.Input((EMBEDDING,), name="embedding")
+    return _with_logit(embedding, _dense_stack(embedding, (640, 320, 160)), name)
+
+
+def build_covid_probe(name: str = "covid_probe") -> keras.Model:
+    """Generated embedding ``(B, 1280)`` → 1 logit of COVID: keeps the disease while the modality is hidden."""
+    generated = keras.Input((EMBEDDING,), name="embedding")
+    return _with_logit(generated, generated, name)
+
+
+def build_shared_adversarial(generator: keras.Model, name: str = "shared_adversarial") -> keras.Model:
+    """Frozen generator → LeakyReLU → 640 → LeakyReLU → 1 logit."""
+    generator.trainable = False
+    embedding = keras.Input((EMBEDDING,), name="embedding")
+    x = layers.LeakyReLU(negative_slope=KERAS_SLOPE, name="leaky_generated")(generator(embedding, training=False))
+    return _with_logit(embedding, _dense_stack(x, (FEATURES,)), name)
+
+
+def build_classifier_head(feature_width: int = 2 * FEATURES, name: str = "classifier_head") -> keras.Model:
+    """Concatenated task and shared features ``(B, F)`` → 320, 80, 20 → 1 logit."""
+    features = keras.Input((feature_width,), name="features_in")
+    return _with_logit(features, _dense_stack(features, (320, 80, 20)), name)
+
+
+def features_of(model: keras.Model) -> keras.Model:
+    """The part of a network up to what enters its last Dense."""
+    return keras.Model(model.input, model.get_layer("features").output, name=f"{model.name}_features")

@@ -1,0 +1,36 @@
+"""Keras models as two plain files: weights (``.weights.h5``) and architecture (``.json``). No pickle, no Lambda."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+
+import pipeline.models.backbones  # noqa: F401 - registers InputScaling, which architectures name
+from pipeline.engine.errors import CorruptArtifactError
+from pipeline.engine.files import atomic_write_text
+
+
+def save_model(model: keras.Model, weights: Path, architecture: Path) -> None:
+    """Write both files; equal models give equal bytes."""
+    model.save_weights(weights)
+    document = json.loads(model.to_json())
+    atomic_write_text(architecture, json.dumps(document, indent=1, sort_keys=True) + "\n")
+
+
+def load_model(weights: Path, architecture: Path) -> keras.Model:
+    """Rebuild a model from its two files.
+
+    Raises:
+        CorruptArtifactError: a file is broken, or the weights do not belong to the architecture.
+    """
+    try:
+        model = keras.models.model_from_json(architecture.read_text(encoding="utf-8"))
+        model.load_weights(weights)
+    except (ValueError, TypeError, KeyError, OSError) as cause:
+        raise CorruptArtifactError(
+            f"{architecture.name} and {weights.name} do not make a model: {str(cause).splitlines()[0]}",
+            "Run the stage that wrote them again (--only sNN --force).",
+        ) from cause
+    return model

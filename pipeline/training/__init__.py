@@ -1,0 +1,1 @@
+"""Fit loops that resume to the same bytes, and the training recipes of each system."""

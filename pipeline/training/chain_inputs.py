@@ -1,0 +1,45 @@
+"""What a retraining of the whole chain starts from, read from a run's artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.data.scan_index import ModalityIndex
+from pipeline.engine.context import Context
+from pipeline.training.heads import Pairs
+from pipeline.training.multi_task import MODALITIES, EmbedderRecipe, HeadRecipe, SharedRecipe, TaskRecipe
+from pipeline.training.repetitions import ChainRecipe
+from pipeline.training.scan_labels import read_indexes
+from pipeline.training.scan_pairs import index_pairs, with_shuffled_control
+
+
+@dataclass(frozen=True)
+class ChainInputs:
+    """Frozen features ``{(modality, role): (N, F)}``, the scans they belong to, pairs, and the recipes."""
+
+    features: Mapping[tuple[str, str], np.ndarray]
+    indexes: Mapping[str, ModalityIndex]
+    pairs: Pairs
+    recipe: ChainRecipe
+
+    def labels(self) -> dict[str, np.ndarray]:
+        return {modality: index.labels for modality, index in self.indexes.items()}
+
+
+def read_chain(context: Context) -> ChainInputs:
+    """Read features, index and recipes; pairs are drawn anew from the stage's own seed."""
+    shared = context.load_json("shared_recipe")
+    recipe = ChainRecipe(
+        EmbedderRecipe.model_validate(context.load_json("embedder_recipe")["recipe"]),
+        TaskRecipe.model_validate(context.load_json("task_recipe")),
+        SharedRecipe.model_validate(shared["recipe"]),
+        HeadRecipe.model_validate(context.load_json("head_recipe")),
+        tuple(shared["variants"]),
+    )
+    indexes = read_indexes(context)
+    features = {(m, r): context.load(f"backbone_features_{m}_{r}") for m in MODALITIES for r in ("task", "shared")}
+    pairs = with_shuffled_control(index_pairs(indexes, context.seed), context.seed)
+    return ChainInputs(features, indexes, pairs, recipe)

@@ -1,0 +1,42 @@
+"""How one network is fitted: read from the configuration, importable without TensorFlow."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class FitSettings(BaseModel):
+    """Mini-batch training with Adam and early stopping on validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 100
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 32
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
+    patience: Annotated[int, Field(ge=1)] = 10
+    monitor: Literal["val_loss", "val_accuracy", "val_auc"] = "val_loss"
+    class_weights: Literal["none", "balanced"] = "none"
+
+
+class AdversarialSettings(BaseModel):
+    """How the generator and the discriminator are set against each other.
+
+    ``original`` keeps the published losses (both minimise the same term), 10 full-batch steps and fine-tuning
+    on the modality label; ``sound`` alternates minibatches until the discriminator's validation accuracy on
+    generated embeddings is within ``tolerance`` of the majority rate for ``hold_epochs`` epochs in a row.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    objective: Literal["sound", "original"] = "sound"
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-5
+    discriminator_learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    batch_size: Annotated[int, Field(ge=1)] = 32
+    epoch_budget: Annotated[int, Field(ge=1)] = 100
+    original_steps: Annotated[int, Field(ge=1)] = 10
+    covid_weight: Annotated[float, Field(ge=0)] = 1.0
+    tolerance: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    hold_epochs: Annotated[int, Field(ge=1)] = 3

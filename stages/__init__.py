@@ -1,0 +1,11 @@
+"""The numbered stages, in the one order that there is."""
+
+from pipeline.engine.contract import Stage
+from stages.s01_preprocessing import STAGE as S01
+from stages.s02_embeddings import STAGE as S02
+from stages.s03_task_features import STAGE as S03
+from stages.s04_shared_features import STAGE as S04
+from stages.s05_classifier_head import STAGE as S05
+from stages.s06_significance import STAGE as S06
+
+STAGES: tuple[Stage, ...] = (S01, S02, S03, S04, S05, S06)

@@ -1,0 +1,156 @@
+"""s01: scans in, one array for each profile out, with the index that every later stage follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.data.data_source import DataSource, read_scans
+from pipeline.data.leakage import find_leakage
+from pipeline.data.preprocessing import Profile
+from pipeline.data.profile_arrays import ReadScans, refuse_many_failures, write_profile_arrays
+from pipeline.data.readers import read_gray
+from pipeline.data.scan_index import index_frame
+from pipeline.data.scans import Scan
+from pipeline.data.splits import refuse_one_class
+from pipeline.engine.config import StageConfig
+from pipeline.engine.context import Context
+from pipeline.engine.contract import Artifact, Stage
+from pipeline.engine.errors import ConfigError, DataError
+
+SHEET_FAMILIES = ("threshold", "blur", "morphology", "edge", "histogram")
+ALLOW_LEAKAGE = "allow-leakage"
+
+
+class Config(StageConfig):
+    """Which scans, how they are split, and the arrays that the consumers ask for (``profiles``, by name)."""
+
+    data: DataSource = DataSource()
+    positive_class: str = "COVID"
+    profiles: dict[str, Profile] = Field(min_length=1)
+    max_unreadable: Annotated[float, Field(ge=0, le=1)] = 0.05
+    sample_sheet: bool = True
+
+    def check_with(self, others: Mapping[str, StageConfig]) -> None:
+        for name in self.profiles:
+            if not name.replace("_", "").isalnum():
+                raise ConfigError(f"s01.profiles: {name!r} cannot name a file.", "Use letters, digits and _.")
+
+
+def _outputs(config: Config) -> tuple[Artifact, ...]:
+    arrays = tuple(
+        Artifact(f"pixels_{name}", f"pixels_{name}.npy", (f"N_{profile.modality}", profile.size, profile.size), "uint8",
+                 "gray level, 0 to 255", f"{profile.modality} scans, {' + '.join(profile.operations) or 'plain'}")
+        for name, profile in config.profiles.items()
+    )  # fmt: skip
+    sheets = tuple(
+        Artifact(f"sample_sheet_{family}", f"sample_sheet_{family}.png", meaning=f"{family} operations on one scan pair")
+        for family in SHEET_FAMILIES if config.sample_sheet
+    )  # fmt: skip
+    return (
+        *arrays,
+        Artifact("scan_index", "scan_index.csv", meaning="one row a scan: id, modality, row in its arrays, label, split, patient"),
+        Artifact("dataset", "dataset.json", meaning="class names, positive class, profiles, counts, leakage found"),
+        Artifact("failures", "failures.csv", meaning="scans that could not be read, and why"),
+        *sheets,
+    )
+
+
+def _external(config: Config, data: Path | None) -> Iterable[Path]:
+    root = _require(data)
+    yield from (scan.path for scan in read_scans(root, config.data, 0, lambda _: None) if scan.path.is_file())
+    tables = (config.data.manifest, "patients.csv")
+    yield from (root / name for name in tables if (root / name).is_file())
+
+
+def _require(data: Path | None) -> Path:
+    if data is None:
+        raise DataError("s01 reads scans, and no folder was given.", "Give it with --data DIR.")
+    return data
+
+
+def run(context: Context) -> None:
+    """Read, check, split and preprocess."""
+    config: Config = context.config
+    scans = read_scans(_require(context.data), config.data, context.seed, context.warn)
+    read = write_profile_arrays(
+        scans, config.profiles,
+        lambda name, profile: context.writer(f"pixels_{name}", (profile.size, profile.size)),
+        lambda pixels: context.progress(pixels, len(scans), "scans"),
+    )  # fmt: skip
+    _report_failures(context, read)
+    refuse_many_failures(read, config.max_unreadable)
+    refuse_one_class(read.kept)
+    leakage = _check_leakage(context, read)
+    context.save_csv("scan_index", index_frame(read.kept, read.pixel_hashes))
+    context.save_json("dataset", {
+        "class_names": sorted({scan.label for scan in read.kept}),
+        "positive_class": _positive(config, read.kept),
+        "profiles": {name: profile.model_dump(mode="json") for name, profile in config.profiles.items()},
+        "counts": _counts(read.kept),
+        "unreadable": len(read.failures),
+        "leakage": leakage,
+    })  # fmt: skip
+    if config.sample_sheet:
+        _draw_sample_sheet(context, read.kept)
+
+
+def _positive(config: Config, scans: list[Scan]) -> str:
+    names = sorted({scan.label for scan in scans})
+    if config.positive_class not in names:
+        raise ConfigError(f"s01.positive_class {config.positive_class!r} is not among the classes {', '.join(names)}.")
+    return config.positive_class
+
+
+def _report_failures(context: Context, read: ReadScans) -> None:
+    import pandas as pd
+
+    for name, reason in read.failures.items():
+        context.log(f"skipped {name}: {reason}")
+    if read.failures:
+        context.warn(f"{len(read.failures)} scans could not be read and are left out (failures.csv names them).")
+    context.save_csv("failures", pd.DataFrame(list(read.failures.items()), columns=["id", "reason"]))
+
+
+def _check_leakage(context: Context, read: ReadScans) -> list[str]:
+    leakage = find_leakage(read.kept, read.pixel_hashes)
+    sentences = leakage.sentences()
+    if sentences and ALLOW_LEAKAGE not in context.flags:
+        raise DataError(" ".join(sentences), "Mend the split, or go on with --allow-leakage: the report then says so.")
+    for sentence in sentences:
+        context.warn(f"LEAKAGE allowed: {sentence} Scores on this split are flattered.")
+    if leakage.conflicts:
+        first = " = ".join(leakage.conflicts[0])
+        context.warn(f"{len(leakage.conflicts)} groups of identical images carry different labels (first: {first}).")
+    return sentences
+
+
+def _counts(scans: list[Scan]) -> dict:
+    counts: dict[str, dict[str, dict[str, int]]] = {}
+    for scan in scans:
+        classes = counts.setdefault(scan.modality, {}).setdefault(scan.split, {})
+        classes[scan.label] = classes.get(scan.label, 0) + 1
+    return counts
+
+
+def _draw_sample_sheet(context: Context, scans: list[Scan]) -> None:
+    from pipeline.data.sample_sheet import sample_sheet
+
+    positive = context.config.positive_class
+    first: dict[str, np.ndarray] = {}
+    for modality in ("xray", "ct"):
+        mine = [scan for scan in scans if scan.modality == modality]
+        chosen = next((scan for scan in mine if scan.label == positive), None)
+        if chosen is None:
+            raise DataError(f"The sample sheet needs an X-ray and a CT scan; there is no {modality} scan.",
+                            "Set s01.sample_sheet to false.")  # fmt: skip
+        first[modality] = read_gray(chosen.path)
+    for family, figure in sample_sheet(first["xray"], first["ct"]).items():
+        context.save_figure(f"sample_sheet_{family}", figure)
+
+
+STAGE = Stage("s01_preprocessing", "read, check, split and preprocess the scans", Config, lambda config: (), _outputs, run, _external)

@@ -1,0 +1,173 @@
+"""s02: a frozen backbone and a trained Dense 1280 turn every scan into task and shared embeddings."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.engine.arrays import ArrayWriter, open_array, read_layout
+from pipeline.engine.config import StageConfig
+from pipeline.engine.context import Context
+from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
+from pipeline.engine.errors import ConfigError, did_you_mean
+from pipeline.models.backbone_names import feature_key, minimum_size, require_backbone
+from pipeline.training.settings import FitSettings
+from pipeline.training.network_artifacts import save_network
+
+MODALITIES = ("xray", "ct")
+ROLES = ("task", "shared")
+
+
+class Embedder(BaseModel):
+    """One embedder: which backbone on which of s01's profiles.
+
+    ``weights`` is ``imagenet``, ``none`` or a file; ``taps`` names inner layers whose pooled maps join the
+    last one's.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backbone: str = "EfficientNetLite0"
+    profile: str
+    weights: str = "imagenet"
+    taps: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return feature_key(self.backbone, self.profile, self.weights, self.taps)
+
+
+class Embedders(BaseModel):
+    """The four embedders."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    xray_task: Embedder
+    xray_shared: Embedder
+    ct_task: Embedder
+    ct_shared: Embedder
+
+    def each(self) -> dict[tuple[str, str], Embedder]:
+        return {(m, r): getattr(self, f"{m}_{r}") for m in MODALITIES for r in ROLES}
+
+
+class Config(StageConfig):
+    """Four embedders and how their trained layer is fitted; ``stored_precision`` rounds every kernel."""
+
+    embedders: Embedders
+    fit: FitSettings = FitSettings()
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    stored_precision: Literal["float16", "float32"] = "float16"
+
+    def check_with(self, others: Mapping[str, StageConfig]) -> None:
+        profiles = getattr(others.get("s01"), "profiles", None)
+        for (modality, role), embedder in self.embedders.each().items():
+            where = f"s02.embedders.{modality}_{role}"
+            require_backbone(embedder.backbone)
+            profile = (profiles or {}).get(embedder.profile)
+            if profiles is not None and profile is None:
+                raise ConfigError(f"{where}: s01 has no profile {embedder.profile!r}.{did_you_mean(embedder.profile, profiles)}")
+            if profile is not None and profile.modality != modality:
+                raise ConfigError(f"{where}: profile {embedder.profile!r} is of {profile.modality}.")
+            if profile is not None and profile.size < minimum_size(embedder.backbone):
+                raise ConfigError(f"{where}: {embedder.backbone} needs {minimum_size(embedder.backbone)} px, "
+                                  f"profile {embedder.profile!r} has {profile.size}.")  # fmt: skip
+
+
+def _inputs(config: Config) -> tuple[Input, ...]:
+    names = dict.fromkeys(embedder.profile for embedder in config.embedders.each().values())
+    return (Input("scan_index"), Input("dataset"), *(Input(f"pixels_{name}") for name in names))
+
+
+def _outputs(config: Config) -> tuple[Artifact, ...]:
+    outputs: list[Artifact] = []
+    for modality, role in config.embedders.each():
+        name, rows = f"{modality}_{role}", f"N_{modality}"
+        outputs += [
+            Artifact(f"backbone_features_{name}", f"backbone_features_{name}.npy", (rows, f"F_{name}"), "float32",
+                     "pooled activation", f"frozen features behind the {name} embedder"),
+            Artifact(f"embedding_{name}", f"embedding_{name}.npy", (rows, 1280), "float32", "activation",
+                     f"what enters the last Dense of the {name} embedder"),
+            *model_artifacts(f"embedder_{name}", f"{name} embedder on backbone features"),
+        ]  # fmt: skip
+    for key in dict.fromkeys(embedder.key for embedder in config.embedders.each().values()):
+        outputs += model_artifacts(f"backbone_{key}", "frozen backbone with its input scaling")
+    return (
+        *outputs,
+        Artifact("embedder_recipe", "embedder_recipe.json", meaning="backbones, profiles and fit settings, for s06 and export"),
+        Artifact("embedder_history", "embedder_history.json", meaning="losses and validation scores an epoch"),
+    )
+
+
+def _external(config: Config, data: Path | None) -> Iterable[Path]:
+    files = {e.weights for e in config.embedders.each().values()} - {"imagenet", "none"}
+    return [Path(name) for name in sorted(files)]
+
+
+def run(context: Context) -> None:
+    """Compute each distinct backbone's features once, then train the four embedders on the training rows."""
+    from pipeline.training.determinism import make_deterministic
+    from pipeline.training.multi_task import EmbedderRecipe, Workshop, features_from, train_embedder
+    from pipeline.training.scan_labels import read_labelled
+
+    config: Config = context.config
+    make_deterministic(context.seed)
+    files = _write_backbone_features(context)
+    labelled = read_labelled(context)
+    recipe = EmbedderRecipe(fit=config.fit, dropout=config.dropout, precision=config.stored_precision)
+    workshop = Workshop(context.seed, config.stored_precision, context.scratch)
+    histories = {}
+    for (modality, role), embedder in config.embedders.each().items():
+        name = f"{modality}_{role}"
+        features = open_array(files[embedder.key])
+        model, histories[name] = train_embedder(f"embedder_{name}", features, labelled[modality], recipe, workshop)
+        context.save(f"embedding_{name}", features_from(model, features))
+        save_network(context, f"embedder_{name}", model)
+        context.log(f"embedder {name}: best validation AUC {max(histories[name]['val_auc']):.3f}")
+    context.save_json("embedder_history", histories)
+    context.save_json("embedder_recipe", {
+        "recipe": recipe.model_dump(mode="json"),
+        "embedders": {f"{m}_{r}": {**e.model_dump(mode="json"), "key": e.key} for (m, r), e in config.embedders.each().items()},
+    })  # fmt: skip
+
+
+def _write_backbone_features(context: Context) -> dict[str, Path]:
+    """Frozen features by backbone key; a killed run finds the finished ones in its scratch folder."""
+    files: dict[str, Path] = {}
+    for (modality, role), embedder in context.config.embedders.each().items():
+        name = f"{modality}_{role}"
+        if embedder.key not in files:
+            files[embedder.key] = _features_once(context, embedder)
+        shutil.copyfile(files[embedder.key], context.output(f"backbone_features_{name}"))
+    return files
+
+
+def _features_once(context: Context, embedder: Embedder) -> Path:
+    import keras
+
+    from pipeline.models.backbones import build_backbone
+    from pipeline.models.stored_precision import round_kernels
+    from pipeline.training.frozen_features import frozen_features
+
+    pixels = context.input(f"pixels_{embedder.profile}")
+    keras.utils.set_random_seed(context.seed)
+    size = read_layout(pixels).shape[1]
+    backbone = build_backbone(embedder.backbone, size, embedder.weights, embedder.taps)
+    round_kernels(backbone, context.config.stored_precision)
+    save_network(context, f"backbone_{embedder.key}", backbone)
+    finished = context.scratch / f"features_{embedder.key}.npy"
+    if not finished.exists():
+        unfinished = finished.with_suffix(".part")
+        label = f"{embedder.backbone} on {embedder.profile}"
+        with ArrayWriter(unfinished, backbone.output_shape[1:], "float32") as writer:
+            for block in frozen_features(backbone, pixels, lambda steps, total: context.progress(steps, total, label)):
+                writer.append(block)
+        unfinished.replace(finished)
+    return finished
+
+
+STAGE = Stage("s02_embeddings", "frozen backbone features and the four embeddings", Config, _inputs, _outputs, run, _external)

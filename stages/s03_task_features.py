@@ -1,0 +1,62 @@
+"""s03: one extractor a modality learns its own task; its features are what enters the last Dense."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pipeline.engine.config import StageConfig
+from pipeline.engine.context import Context
+from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
+from pipeline.training.network_artifacts import save_network
+from pipeline.training.settings import FitSettings
+
+MODALITIES = ("xray", "ct")
+
+
+class Config(StageConfig):
+    """How the two task extractors are fitted."""
+
+    fit: FitSettings = FitSettings()
+    stored_precision: Literal["float16", "float32"] = "float16"
+
+
+def _inputs(config: Config) -> tuple[Input, ...]:
+    return (Input("scan_index"), Input("dataset"), *(Input(f"embedding_{m}_task") for m in MODALITIES))
+
+
+def _outputs(config: Config) -> tuple[Artifact, ...]:
+    outputs: list[Artifact] = []
+    for modality in MODALITIES:
+        outputs += [
+            Artifact(f"task_features_{modality}", f"task_features_{modality}.npy", (f"N_{modality}", 640), "float32",
+                     "activation", f"what enters the last Dense of the {modality} task extractor"),
+            *model_artifacts(f"task_extractor_{modality}", f"{modality} task extractor on embeddings"),
+        ]  # fmt: skip
+    return (
+        *outputs,
+        Artifact("task_recipe", "task_recipe.json", meaning="fit settings, for s06"),
+        Artifact("task_history", "task_history.json", meaning="losses and validation scores an epoch"),
+    )
+
+
+def run(context: Context) -> None:
+    """Train both extractors on the training rows and keep the features of every row."""
+    from pipeline.training.determinism import make_deterministic
+    from pipeline.training.multi_task import TaskRecipe, Workshop, features_from, train_task_extractor
+    from pipeline.training.scan_labels import read_labelled
+
+    make_deterministic(context.seed)
+    recipe = TaskRecipe(fit=context.config.fit, precision=context.config.stored_precision)
+    workshop = Workshop(context.seed, recipe.precision, context.scratch)
+    histories = {}
+    for modality, scans in read_labelled(context).items():
+        embedding = context.load(f"embedding_{modality}_task")
+        model, histories[modality] = train_task_extractor(modality, embedding, scans, recipe, workshop)
+        context.save(f"task_features_{modality}", features_from(model, embedding))
+        save_network(context, f"task_extractor_{modality}", model)
+        context.log(f"task extractor {modality}: best validation AUC {max(histories[modality]['val_auc']):.3f}")
+    context.save_json("task_history", histories)
+    context.save_json("task_recipe", recipe.model_dump(mode="json"))
+
+
+STAGE = Stage("s03_task_features", "a task-specific feature extractor for each modality", Config, _inputs, _outputs, run)

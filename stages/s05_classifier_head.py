@@ -1,0 +1,100 @@
+"""s05: a head for each modality and one for the pair, on task and shared features side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pipeline.engine.config import StageConfig
+from pipeline.engine.context import Context
+from pipeline.engine.contract import Artifact, Input, Stage
+from pipeline.training.settings import FitSettings
+
+if TYPE_CHECKING:
+    from pipeline.training.heads import Pairs, TrainedHeads
+
+MODALITIES = ("xray", "ct")
+VARIANTS = ("plain", "adversarial")
+
+
+class Config(StageConfig):
+    """How the heads are fitted. Every variant that s04 trained gets its three heads."""
+
+    fit: FitSettings = FitSettings()
+    stored_precision: Literal["float16", "float32"] = "float16"
+
+
+def _inputs(config: Config) -> tuple[Input, ...]:
+    shared = (Input(f"shared_features_{v}_{m}", optional=True) for v in VARIANTS for m in MODALITIES)
+    return (Input("scan_index"), Input("dataset"), *(Input(f"task_features_{m}") for m in MODALITIES), *shared)
+
+
+def _outputs(config: Config) -> tuple[Artifact, ...]:
+    rows = {"xray": "N_xray", "ct": "N_ct", "paired": "P"}
+    return (
+        *(Artifact(f"probabilities_{name}", f"probabilities_{name}.npy", ("V", count), "float32", "probability of the positive class",
+                   "one row a variant, in the order of choice.json") for name, count in rows.items()),
+        Artifact("pairs", "pairs.csv", meaning="X-ray row, CT row, label and split of each pair; split 'shuffled' is the control"),
+        Artifact("heads", "heads/", meaning="head_<variant>_<modality>: weights and architecture"),
+        Artifact("predictions", "predictions.csv", meaning="one row a scan or pair and variant"),
+        Artifact("head_history", "head_history.json", meaning="losses and validation scores an epoch"),
+        Artifact("head_recipe", "head_recipe.json", meaning="fit settings, for s06"),
+        Artifact("choice", "choice.json", meaning="the variants, and the one that validation chose"),
+        Artifact("metrics", "metrics.json", meaning="test metrics of this one training, with patient-clustered intervals"),
+    )  # fmt: skip
+
+
+def run(context: Context) -> None:
+    """Train the heads of every variant; validation chooses the variant, the test part is only read."""
+    import numpy as np
+
+    from pipeline.models.stored_models import save_model
+    from pipeline.training.determinism import make_deterministic
+    from pipeline.training.heads import train_heads
+    from pipeline.training.multi_task import HeadRecipe, Workshop
+    from pipeline.training.scan_labels import labelled, read_indexes
+    from pipeline.training.scan_pairs import index_pairs, with_shuffled_control
+
+    make_deterministic(context.seed)
+    recipe = HeadRecipe(fit=context.config.fit, precision=context.config.stored_precision)
+    workshop = Workshop(context.seed, recipe.precision, context.scratch)
+    indexes = read_indexes(context)
+    scans = {modality: labelled(index) for modality, index in indexes.items()}
+    pairs = with_shuffled_control(index_pairs(indexes, context.seed), context.seed)
+    trained: dict[str, TrainedHeads] = {}
+    for variant in (v for v in VARIANTS if context.has(f"shared_features_{v}_xray")):
+        features = {
+            m: np.concatenate([context.load(f"task_features_{m}"), context.load(f"shared_features_{variant}_{m}")], axis=1)
+            for m in MODALITIES
+        }
+        trained[variant] = train_heads(features, scans, pairs, recipe, workshop.apart(variant))
+        for name, model in trained[variant].models.items():
+            place = context.output("heads") / f"head_{variant}_{name}"
+            save_model(model, place.with_suffix(".weights.h5"), place.with_suffix(".json"))
+    for name in (*MODALITIES, "paired"):
+        context.save(f"probabilities_{name}", np.stack([heads.probabilities[name] for heads in trained.values()]))
+    context.save_json("head_history", {variant: heads.histories for variant, heads in trained.items()})
+    context.save_json("head_recipe", recipe.model_dump(mode="json"))
+    _save_tables(context, indexes, pairs, trained)
+
+
+def _save_tables(context: Context, indexes: dict, pairs: Pairs, trained: dict[str, TrainedHeads]) -> None:
+    from pipeline.evaluation.intervals import metric_intervals
+    from pipeline.evaluation.prediction_frame import pair_frame, prediction_frame, split_tables
+    from pipeline.evaluation.variant_choice import choose_variant
+
+    probabilities = {variant: heads.probabilities for variant, heads in trained.items()}
+    context.save_csv("pairs", pair_frame(indexes, pairs))
+    context.save_csv("predictions", prediction_frame(indexes, pairs, probabilities))
+    choice = choose_variant(split_tables(indexes, pairs, probabilities, "valid"))
+    context.save_json("choice", choice)
+    context.log(f"validation chose {choice['chosen']}")
+    context.save_json("metrics", {
+        variant: {
+            name: metric_intervals(table.labels, table.probabilities, table.clusters, seed=context.seed)
+            for name, table in tables.items()
+        }
+        for variant, tables in split_tables(indexes, pairs, probabilities, "test").items()
+    })  # fmt: skip
+
+
+STAGE = Stage("s05_classifier_head", "classifier heads: X-ray, CT, and the pair", Config, _inputs, _outputs, run)

@@ -1,0 +1,110 @@
+"""s06: retrain both variants over seeds and over patient-grouped resplits, and say what can be said of the difference."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from pipeline.engine.config import StageConfig
+from pipeline.engine.context import Context
+from pipeline.engine.contract import Artifact, Input, Stage
+
+MODALITIES = ("xray", "ct")
+ROLES = ("task", "shared")
+FIGURES = ("roc", "confusion", "metrics", "calibration", "training_noise")
+
+
+class Config(StageConfig):
+    """``seeds`` trainings on the given split, ``folds`` patient-grouped resplits of all scans."""
+
+    seeds: Annotated[int, Field(ge=2, le=100)] = 10
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    resamples: Annotated[int, Field(ge=100)] = 2000
+    permutations: Annotated[int, Field(ge=100)] = 5000
+
+
+def _inputs(config: Config) -> tuple[Input, ...]:
+    return (
+        Input("scan_index"), Input("dataset"),
+        *(Input(f"backbone_features_{m}_{r}") for m in MODALITIES for r in ROLES),
+        Input("embedder_recipe"), Input("task_recipe"), Input("shared_recipe"), Input("head_recipe"), Input("choice"),
+    )  # fmt: skip
+
+
+def _outputs(config: Config) -> tuple[Artifact, ...]:
+    rows = {"xray": "N_xray", "ct": "N_ct", "paired": "P"}
+    unit = "probability of the positive class"
+    return (
+        *(Artifact(f"seed_probabilities_{name}", f"seed_probabilities_{name}.npy", ("V", config.seeds, count), "float32", unit,
+                   "variants in the order of choice.json, seeds, rows") for name, count in rows.items()),
+        *(Artifact(f"fold_probabilities_{m}", f"fold_probabilities_{m}.npy", ("V", f"N_{m}"), "float32", unit,
+                   "each scan by the training that did not see its patient") for m in MODALITIES),
+        *(Artifact(f"folds_{m}", f"folds_{m}.npy", (f"N_{m}",), "int64", "fold number", "the resplit that tests each scan")
+          for m in MODALITIES),
+        Artifact("comparison", "comparison.json", meaning="metrics, intervals, tests: the document of compare --json"),
+        Artifact("sources", "sources.json", meaning="out-of-fold rates by source: false positives where a source has no positive"),
+        Artifact("out_of_fold", "out_of_fold.csv", meaning="one row a scan and variant"),
+        Artifact("report", "report.md", meaning="tables and sentences for people"),
+        *(Artifact(f"figure_{name}", f"{name}.png", meaning="figure of the comparison") for name in FIGURES),
+    )  # fmt: skip
+
+
+def run(context: Context) -> None:
+    """Train seeds, then resplits; compare; write tables, figures and the report."""
+    from pipeline.training.chain_inputs import read_chain
+    from pipeline.training.determinism import make_deterministic
+    from pipeline.training.resplitting import train_resplits
+    from pipeline.training.seed_repetition import train_seeds
+
+    make_deterministic(context.seed)
+    chain = read_chain(context)
+    by_seed = train_seeds(chain, context)
+    resplit = train_resplits(chain, context)
+    for name in (*MODALITIES, "paired"):
+        context.save(f"seed_probabilities_{name}", _stacked(by_seed, name))
+    for modality in MODALITIES:
+        context.save(f"fold_probabilities_{modality}", _stacked(resplit.out_of_fold, modality))
+        context.save(f"folds_{modality}", resplit.folds[modality])
+    _report(context, chain, by_seed, resplit)
+
+
+def _stacked(by_variant: dict, name: str):
+    import numpy as np
+
+    return np.stack([answers[name] for answers in by_variant.values()]).astype(np.float32)
+
+
+def _report(context: Context, chain, by_seed: dict, resplit) -> None:
+    from pipeline.evaluation.comparison import build_comparison
+    from pipeline.evaluation.comparison_tests import ComparisonSettings
+    from pipeline.evaluation.figures import comparison_figures
+    from pipeline.evaluation.out_of_fold import out_of_fold_frame, source_rates
+    from pipeline.evaluation.prediction_frame import split_tables
+    from pipeline.evaluation.significance_report import significance_report
+
+    config: Config = context.config
+    dataset = context.load_json("dataset")
+    tables = split_tables(chain.indexes, chain.pairs, by_seed, "test")
+    settings = ComparisonSettings(resamples=config.resamples, permutations=config.permutations, seed=context.seed)
+    document = build_comparison(
+        tables, resplit.metrics if len(by_seed) > 1 else None, controls=("shuffled_pairs",), settings=settings,
+        warnings=dataset["leakage"],
+    )  # fmt: skip
+    document["chosen"] = context.load_json("choice")["chosen"]
+    sources = source_rates(chain.indexes, resplit.out_of_fold, context.seed)
+    context.save_json("comparison", document)
+    context.save_json("sources", sources)
+    context.save_csv("out_of_fold", out_of_fold_frame(chain.indexes, resplit.out_of_fold, resplit.folds))
+    positive = dataset["positive_class"]
+    names = (" or ".join(name for name in dataset["class_names"] if name != positive), positive)
+    for name, figure in comparison_figures(tables, document, names).items():
+        context.save_figure(f"figure_{name}", figure)
+    text = significance_report(document, sources, dataset)
+    context.save_bytes("report", text.encode())
+    for sentence in document["verdicts"]:
+        context.log(f"{sentence['modality']}: {sentence['sentence']}")
+
+
+STAGE = Stage("s06_significance", "both variants retrained over seeds and resplits, compared with paired tests", Config, _inputs,
+              _outputs, run)  # fmt: skip

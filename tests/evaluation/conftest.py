@@ -1,0 +1,38 @@
+"""Predictions of two arms on three modalities, small enough for every test."""
+
+import numpy as np
+import pytest
+
+from pipeline.evaluation.prediction_table import PredictionTable
+
+
+def make_table(generator, patients, slices, strength, seeds=3, base=None, pairs=False):
+    """A table whose rows differ by patient; `base` repeats another table's rows for a second arm."""
+    if base is None:
+        labels = np.repeat(np.arange(patients) % 2, slices)
+        names = np.array([f"p{number // slices}" for number in range(patients * slices)])
+        if pairs:
+            names = np.stack([np.array([f"x{row}" for row in range(names.size)]), names], axis=1)
+        ids = np.array([f"scan{row}" for row in range(labels.size)])
+    else:
+        ids, names, labels = base.ids, base.patient_ids, base.labels
+    logits = strength * (labels - 0.5) + generator.normal(size=labels.size)
+    logits = logits + 0.3 * generator.normal(size=(seeds, labels.size))
+    return PredictionTable(ids, names, labels, 1 / (1 + np.exp(-logits)))
+
+
+@pytest.fixture
+def predictions():
+    """arm -> modality -> PredictionTable; "adversarial" is much better on CT and alike elsewhere."""
+    generator = np.random.default_rng(0)
+    plain = {
+        "xray": make_table(generator, 40, 2, 4.0),
+        "ct": make_table(generator, 40, 2, 0.5),
+        "paired": make_table(generator, 40, 2, 4.0, pairs=True),
+    }
+    strengths = {"xray": 4.0, "ct": 7.0, "paired": 4.0}
+    adversarial = {
+        name: make_table(generator, 0, 0, strengths[name], seeds=2, base=table)
+        for name, table in plain.items()
+    }
+    return {"plain": plain, "adversarial": adversarial}
