@@ -53,7 +53,9 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
     )  # fmt: skip
     return (
         *arrays,
-        Artifact("scan_index", "scan_index.csv", meaning="one row a scan: id, modality, row in its arrays, label, split, patient"),
+        Artifact(
+            "scan_index", "scan_index.csv", meaning="one row a scan: id, modality, row in its arrays, label, split, patient"
+        ),
         Artifact("dataset", "dataset.json", meaning="class names, positive class, profiles, counts, leakage found"),
         Artifact("failures", "failures.csv", meaning="scans that could not be read, and why"),
         *sheets,
@@ -153,4 +155,6 @@ def _draw_sample_sheet(context: Context, scans: list[Scan]) -> None:
         context.save_figure(f"sample_sheet_{family}", figure)
 
 
-STAGE = Stage("s01_preprocessing", "read, check, split and preprocess the scans", Config, lambda config: (), _outputs, run, _external)
+STAGE = Stage(
+    "s01_preprocessing", "read, check, split and preprocess the scans", Config, lambda config: (), _outputs, run, _external
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,8 +15,11 @@ from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
 from pipeline.engine.errors import ConfigError, did_you_mean
 from pipeline.models.backbone_names import feature_key, minimum_size, require_backbone
-from pipeline.training.settings import FitSettings
 from pipeline.training.network_artifacts import save_network
+from pipeline.training.settings import FitSettings
+
+if TYPE_CHECKING:
+    import keras
 
 MODALITIES = ("xray", "ct")
 ROLES = ("task", "shared")
@@ -137,28 +140,33 @@ def run(context: Context) -> None:
 
 def _write_backbone_features(context: Context) -> dict[str, Path]:
     """Frozen features by backbone key; a killed run finds the finished ones in its scratch folder."""
-    files: dict[str, Path] = {}
+    distinct = {embedder.key: embedder for embedder in context.config.embedders.each().values()}
+    # All are built before any is run: a misspelt layer is told before minutes of work.
+    backbones = {key: _build(context, embedder) for key, embedder in distinct.items()}
+    files = {key: _features_once(context, distinct[key], backbone) for key, backbone in backbones.items()}
     for (modality, role), embedder in context.config.embedders.each().items():
-        name = f"{modality}_{role}"
-        if embedder.key not in files:
-            files[embedder.key] = _features_once(context, embedder)
-        shutil.copyfile(files[embedder.key], context.output(f"backbone_features_{name}"))
+        shutil.copyfile(files[embedder.key], context.output(f"backbone_features_{modality}_{role}"))
     return files
 
 
-def _features_once(context: Context, embedder: Embedder) -> Path:
+def _build(context: Context, embedder: Embedder) -> keras.Model:
     import keras
 
     from pipeline.models.backbones import build_backbone
     from pipeline.models.stored_precision import round_kernels
-    from pipeline.training.frozen_features import frozen_features
 
-    pixels = context.input(f"pixels_{embedder.profile}")
     keras.utils.set_random_seed(context.seed)
-    size = read_layout(pixels).shape[1]
+    size = read_layout(context.input(f"pixels_{embedder.profile}")).shape[1]
     backbone = build_backbone(embedder.backbone, size, embedder.weights, embedder.taps)
     round_kernels(backbone, context.config.stored_precision)
     save_network(context, f"backbone_{embedder.key}", backbone)
+    return backbone
+
+
+def _features_once(context: Context, embedder: Embedder, backbone: keras.Model) -> Path:
+    from pipeline.training.frozen_features import frozen_features
+
+    pixels = context.input(f"pixels_{embedder.profile}")
     finished = context.scratch / f"features_{embedder.key}.npy"
     if not finished.exists():
         unfinished = finished.with_suffix(".part")

@@ -42,7 +42,9 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
         outputs += model_artifacts(f"shared_{variant}", f"shared extractor, {variant}")
     if "adversarial" in config.variants:
         outputs += model_artifacts("generator", "generator that hides the modality")
-        outputs.append(Artifact("adversarial_curves", "adversarial_curves.png", meaning="both losses and the discriminator's accuracy"))
+        outputs.append(
+            Artifact("adversarial_curves", "adversarial_curves.png", meaning="both losses and the discriminator's accuracy")
+        )
     return (
         *outputs,
         Artifact("alignment", "alignment.json", meaning="a fresh linear probe of the modality on raw and shared features"),
@@ -60,7 +62,9 @@ def run(context: Context) -> None:
 
     config: Config = context.config
     make_deterministic(context.seed)
-    recipe = SharedRecipe(fit=config.fit, adversarial=config.adversarial, finetune=config.finetune, precision=config.stored_precision)
+    recipe = SharedRecipe(
+        fit=config.fit, adversarial=config.adversarial, finetune=config.finetune, precision=config.stored_precision
+    )
     workshop = Workshop(context.seed, recipe.precision, context.scratch)
     indexes = read_indexes(context)
     scans = {modality: labelled(index) for modality, index in indexes.items()}
@@ -75,7 +79,8 @@ def run(context: Context) -> None:
         for name, model in trained.parts.items():
             save_network(context, name, model)
         probes[variant] = probe_modality(shared, indexes, context.seed)
-        context.log(f"{variant}: a linear probe tells the modality with balanced accuracy {probes[variant]['balanced_accuracy']['value']:.3f}")
+        told = probes[variant]["balanced_accuracy"]["value"]
+        context.log(f"{variant}: a linear probe tells the modality with balanced accuracy {told:.3f}")
     if "adversarial" in config.variants:
         _draw_curves(context, histories["adversaries"])
     context.save_json("alignment", probes)
@@ -91,4 +96,6 @@ def _draw_curves(context: Context, history: dict) -> None:
     context.save_figure("adversarial_curves", adversarial_figure(columns, majority, tolerance, "Epoch"))
 
 
-STAGE = Stage("s04_shared_features", "shared features, plain and adversarial, and whether they align", Config, _inputs, _outputs, run)
+STAGE = Stage(
+    "s04_shared_features", "shared features, plain and adversarial, and whether they align", Config, _inputs, _outputs, run
+)

@@ -30,10 +30,11 @@ def _inputs(config: Config) -> tuple[Input, ...]:
 
 def _outputs(config: Config) -> tuple[Artifact, ...]:
     rows = {"xray": "N_xray", "ct": "N_ct", "paired": "P"}
+    unit, meaning = "probability of the positive class", "one row a variant, in the order of choice.json"
     return (
-        *(Artifact(f"probabilities_{name}", f"probabilities_{name}.npy", ("V", count), "float32", "probability of the positive class",
-                   "one row a variant, in the order of choice.json") for name, count in rows.items()),
-        Artifact("pairs", "pairs.csv", meaning="X-ray row, CT row, label and split of each pair; split 'shuffled' is the control"),
+        *(Artifact(f"probabilities_{name}", f"probabilities_{name}.npy", ("V", count), "float32", unit, meaning)
+          for name, count in rows.items()),
+        Artifact("pairs", "pairs.csv", meaning="rows, label and split of each pair; split 'shuffled' is the control"),
         Artifact("heads", "heads/", meaning="head_<variant>_<modality>: weights and architecture"),
         Artifact("predictions", "predictions.csv", meaning="one row a scan or pair and variant"),
         Artifact("head_history", "head_history.json", meaning="losses and validation scores an epoch"),

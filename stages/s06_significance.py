@@ -43,7 +43,7 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
         *(Artifact(f"folds_{m}", f"folds_{m}.npy", (f"N_{m}",), "int64", "fold number", "the resplit that tests each scan")
           for m in MODALITIES),
         Artifact("comparison", "comparison.json", meaning="metrics, intervals, tests: the document of compare --json"),
-        Artifact("sources", "sources.json", meaning="out-of-fold rates by source: false positives where a source has no positive"),
+        Artifact("sources", "sources.json", meaning="out-of-fold rates by source"),
         Artifact("out_of_fold", "out_of_fold.csv", meaning="one row a scan and variant"),
         Artifact("report", "report.md", meaning="tables and sentences for people"),
         *(Artifact(f"figure_{name}", f"{name}.png", meaning="figure of the comparison") for name in FIGURES),

@@ -21,6 +21,7 @@ PROGRAM = "run_pipeline.py"
 COMMAND_MODULES = (
     "pipeline.cli.run_commands",
     "pipeline.cli.data_commands",
+    "pipeline.cli.compare_command",
 )
 INTERRUPTED = 130
 

@@ -37,8 +37,8 @@ class HashCache:
 
     def derived(self, kind: str, path: Path, compute: Callable[[Path], str]) -> str:
         """Return ``compute(path)``, or its remembered value. Raises what `compute` raises, and OSError."""
-        key = (kind, os.path.abspath(path))  # noqa: PTH100 - resolve() would stat every parent
-        stat = os.stat(path)  # noqa: PTH116
+        key = (kind, os.path.abspath(path))
+        stat = os.stat(path)
         known = self._pending.get(key) or self._look_up(key)
         if known is not None and known[:2] == (stat.st_size, stat.st_mtime_ns):
             return known[2]
@@ -48,8 +48,8 @@ class HashCache:
 
     def record(self, path: Path, sha256: str) -> None:
         """Remember a hash that was just computed elsewhere."""
-        stat = os.stat(path)  # noqa: PTH116
-        key = (SHA256, os.path.abspath(path))  # noqa: PTH100
+        stat = os.stat(path)
+        key = (SHA256, os.path.abspath(path))
         self._remember(key, (stat.st_size, stat.st_mtime_ns, sha256))
 
     def close(self) -> None:

@@ -41,9 +41,7 @@ class InputScaling(layers.Layer):
                 "reverse_channels": self.reverse_channels}  # fmt: skip
 
 
-def build_backbone(
-    name: str, image_size: int, weights: str | Path = "imagenet", taps: tuple[str, ...] = ()
-) -> keras.Model:
+def build_backbone(name: str, image_size: int, weights: str | Path = "imagenet", taps: tuple[str, ...] = ()) -> keras.Model:
     """Build a frozen backbone that turns a gray scan into one feature vector.
 
     Input ``image``: ``(B, S, S, 1)`` float32 in [0, 1]. Output ``features``: ``(B, F)`` float32, the global
@@ -110,6 +108,4 @@ def scaling_of(preprocess_input) -> InputScaling:
     red = np.array([[[[255.0, 0.0, 0.0]]]], "float32")
     low, high, red_out = (np.asarray(preprocess_input(p.copy())).ravel() for p in (dark, bright, red))
     reverse = bool(abs(red_out[2] - low[2]) > abs(red_out[0] - low[0]))
-    return InputScaling(
-        [float(v) for v in high - low], [float(v) for v in low], reverse_channels=reverse, name="input_scaling"
-    )
+    return InputScaling([float(v) for v in high - low], [float(v) for v in low], reverse_channels=reverse, name="input_scaling")

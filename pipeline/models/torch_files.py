@@ -58,9 +58,7 @@ class TensorView:
         if numbers is None:
             raise CorruptArtifactError("a tensor's storage is missing from the checkpoint.", "Fetch the file again.")
         last = self.offset + sum((n - 1) * s for n, s in zip(self.size, self.stride, strict=True))
-        if any(n < 0 for n in (*self.size, *self.stride, self.offset)) or (
-            0 not in self.size and last >= len(numbers)
-        ):
+        if any(n < 0 for n in (*self.size, *self.stride, self.offset)) or (0 not in self.size and last >= len(numbers)):
             raise CorruptArtifactError("a tensor of the checkpoint reaches beyond its storage.", "Fetch it again.")
         byte_strides = tuple(s * self.storage.dtype.itemsize for s in self.stride)
         view = np.lib.stride_tricks.as_strided(numbers[self.offset :], self.size, byte_strides, writeable=False)

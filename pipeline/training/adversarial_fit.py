@@ -33,7 +33,10 @@ class Adversaries:
 
 
 def fit_adversarial(
-    adversaries: Adversaries, examples: ModalityExamples, settings: AdversarialSettings, seed: int,
+    adversaries: Adversaries,
+    examples: ModalityExamples,
+    settings: AdversarialSettings,
+    seed: int,
     state_file: Path | None = None,
 ) -> FitHistory:
     """Train the generator in place; returns losses and discriminator accuracy on generated validation embeddings.

@@ -41,7 +41,11 @@ class ChainRecipe:
 
 
 def train_chain(
-    features: Mapping[tuple[str, str], np.ndarray], scans: Mapping[str, Labelled], pairs: Pairs, recipe: ChainRecipe, workshop: Workshop
+    features: Mapping[tuple[str, str], np.ndarray],
+    scans: Mapping[str, Labelled],
+    pairs: Pairs,
+    recipe: ChainRecipe,
+    workshop: Workshop,
 ) -> Probabilities:
     """Backbone features ``{(modality, role): (N, F)}`` → ``{variant: {"xray" | "ct" | "paired": (N,) or (P,)}}``.
 
@@ -67,8 +71,12 @@ def train_chain(
 
 
 def train_chain_once(
-    name: str, features: Mapping[tuple[str, str], np.ndarray], scans: Mapping[str, Labelled], pairs: Pairs,
-    recipe: ChainRecipe, workshop: Workshop,
+    name: str,
+    features: Mapping[tuple[str, str], np.ndarray],
+    scans: Mapping[str, Labelled],
+    pairs: Pairs,
+    recipe: ChainRecipe,
+    workshop: Workshop,
 ) -> Probabilities:
     """``train_chain`` in a workshop of its own; a finished repetition is read back after a kill."""
     own = workshop.apart(name)

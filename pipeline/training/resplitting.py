@@ -79,5 +79,3 @@ def _parts(chain: ChainInputs, folds: dict[str, np.ndarray], fold: int, seed: in
 def _metrics(labels: np.ndarray, probabilities: np.ndarray) -> list[float]:
     metrics = binary_metrics(labels, probabilities)
     return [np.nan if metrics[name] is None else metrics[name] for name in METRICS]
-
-

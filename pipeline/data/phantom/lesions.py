@@ -155,11 +155,10 @@ def _draw_ground_glass(anatomy: Anatomy, severity: float, generator: np.random.G
 
 
 def _draw_consolidation(anatomy: Anatomy, severity: float, generator: np.random.Generator) -> Consolidation:
-    z = anatomy.slice_z + float(generator.uniform(-12, 12))
     x, y = (
         axis.astype(np.float32) for axis in np.meshgrid(np.linspace(-130, 130, 53), np.linspace(-90, 90, 37))
     )
-    height = np.full_like(x, z)
+    height = np.full_like(x, anatomy.slice_z)
     lung = (anatomy.lung_distance(x, y, height) > 6) & (np.abs(x) > 38)
     lobes = {name: lung & (anatomy.lobe_distance(name, x, y, height) > 4) for name in _LOBES}
     # Of the lobes that the slice shows in earnest, one is ill.
@@ -167,6 +166,7 @@ def _draw_consolidation(anatomy: Anatomy, severity: float, generator: np.random.
     lobe = shown[int(generator.integers(len(shown)))]
     rows, columns = np.nonzero(lobes[lobe])
     pick = int(generator.integers(len(rows)))
+    z = anatomy.slice_z + float(generator.uniform(-12, 12))
     centre = (float(x[rows[pick], columns[pick]]), float(y[rows[pick], columns[pick]]), z)
     return Consolidation(
         severity, lobe, centre, float(generator.uniform(48, 72)), LatticeNoise(generator, 20.0)

@@ -1,0 +1,133 @@
+"""Kernels of an ONNX graph: put in place as initialisers, and kept in half precision where nothing is lost by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from pipeline.engine.errors import CorruptArtifactError
+
+WIDENED = "/float32"
+
+
+def place_kernels(model: onnx.ModelProto, values: Mapping[str, np.ndarray]) -> None:
+    """Turn the graph inputs named in ``values`` into initialisers, in place.
+
+    A Reshape or Transpose that a converter put behind a kernel is applied to the numbers themselves, so that the
+    convolution or product reads its initialiser directly.
+
+    Raises:
+        CorruptArtifactError: the graph has lost a kernel on the way.
+    """
+    graph = model.graph
+    doors = {door.name: door for door in graph.input}
+    readers = _readers(graph)
+    lost = [name for name in values if name not in doors or name not in readers]
+    if lost:
+        raise CorruptArtifactError(f"the converted graph does not read {len(lost)} of its kernels (first: {lost[0]}).")
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for name, value in values.items():
+        graph.input.remove(doors[name])
+        final, moved = _follow_reshaping(graph, readers, constants, name, np.asarray(value, np.float32))
+        graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(moved), final))
+    _drop_unread(graph)
+
+
+def store_as_float16(model: onnx.ModelProto, require: bool) -> int:
+    """Keep every initialiser of two dimensions or more that holds float16 numbers as float16, in place.
+
+    A Cast brings it back to float32 where it is read, so the graph computes with the very same numbers; that is
+    checked bit for bit. One-dimensional weights and kernels that would change stay float32.
+
+    Args:
+        require: refuse a graph in which a Conv, ConvTranspose, MatMul or Gemm reads a kernel that would change.
+
+    Returns:
+        The number of initialisers stored as float16.
+
+    Raises:
+        CorruptArtifactError: ``require``, and a kernel was not rounded before its figures were taken.
+    """
+    graph = model.graph
+    kernels = _kernel_names(graph)
+    narrowed: dict[str, TensorProto] = {}
+    for tensor in graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or len(tensor.dims) < 2:
+            continue
+        wide = numpy_helper.to_array(tensor)
+        half = halved(wide)
+        if half is not None:
+            narrowed[tensor.name] = numpy_helper.from_array(half, tensor.name)
+        elif require and tensor.name in kernels:
+            raise CorruptArtifactError(
+                f"kernel {tensor.name!r} {tuple(wide.shape)} does not hold float16 numbers, though the run says so.",
+                "Run the stages again (--force), or set stored_precision to float32 in all of them.",
+            )
+    _replace(graph, narrowed)
+    return len(narrowed)
+
+
+def halved(wide: np.ndarray) -> np.ndarray | None:
+    """float32 ``(…)`` → the same numbers as float16, or ``None`` where one of them is not a float16 number."""
+    with np.errstate(over="ignore"):
+        half = wide.astype(np.float16)
+    return half if np.array_equal(half.astype(np.float32).view(np.uint32), np.ascontiguousarray(wide).view(np.uint32)) else None
+
+
+def _kernel_names(graph: onnx.GraphProto) -> set[str]:
+    constants = {tensor.name for tensor in graph.initializer}
+    products = ("Conv", "ConvTranspose", "MatMul", "Gemm")
+    return {name for node in graph.node if node.op_type in products for name in node.input[:2] if name in constants}
+
+
+def _replace(graph: onnx.GraphProto, narrowed: Mapping[str, TensorProto]) -> None:
+    kept = [tensor for tensor in graph.initializer if tensor.name not in narrowed]
+    casts = [helper.make_node("Cast", [name], [name + WIDENED], name=name + WIDENED, to=TensorProto.FLOAT) for name in narrowed]
+    nodes = list(graph.node)
+    for node in nodes:
+        for position, name in enumerate(node.input):
+            if name in narrowed:
+                node.input[position] = name + WIDENED
+    del graph.initializer[:], graph.node[:]
+    graph.initializer.extend([*kept, *narrowed.values()])
+    graph.node.extend([*casts, *nodes])
+
+
+def _readers(graph: onnx.GraphProto) -> dict[str, list[onnx.NodeProto]]:
+    readers: dict[str, list[onnx.NodeProto]] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    return readers
+
+
+def _follow_reshaping(graph, readers, constants, name: str, value: np.ndarray) -> tuple[str, np.ndarray]:
+    """Walk over Reshape and Transpose nodes that only this kernel passes through; they leave the graph."""
+    leaving = {door.name for door in graph.output}
+    while name not in leaving and len(readers.get(name, ())) == 1:
+        node = readers[name][0]
+        if node.op_type == "Transpose":
+            order = next((list(item.ints) for item in node.attribute if item.name == "perm"), None)
+            value = np.transpose(value, order)
+        elif node.op_type == "Reshape" and node.input[0] == name and node.input[1] in constants:
+            value = value.reshape(_reshaped(value.shape, numpy_helper.to_array(constants[node.input[1]])))
+        else:
+            break
+        name = node.output[0]
+        graph.node.remove(node)
+    return name, value
+
+
+def _reshaped(shape: tuple[int, ...], wanted: np.ndarray) -> list[int]:
+    """ONNX's rule: 0 keeps the axis of the input, -1 is what is left."""
+    return [shape[axis] if size == 0 else int(size) for axis, size in enumerate(wanted)]
+
+
+def _drop_unread(graph: onnx.GraphProto) -> None:
+    read = {name for node in graph.node for name in node.input} | {door.name for door in graph.output}
+    kept = [tensor for tensor in graph.initializer if tensor.name in read]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
