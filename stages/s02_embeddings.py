@@ -114,7 +114,7 @@ def _external(config: Config, data: Path | None) -> Iterable[Path]:
 def run(context: Context) -> None:
     """Compute each distinct backbone's features once, then train the four embedders on the training rows."""
     from pipeline.training.determinism import make_deterministic
-    from pipeline.training.multi_task import EmbedderRecipe, Workshop, features_from, train_embedder
+    from pipeline.training.multi_task import EmbedderRecipe, Workshop, feature_blocks, train_embedder
     from pipeline.training.scan_labels import read_labelled
 
     config: Config = context.config
@@ -128,7 +128,9 @@ def run(context: Context) -> None:
         name = f"{modality}_{role}"
         features = open_array(files[embedder.key])
         model, histories[name] = train_embedder(f"embedder_{name}", features, labelled[modality], recipe, workshop)
-        context.save(f"embedding_{name}", features_from(model, features))
+        with context.writer(f"embedding_{name}", model.get_layer("features").output.shape[1:]) as writer:
+            for block in feature_blocks(model, features):
+                writer.append(block)
         save_network(context, f"embedder_{name}", model)
         context.log(f"embedder {name}: best validation AUC {max(histories[name]['val_auc']):.3f}")
     context.save_json("embedder_history", histories)

@@ -21,7 +21,11 @@ PROGRAM = "run_pipeline.py"
 COMMAND_MODULES = (
     "pipeline.cli.run_commands",
     "pipeline.cli.data_commands",
+    "pipeline.cli.export_command",
+    "pipeline.cli.predict_commands",
     "pipeline.cli.compare_command",
+    "pipeline.cli.demo_command",
+    "pipeline.cli.bench_command",
 )
 INTERRUPTED = 130
 

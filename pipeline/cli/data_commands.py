@@ -77,6 +77,9 @@ def _phantom(
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Processes; all cores by default.")
     ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option("--sheet", help="Also draw one patient under every condition (PNG).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a data set of generated patients, with the exact lung masks."""
@@ -96,6 +99,11 @@ def _phantom(
             workers=workers,
             progress=lambda done, total: next(steps, None),
         )
+    if sheet is not None:
+        from pipeline.data.phantom.contact_sheet import contact_sheet
+
+        sheet.parent.mkdir(parents=True, exist_ok=True)
+        contact_sheet(seed, severity, noise).savefig(sheet, format="png", metadata={"Software": None})
     _say(
         as_json,
         {"out": str(out), "patients": patients, "layout": layout.value},

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import onnx
 import tensorflow as tf
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from pipeline.engine.errors import CorruptArtifactError
 from pipeline.export.stored_weights import place_kernels
@@ -47,6 +47,7 @@ def convert_network(network: keras.Model, outputs: Sequence[str], metadata: Mapp
     forward = tf.function(_stateless(network, kernels, len(doors), outputs), input_signature=signature)
     model, _ = tf2onnx.convert.from_function(forward, input_signature=signature, opset=OPSET)
     values = {spec.name: np.asarray(kernel.value, np.float32) for spec, kernel in zip(arguments, kernels, strict=True)}
+    _close_captures(model, forward)
     place_kernels(model, values)
     _name_doors(model, [door.name for door in network.inputs], outputs)
     model.producer_name = "respiratory-pipeline"
@@ -82,16 +83,16 @@ def check_graph(model: onnx.ModelProto) -> None:
 
 def _stateless(network: keras.Model, kernels: list[keras.Variable], doors: int, outputs: Sequence[str]):
     place = {id(kernel): position for position, kernel in enumerate(kernels)}
+    # Read before tracing: inside a graph a variable has no number.
+    values = {id(weight): np.asarray(weight.value) for weight in network.variables if id(weight) not in place}
+
+    def stand_in(weight, given):
+        return given[place[id(weight)]] if id(weight) in place else tf.constant(values[id(weight)])
 
     def forward(*arguments):
         given = arguments[doors:]
-
-        def value_of(weight):
-            position = place.get(id(weight))
-            return tf.constant(np.asarray(weight.value)) if position is None else given[position]
-
-        trainable = [value_of(weight) for weight in network.trainable_variables]
-        fixed = [value_of(weight) for weight in network.non_trainable_variables]
+        trainable = [stand_in(weight, given) for weight in network.trainable_variables]
+        fixed = [stand_in(weight, given) for weight in network.non_trainable_variables]
         entering = arguments[0] if doors == 1 else list(arguments[:doors])
         result, _ = network.stateless_call(trainable, fixed, entering, training=False)
         if not isinstance(result, dict):
@@ -99,6 +100,21 @@ def _stateless(network: keras.Model, kernels: list[keras.Variable], doors: int, 
         return {name: tf.identity(result[name]) for name in outputs}
 
     return forward
+
+
+def _close_captures(model: onnx.ModelProto, forward) -> None:
+    """Make constants of the fixed tensors that layers hold outside their weights (a Normalization's mean).
+
+    The converter declares them as inputs, whether it has folded them already, kept them or still needs them.
+    """
+    known = {tensor.name for tensor in model.graph.initializer}
+    read = {name for node in model.graph.node for name in node.input}
+    captures = forward.get_concrete_function().graph.captures
+    values = {inner.name: outer.numpy() for outer, inner in captures if outer.dtype != tf.resource}
+    for door in [door for door in model.graph.input if door.name in values]:
+        model.graph.input.remove(door)
+        if door.name in read and door.name not in known:
+            model.graph.initializer.append(numpy_helper.from_array(values[door.name], door.name))
 
 
 def _name_doors(model: onnx.ModelProto, inputs: Sequence[str], outputs: Sequence[str]) -> None:

@@ -31,7 +31,7 @@ def place_kernels(model: onnx.ModelProto, values: Mapping[str, np.ndarray]) -> N
     constants = {tensor.name: tensor for tensor in graph.initializer}
     for name, value in values.items():
         graph.input.remove(doors[name])
-        final, moved = _follow_reshaping(graph, readers, constants, name, np.asarray(value, np.float32))
+        final, moved = _follow_reshaping(graph, readers, constants, name, np.asarray(value))
         graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(moved), final))
     _drop_unread(graph)
 
@@ -72,9 +72,11 @@ def store_as_float16(model: onnx.ModelProto, require: bool) -> int:
 
 def halved(wide: np.ndarray) -> np.ndarray | None:
     """float32 ``(…)`` → the same numbers as float16, or ``None`` where one of them is not a float16 number."""
+    wide = np.ascontiguousarray(wide, np.float32)
     with np.errstate(over="ignore"):
         half = wide.astype(np.float16)
-    return half if np.array_equal(half.astype(np.float32).view(np.uint32), np.ascontiguousarray(wide).view(np.uint32)) else None
+    same_bits = np.array_equal(half.astype(np.float32).view(np.uint32), wide.view(np.uint32))
+    return half if same_bits else None
 
 
 def _kernel_names(graph: onnx.GraphProto) -> set[str]:

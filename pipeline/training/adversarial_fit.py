@@ -54,12 +54,13 @@ def fit_adversarial(
     history, first = FitHistory(), 0
     if (restored := state.restore()) is not None:
         history, first = FitHistory(restored[0]["history"], restored[0]["epoch"]), restored[0]["epoch"] + 1
-    for epoch in range(first, settings.epoch_budget if sound else settings.original_steps):
+    for epoch in range(first, settings.warmup_epochs + settings.epoch_budget if sound else settings.original_steps):
         if sound and _aligned(history, settings):
             break
         order = np.random.default_rng([seed, epoch]).permutation(examples.train).astype(np.int32)
         size = settings.batch_size if sound else len(order)
-        losses = np.mean([[float(x) for x in step(tf.constant(part))] for part in _batches(order, size)], axis=0)
+        duel = not sound or epoch >= settings.warmup_epochs
+        losses = np.mean([[float(x) for x in step(tf.constant(part), duel)] for part in _batches(order, size)], axis=0)
         history.append({"discriminator_loss": losses[0], "generator_loss": losses[1], "covid_loss": losses[2],
                         **_validation(adversaries, examples)})  # fmt: skip
         history.best_epoch = epoch
@@ -75,6 +76,7 @@ def majority_rate(modality: np.ndarray) -> float:
 
 def _aligned(history: FitHistory, settings: AdversarialSettings) -> bool:
     gaps = np.abs(np.subtract(history.epochs.get("discriminator_accuracy", []), history.epochs.get("majority_rate", [])))
+    gaps = gaps[settings.warmup_epochs :]
     return len(gaps) >= settings.hold_epochs and bool(np.all(gaps[-settings.hold_epochs :] <= settings.tolerance))
 
 
@@ -103,7 +105,7 @@ def _step_function(adversaries: Adversaries, optimizers: list, examples: Modalit
         return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits))
 
     @tf.function(reduce_retracing=True)
-    def step(rows):
+    def step(rows, duel):
         real, m, y = tf.gather(embeddings, rows), tf.gather(modality, rows), tf.gather(covid, rows)
         told = m if sound else 1 - m
         with tf.GradientTape() as tape:
@@ -116,8 +118,9 @@ def _step_function(adversaries: Adversaries, optimizers: list, examples: Modalit
             g_loss = entropy(1 - m, discriminator(fake, training=True))
             covid_loss = entropy(y, probe(fake, training=True))
             total = g_loss + settings.covid_weight * covid_loss if sound else g_loss + 0.0 * covid_loss
-        weights = generator.trainable_variables + probe.trainable_variables
-        optimizers[0].apply_gradients(zip(tape.gradient(total, weights), weights, strict=True))
+        if duel:
+            weights = generator.trainable_variables + probe.trainable_variables
+            optimizers[0].apply_gradients(zip(tape.gradient(total, weights), weights, strict=True))
         return d_loss, g_loss, covid_loss
 
     return step
@@ -125,9 +128,9 @@ def _step_function(adversaries: Adversaries, optimizers: list, examples: Modalit
 
 def _validation(adversaries: Adversaries, examples: ModalityExamples) -> dict[str, float]:
     rows = examples.valid
-    generated = apply_network(adversaries.generator, examples.embeddings[rows])
+    generated = apply_network(adversaries.generator, examples.embeddings, rows)
     told = predict_logits(adversaries.discriminator, generated)
-    real = predict_logits(adversaries.discriminator, examples.embeddings[rows])
+    real = predict_logits(adversaries.discriminator, examples.embeddings, rows)
     modality = examples.modality[rows]
     covid = predict_logits(adversaries.covid_probe, generated).astype(np.float64)
     return {

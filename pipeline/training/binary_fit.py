@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,10 +12,12 @@ import numpy as np
 import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 
+from pipeline.engine.arrays import read_selected
 from pipeline.training.epoch_state import EpochState
 from pipeline.training.settings import FitSettings
 
 PREDICTION_BATCH = 1024
+EPOCH_CHUNK = 4096
 
 
 @dataclass(frozen=True)
@@ -41,18 +45,29 @@ class FitHistory:
         return {"best_epoch": self.best_epoch, **self.epochs}
 
 
-def predict_logits(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
-    """Logits ``(N,)`` float32 of a one-logit network for inputs ``(N, F)``."""
-    return apply_network(model, inputs)[:, 0]
+def rows_of(inputs: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The given rows as float32 ``(n, F)`` in memory; a memory-mapped file is read, so its pages do not pile up."""
+    if isinstance(inputs, np.memmap) and isinstance(inputs.base, mmap.mmap):  # a slice of a map has other rows
+        return read_selected(Path(str(inputs.filename)), rows).astype(np.float32, copy=False)
+    return np.asarray(inputs[rows], np.float32)
 
 
-def apply_network(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
-    """Outputs ``(N, K)`` float32 of a network in inference mode, batch by batch, rows in order."""
-    blocks = [
-        np.asarray(model(np.ascontiguousarray(inputs[start : start + PREDICTION_BATCH], "float32"), training=False))
-        for start in range(0, len(inputs), PREDICTION_BATCH)
-    ]
-    return np.concatenate(blocks)
+def predict_logits(model: keras.Model, inputs: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """Logits ``(n,)`` float32 of a one-logit network for ``rows`` of the inputs ``(N, F)``, all of them by default."""
+    return apply_network(model, inputs, rows)[:, 0]
+
+
+def apply_network(model: keras.Model, inputs: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """Outputs ``(n, K)`` float32 of a network in inference mode, in the order of ``rows``."""
+    return np.concatenate(list(network_blocks(model, inputs, rows)))
+
+
+def network_blocks(model: keras.Model, inputs: np.ndarray, rows: np.ndarray | None = None) -> Iterator[np.ndarray]:
+    """As ``apply_network``, a block of rows at a time."""
+    chosen = np.arange(len(inputs)) if rows is None else rows
+    for start in range(0, len(chosen), PREDICTION_BATCH):
+        block = rows_of(inputs, chosen[start : start + PREDICTION_BATCH])
+        yield np.asarray(model(np.ascontiguousarray(block), training=False))
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
@@ -97,7 +112,7 @@ def fit_binary(
     """
     optimizer = keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay, name="adam")
     optimizer.build(model.trainable_variables)
-    run_epoch = _epoch_function(model, optimizer, examples, settings)
+    run_epoch = _epoch_function(model, optimizer, examples, settings, seed)
     state = EpochState(state_file, [model, optimizer])
     history, best, waiting, first = FitHistory(), None, 0, 0
     if (restored := state.restore()) is not None:
@@ -110,9 +125,8 @@ def fit_binary(
     for epoch in range(first, settings.epochs):
         if waiting >= settings.patience:
             break
-        order = np.random.default_rng([seed, epoch]).permutation(examples.train).astype(np.int32)
-        loss = float(run_epoch(tf.constant(order)))
-        logits = predict_logits(model, examples.inputs[examples.valid]).astype(np.float64)
+        loss = run_epoch(epoch)
+        logits = predict_logits(model, examples.inputs, examples.valid).astype(np.float64)
         history.append({"loss": loss, **validation_numbers(labels, logits, valid_weights)})
         scores = sign * np.asarray(history.epochs[settings.monitor])
         if best is None or scores[-1] > scores[history.best_epoch]:
@@ -126,28 +140,64 @@ def fit_binary(
     return history
 
 
-def _epoch_function(model: keras.Model, optimizer, examples: Examples, settings: FitSettings):
-    """One compiled pass over a given order of rows; the last batch may be short but is never a single row."""
-    inputs = tf.constant(examples.inputs, tf.float32)
-    labels = tf.constant(examples.labels.reshape(-1, 1), tf.float32)
-    weights = np.ones(len(examples.labels), np.float32)
+def _epoch_function(model: keras.Model, optimizer, examples: Examples, settings: FitSettings, seed: int):
+    """One pass over the training rows, a chunk of rows in memory at a time: epoch → mean loss."""
+    labels = examples.labels.astype(np.float32)
+    weights = np.ones(len(labels), np.float32)
     weights[examples.train] = sample_weights(examples.labels[examples.train], settings.class_weights)
-    weights = tf.constant(weights.reshape(-1, 1))
-    batch, variables = settings.batch_size, model.trainable_variables
+    run_chunk = _chunk_function(model, optimizer, settings)
+    chunk = max(1, EPOCH_CHUNK // settings.batch_size) * settings.batch_size
 
-    @tf.function(jit_compile=False)
-    def run_epoch(order):
-        total, rows = tf.constant(0.0), tf.size(order)
-        batches = tf.maximum(1, (rows + batch // 2) // batch)
-        for position in tf.range(batches):
-            stop = tf.where(position == batches - 1, rows, (position + 1) * batch)
-            chosen = order[position * batch : stop]
-            with tf.GradientTape() as tape:
-                logits = model(tf.gather(inputs, chosen), training=True)
-                losses = tf.nn.sigmoid_cross_entropy_with_logits(tf.gather(labels, chosen), logits)
-                loss = tf.reduce_mean(losses * tf.gather(weights, chosen))
-            optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-            total += loss * tf.cast(tf.size(chosen), tf.float32)
-        return total / tf.cast(rows, tf.float32)
+    def run_epoch(epoch: int) -> float:
+        draw = np.random.default_rng([seed, epoch])
+        order = draw.permutation(examples.train)
+        total = 0.0
+        for part, rows in enumerate(np.array_split(order, max(1, round(len(order) / chunk)))):
+            share = _mixing_shares(draw, settings, len(rows))
+            noise_seed = np.array([seed, epoch * 1000 + part], np.int32)
+            inputs = rows_of(examples.inputs, rows)
+            total += float(run_chunk(inputs, labels[rows][:, None], weights[rows][:, None], share, noise_seed))
+        return total / len(order)
 
     return run_epoch
+
+
+def _mixing_shares(draw: np.random.Generator, settings: FitSettings, rows: int) -> np.ndarray:
+    """Mixup's λ of each minibatch, float32; 1 leaves a minibatch as it is."""
+    batches = max(1, (rows + settings.batch_size // 2) // settings.batch_size)
+    shares = draw.beta(settings.mixup, settings.mixup, batches) if settings.mixup else np.ones(batches)
+    return shares.astype(np.float32)
+
+
+def _chunk_function(model: keras.Model, optimizer, settings: FitSettings):
+    """Compiled minibatches over rows in memory; the last one may be up to half longer or shorter, never a single row."""
+    variables, batch, dropped = model.trainable_variables, settings.batch_size, settings.input_dropout
+    matrices = [tf.TensorSpec((None, width), tf.float32) for width in (model.input_shape[-1], 1, 1)]
+
+    def disturb(chosen, share, noise_seed, position):
+        if settings.mixup:
+            chosen = share * chosen + (1 - share) * chosen[::-1]
+        if dropped:
+            drawn = tf.random.stateless_uniform(tf.shape(chosen), noise_seed + tf.stack([0, position * 100_003]))
+            chosen = tf.where(drawn < dropped, 0.0, chosen / (1 - dropped))
+        return chosen
+
+    @tf.function(input_signature=[*matrices, tf.TensorSpec((None,), tf.float32), tf.TensorSpec((2,), tf.int32)])
+    def run_chunk(inputs, labels, weights, shares, noise_seed):
+        total, rows, batches = tf.constant(0.0), tf.shape(inputs)[0], tf.size(shares)
+        for position in tf.range(batches):
+            start, share = position * batch, shares[position]
+            stop = tf.where(position == batches - 1, rows, start + batch)
+            target, weight = labels[start:stop], weights[start:stop]
+            with tf.GradientTape() as tape:
+                logits = model(disturb(inputs[start:stop], share, noise_seed, position), training=True)
+                losses = share * weight * tf.nn.sigmoid_cross_entropy_with_logits(target, logits)
+                if settings.mixup:
+                    other = tf.nn.sigmoid_cross_entropy_with_logits(target[::-1], logits)
+                    losses += (1 - share) * weight[::-1] * other
+                loss = tf.reduce_mean(losses)
+            optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+            total += loss * tf.cast(stop - start, tf.float32)
+        return total
+
+    return run_chunk

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import keras
@@ -12,7 +12,16 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.models import respiratory_networks as networks
 from pipeline.models.stored_precision import StoredPrecision
 from pipeline.training.adversarial_fit import Adversaries, ModalityExamples, fit_adversarial
-from pipeline.training.binary_fit import Examples, apply_network, fit_binary, predict_logits, sigmoid
+from pipeline.training.binary_fit import (
+    PREDICTION_BATCH,
+    Examples,
+    apply_network,
+    fit_binary,
+    network_blocks,
+    predict_logits,
+    rows_of,
+    sigmoid,
+)
 from pipeline.training.settings import AdversarialSettings, FitSettings
 from pipeline.training.trained_network import Workshop, train_once
 
@@ -69,18 +78,27 @@ class Labelled:
     valid: np.ndarray
 
     def examples(self, inputs: np.ndarray) -> Examples:
-        return Examples(np.asarray(inputs, np.float32), self.labels, self.train, self.valid)
+        return Examples(inputs, self.labels, self.train, self.valid)
 
 
 def train_embedder(name: str, features: np.ndarray, scans: Labelled, recipe: EmbedderRecipe, workshop: Workshop):
     """Backbone features ``(N, F)`` → embedder network and its history; standardised on the training rows."""
-    training = np.asarray(features[scans.train], np.float64)
-    mean, variance = training.mean(axis=0), training.var(axis=0) + 1e-6
+    mean, variance = _moments(features, scans.train)
     return train_once(
         name, workshop,
-        lambda seed: networks.build_embedder(mean.astype("float32"), variance.astype("float32"), name, recipe.dropout, seed),
+        lambda seed: networks.build_embedder(mean, variance, name, recipe.dropout, seed),
         lambda model, seed, state: fit_binary(model, scans.examples(features), recipe.fit, seed, state).as_json(),
     )  # fmt: skip
+
+
+def _moments(features: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance ``(F,)`` float32 of the given rows, summed in float64 a block at a time."""
+    total = squares = np.zeros(features.shape[1])
+    for start in range(0, len(rows), PREDICTION_BATCH):
+        block = rows_of(features, rows[start : start + PREDICTION_BATCH]).astype(np.float64)
+        total, squares = total + block.sum(axis=0), squares + np.square(block).sum(axis=0)
+    mean = total / len(rows)
+    return mean.astype(np.float32), (np.maximum(squares / len(rows) - mean**2, 0) + 1e-6).astype(np.float32)
 
 
 def train_task_extractor(modality: str, embedding: np.ndarray, scans: Labelled, recipe: TaskRecipe, workshop: Workshop):
@@ -153,6 +171,11 @@ def _train_adversarial(pooled: ModalityExamples, covid: Examples, recipe: Shared
 def features_from(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
     """What enters the network's last Dense, ``(N, K)`` float32."""
     return apply_network(networks.features_of(model), inputs)
+
+
+def feature_blocks(model: keras.Model, inputs: np.ndarray) -> Iterator[np.ndarray]:
+    """As ``features_from``, a block of rows at a time: nothing grows with the number of scans."""
+    return network_blocks(networks.features_of(model), inputs)
 
 
 def train_head(name: str, features: np.ndarray, scans: Labelled, recipe: HeadRecipe, workshop: Workshop):

@@ -8,7 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class FitSettings(BaseModel):
-    """Mini-batch training with Adam and early stopping on validation."""
+    """Mini-batch training with Adam and early stopping on validation.
+
+    ``input_dropout`` zeroes that share of each input while training; ``mixup`` is the α of mixup's Beta(α, α)
+    within a minibatch (Zhang et al. 2018, eq. 2), 0 for none. Both fight memorising few scans.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -18,6 +22,8 @@ class FitSettings(BaseModel):
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
     patience: Annotated[int, Field(ge=1)] = 10
     monitor: Literal["val_loss", "val_accuracy", "val_auc"] = "val_loss"
+    input_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
     class_weights: Literal["none", "balanced"] = "none"
 
 
@@ -27,6 +33,7 @@ class AdversarialSettings(BaseModel):
     ``original`` keeps the published losses (both minimise the same term), 10 full-batch steps and fine-tuning
     on the modality label; ``sound`` alternates minibatches until the discriminator's validation accuracy on
     generated embeddings is within ``tolerance`` of the majority rate for ``hold_epochs`` epochs in a row.
+    ``warmup_epochs`` train the discriminator alone first, so that it is an opponent at all (``sound`` only).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,6 +42,7 @@ class AdversarialSettings(BaseModel):
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-5
     discriminator_learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
     batch_size: Annotated[int, Field(ge=1)] = 32
+    warmup_epochs: Annotated[int, Field(ge=0)] = 0
     epoch_budget: Annotated[int, Field(ge=1)] = 100
     original_steps: Annotated[int, Field(ge=1)] = 10
     covid_weight: Annotated[float, Field(ge=0)] = 1.0

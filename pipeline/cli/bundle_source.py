@@ -1,0 +1,79 @@
+"""Which bundle a command means: the one named, a run's, or the one that comes with the repository."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+from pathlib import Path
+
+import pipeline
+from pipeline.engine.errors import MissingArtifactError, StorageError, UsageError
+from pipeline.engine.files import remove_folder, sha256_file
+from pipeline.engine.progress import Reporter
+from pipeline.engine.rundir import RunDirectory
+
+REPOSITORY = Path(pipeline.__file__).parents[1]
+DEFAULT_BUNDLE = Path("pretrained") / "respiratory_mtl"
+EXPORTER = "pipeline.export"
+
+
+def find_bundle(bundle: Path | None, run: Path | None, reporter: Reporter) -> Path:
+    """The bundle's folder. Raises UsageError where both are given, MissingArtifactError where there is none."""
+    if bundle is not None and run is not None:
+        raise UsageError("--bundle and --run name two models.", "Give one of them.")
+    if run is not None:
+        return bundle_of_run(run, reporter)
+    if bundle is not None:
+        return bundle
+    default = REPOSITORY / DEFAULT_BUNDLE
+    if not default.is_dir():
+        raise MissingArtifactError(
+            f"The default bundle {DEFAULT_BUNDLE} is not in this copy of the repository.",
+            "Give --bundle DIR, or --run DIR with a finished run.",
+        )
+    return default
+
+
+def bundle_of_run(run: Path, reporter: Reporter) -> Path:
+    """A finished run as a bundle under `<run>/.cache/bundle`, made again only when its artifacts or the exporter change.
+
+    Raises what `export_bundle` raises, and StorageError where the run's folder cannot be written to.
+    """
+    finished = run / ".cache" / "bundle" / _key(RunDirectory(run))
+    if finished.is_dir():
+        return finished
+    from filelock import FileLock
+
+    cache = finished.parent
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache.with_name("bundle.lock")):
+            if not finished.is_dir():
+                reporter.line(f"making a bundle of {run} (once, until the run changes)")
+                _export(run, finished)
+    except PermissionError as cause:
+        raise StorageError(
+            f"{cache}: cannot be written to ({cause.strerror}).", f"Export it elsewhere: export --run {run} --out DIR."
+        ) from cause
+    return finished
+
+
+def _export(run: Path, finished: Path) -> None:
+    # The exporter imports TensorFlow; whoever has a bundle must never pay for that.
+    importlib.import_module(f"{EXPORTER}.bundle_writer").export_bundle(run, finished)
+    for outdated in finished.parent.iterdir():
+        if outdated != finished and outdated.is_dir():
+            remove_folder(outdated)
+
+
+def _key(run: RunDirectory) -> str:
+    """16 hexadecimal digits of all artifacts' hashes and of the exporter's own sources."""
+    artifacts = [
+        f"{stage}/{name} {output.sha256}"
+        for stage, manifest in run.manifests.items()
+        for name, output in manifest.outputs.items()
+    ]
+    places = getattr(importlib.util.find_spec(EXPORTER), "submodule_search_locations", None) or []
+    sources = [f"{path.name} {sha256_file(path)}" for place in places for path in Path(place).glob("*.py")]
+    return hashlib.sha256("\n".join(sorted(artifacts) + sorted(sources)).encode()).hexdigest()[:16]

@@ -1,0 +1,70 @@
+"""A bundle's folder: written beside its place, described by hashes, renamed into place last."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.engine.errors import UsageError
+from pipeline.engine.files import sha256_file, write_json
+
+DESCRIPTION = "bundle.json"
+SCHEMA_VERSION = 1
+
+
+def refuse_foreign_folder(out: Path) -> None:
+    """Refuse a place that holds something other than a bundle.
+
+    Raises:
+        UsageError: a file, or a folder with content and no ``bundle.json``.
+    """
+    if out.is_dir():
+        foreign = any(out.iterdir()) and not (out / DESCRIPTION).is_file()
+    else:
+        foreign = out.exists() or out.is_symlink()
+    if foreign:
+        raise UsageError(f"{out} exists and is not a bundle: it is left alone.", "Choose another --out.")
+
+
+@contextmanager
+def staged_bundle(out: Path) -> Iterator[Path]:
+    """A folder beside ``out`` to write into; it takes the place of ``out`` when the block ends well.
+
+    A bundle that was there before stays until that moment, and comes back if the exchange fails.
+    """
+    refuse_foreign_folder(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    staging = out.with_name(f".{out.name}.{os.getpid()}.part")
+    former = out.with_name(f".{out.name}.{os.getpid()}.former")
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir()
+    try:
+        yield staging
+        refuse_foreign_folder(out)
+        if out.exists():
+            out.replace(former)
+        try:
+            staging.replace(out)
+        except OSError:
+            if former.exists():
+                former.replace(out)
+            raise
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(former, ignore_errors=True)
+
+
+def file_table(folder: Path) -> dict[str, dict]:
+    """SHA-256 and size in bytes of every file but the description itself, by path inside the folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != DESCRIPTION)
+    return {
+        path.relative_to(folder).as_posix(): {"sha256": sha256_file(path), "bytes": path.stat().st_size} for path in files
+    }
+
+
+def write_description(folder: Path, document: dict) -> None:
+    """Write ``bundle.json``: the document with the table of all other files in it."""
+    write_json(folder / DESCRIPTION, {**document, "schema_version": SCHEMA_VERSION, "files": file_table(folder)})

@@ -1,0 +1,48 @@
+"""The parts of the pipeline joined to the two kinds of network that a bundle holds besides its backbones."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import keras
+from keras import layers
+
+from pipeline.models.respiratory_networks import FEATURES, features_of
+
+MODALITY_OUTPUTS = ("covid_probs", "joint_features")
+PAIRED_OUTPUTS = ("covid_probs",)
+BACKBONE_OUTPUTS = ("features",)
+
+
+class ModalityParts(NamedTuple):
+    """The five trained networks behind one modality's answer; each ends in one logit."""
+
+    task_embedder: keras.Model
+    task_extractor: keras.Model
+    shared_embedder: keras.Model
+    shared_extractor: keras.Model
+    head: keras.Model
+
+
+def compose_modality(modality: str, parts: ModalityParts) -> keras.Model:
+    """Backbone features to the answer for one modality.
+
+    Inputs ``task_features (B, F_task)`` and ``shared_features (B, F_shared)``: what the backbones give.
+    Outputs ``covid_probs (B, 1)`` in [0, 1] and ``joint_features (B, 1280)``: task beside shared features.
+    """
+    task_in = keras.Input(parts.task_embedder.input_shape[1:], name="task_features")
+    shared_in = keras.Input(parts.shared_embedder.input_shape[1:], name="shared_features")
+    task = features_of(parts.task_extractor)(features_of(parts.task_embedder)(task_in))
+    shared = features_of(parts.shared_extractor)(features_of(parts.shared_embedder)(shared_in))
+    joint = layers.Concatenate(name="join")([task, shared])
+    probability = layers.Activation("sigmoid", name="sigmoid")(parts.head(joint))
+    return keras.Model([task_in, shared_in], {"covid_probs": probability, "joint_features": joint}, name=modality)
+
+
+def compose_paired(head: keras.Model) -> keras.Model:
+    """``xray_features`` and ``ct_features`` ``(B, 1280)`` (the ``joint_features``) → ``covid_probs (B, 1)``."""
+    xray = keras.Input((2 * FEATURES,), name="xray_features")
+    ct = keras.Input((2 * FEATURES,), name="ct_features")
+    joint = layers.Concatenate(name="join")([xray, ct])
+    probability = layers.Activation("sigmoid", name="sigmoid")(head(joint))
+    return keras.Model([xray, ct], {"covid_probs": probability}, name="paired")

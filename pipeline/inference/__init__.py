@@ -1,0 +1,1 @@
+"""From scans to answers with an exported bundle, on onnxruntime and without TensorFlow."""
