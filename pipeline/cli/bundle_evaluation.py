@@ -15,7 +15,11 @@ from pipeline.inference.pair_table import PairRow, write_answers
 from pipeline.inference.table_answers import TableAnswers
 
 PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
-FIGURES = ("roc", "confusion", "calibration")
+FIGURES = {
+    "roc": "ROC with 95 % band by patient",
+    "confusion": "Count, share of true class",
+    "calibration": "Calibration with 95 % Wilson bars",
+}
 OUTPUTS = (PREDICTIONS, METRICS, *(f"{name}.png" for name in FIGURES))
 _SHOWN = ("accuracy", "auc", "sensitivity", "specificity")
 
@@ -91,8 +95,10 @@ def _write_figures(out: Path, predictions: dict, comparison: dict, class_names: 
         "confusion": confusion_figure(comparison["confusion"], class_names),
         "calibration": calibration_figure(predictions),
     }
-    for name in FIGURES:
+    for name, title in FIGURES.items():
         picture = io.BytesIO()
+        # A bundle is one model: the comparison's titles speak of a mean over trainings.
+        drawn[name].suptitle(title, fontsize=10)
         drawn[name].savefig(picture, format="png", metadata={"Software": None})
         atomic_write_bytes(out / f"{name}.png", picture.getvalue())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import os
 from pathlib import Path
 
 import pipeline
@@ -60,7 +61,8 @@ def bundle_of_run(run: Path, reporter: Reporter) -> Path:
 
 
 def _export(run: Path, finished: Path) -> None:
-    # The exporter imports TensorFlow; whoever has a bundle must never pay for that.
+    # The exporter imports TensorFlow; whoever has a bundle must never pay for that, nor read its log.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     importlib.import_module(f"{EXPORTER}.bundle_writer").export_bundle(run, finished)
     for outdated in finished.parent.iterdir():
         if outdated != finished and outdated.is_dir():

@@ -9,6 +9,7 @@ from pipeline.engine.rundir import RunDirectory
 
 TITLES = {"xray": "X-ray", "ct": "CT", "paired": "paired", "shuffled_pairs": "shuffled pairs (control)"}
 METRICS = ("auc", "accuracy")
+PROBED = ("raw", "plain", "adversarial")
 
 
 def read_findings(run: RunDirectory) -> dict[str, Any]:
@@ -26,11 +27,11 @@ def read_findings(run: RunDirectory) -> dict[str, Any]:
         "seeds": comparison_seeds(run),
         "metrics": {
             modality: {metric: by_arm[chosen][metric] for metric in METRICS}
-            for modality, by_arm in comparison["modalities"].items() if chosen in by_arm
+            for modality, by_arm in _in_order(comparison["modalities"]) if chosen in by_arm
         },
         "counts": comparison["counts"],
         "verdicts": comparison["verdicts"],
-        "alignment": {name: probe["balanced_accuracy"] for name, probe in probes.items()},
+        "alignment": {name: probes[name]["balanced_accuracy"] for name in PROBED if name in probes},
         "warnings": [*run.warnings(), *comparison["warnings"]],
         "report": str(run.artifact("report")),
         "figures": [str(path) for path in figures],
@@ -40,6 +41,11 @@ def read_findings(run: RunDirectory) -> dict[str, Any]:
 def comparison_seeds(run: RunDirectory) -> int:
     """How many trainings a score is the mean of."""
     return int(run.load("seed_probabilities_xray").shape[1])
+
+
+def _in_order(modalities: dict[str, Any]) -> list[tuple[str, Any]]:
+    names = [*(name for name in TITLES if name in modalities), *(name for name in modalities if name not in TITLES)]
+    return [(name, modalities[name]) for name in names]
 
 
 def _is_figure(name: str) -> bool:
@@ -76,7 +82,8 @@ def _verdict(entry: dict[str, str]) -> str:
 
 def _alignment(document: dict[str, Any]) -> str:
     lines = ["Can a fresh linear probe tell X-ray from CT in the shared features? (balanced accuracy; 0.5 = no)"]
-    lines += [f"  {name:<26}{_interval(probe)}" for name, probe in document["alignment"].items()]
+    names = {"raw": "raw embeddings"}
+    lines += [f"  {names.get(name, name):<26}{_interval(probe)}" for name, probe in document["alignment"].items()]
     lines.append(f"  {alignment_sentence(document['alignment'])}")
     return "\n".join(lines)
 

@@ -29,7 +29,7 @@ def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
         keras: Annotated[bool, typer.Option("--keras", help="Add the run's Keras networks (.weights.h5 and .json).")] = False,
         positive_index: Annotated[
             int | None,
-            typer.Option("--positive-index", help="With --original: the class number of COVID in its training, 0 (alphabetical) or 1 [0]."),
+            typer.Option("--positive-index", help="With --original: class number of COVID in its training [0]."),
         ] = None,
         card: Annotated[
             Path | None, typer.Option("--card", help="With --run: Markdown for the model card's section on data.")
@@ -43,7 +43,7 @@ def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
             raise UsageError("--keras and --card go with --run.", "An imported bundle has neither.")
         if run is not None and positive_index is not None:
             raise UsageError("--positive-index goes with --original.", "A run knows its positive class.")
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         if original is not None:
             from pipeline.export.original_bundle import import_original
 
@@ -68,7 +68,8 @@ def _report(bundle: Path, as_json: bool) -> None:
     files, parity = description["files"], description["parity"]
     total = sum(entry["bytes"] for entry in files.values()) + (bundle / "bundle.json").stat().st_size
     if as_json:
-        answer = {"bundle": bundle.as_posix(), "variant": description["variant"], "bytes": total, "files": files, "parity": parity}
+        answer = {"bundle": bundle.as_posix(), "variant": description["variant"], "bytes": total, "files": files}
+        answer["parity"] = parity
         typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
     for name, entry in files.items():

@@ -21,11 +21,8 @@ def refuse_foreign_folder(out: Path) -> None:
     Raises:
         UsageError: a file, or a folder with content and no ``bundle.json``.
     """
-    if out.is_dir():
-        foreign = any(out.iterdir()) and not (out / DESCRIPTION).is_file()
-    else:
-        foreign = out.exists() or out.is_symlink()
-    if foreign:
+    replaceable = out.is_dir() and ((out / DESCRIPTION).is_file() or not any(out.iterdir()))
+    if not replaceable and (out.exists() or out.is_symlink()):
         raise UsageError(f"{out} exists and is not a bundle: it is left alone.", "Choose another --out.")
 
 
@@ -60,9 +57,7 @@ def staged_bundle(out: Path) -> Iterator[Path]:
 def file_table(folder: Path) -> dict[str, dict]:
     """SHA-256 and size in bytes of every file but the description itself, by path inside the folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != DESCRIPTION)
-    return {
-        path.relative_to(folder).as_posix(): {"sha256": sha256_file(path), "bytes": path.stat().st_size} for path in files
-    }
+    return {path.relative_to(folder).as_posix(): {"sha256": sha256_file(path), "bytes": path.stat().st_size} for path in files}
 
 
 def write_description(folder: Path, document: dict) -> None:

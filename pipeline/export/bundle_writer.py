@@ -89,7 +89,9 @@ def outputs_of(name: str) -> tuple[str, ...]:
     return composed.PAIRED_OUTPUTS if name == "paired" else composed.MODALITY_OUTPUTS
 
 
-def _write_onnx(folder: Path, source: FinishedRun, backbones: dict[str, StoredBackbone], networks: dict, names: list[str]) -> None:
+def _write_onnx(
+    folder: Path, source: FinishedRun, backbones: dict[str, StoredBackbone], networks: dict, names: list[str]
+) -> None:
     metadata = graph_metadata(names, source.dataset["positive_class"], SYSTEM, SCHEMA_VERSION)
     graphs = {b.file: convert_network(b.network, composed.BACKBONE_OUTPUTS, metadata) for b in backbones.values()}
     graphs |= {f"{name}.onnx": convert_network(network, outputs_of(name), metadata) for name, network in networks.items()}
@@ -129,20 +131,20 @@ def _copy_keras(source: FinishedRun, backbones: dict[str, StoredBackbone], folde
 def _document(
     source: FinishedRun, backbones: dict[str, StoredBackbone], read_by: dict[str, str], names: list[str], parity: dict
 ) -> dict:
-    profiles = {source.embedders[name]["profile"] for name in read_by}
+    profile_of = {name: source.embedders[name]["profile"] for name in read_by}
     return {
         "system": SYSTEM,
         "variant": source.variant,
         "class_names": names,
         "positive_class": source.dataset["positive_class"],
         "threshold": THRESHOLD,
-        "profiles": {name: source.dataset["profiles"][name] for name in sorted(profiles)},
+        "profiles": {name: source.dataset["profiles"][name] for name in sorted(set(profile_of.values()))},
         "backbones": {key: backbone.entry() for key, backbone in backbones.items()},
         "modalities": {
             modality: {
                 "network": f"{modality}.onnx",
                 "embedders": {
-                    role: {"backbone": read_by[f"{modality}_{role}"], "profile": source.embedders[f"{modality}_{role}"]["profile"]}
+                    role: {"backbone": read_by[f"{modality}_{role}"], "profile": profile_of[f"{modality}_{role}"]}
                     for role in ROLES
                 },
             }

@@ -67,8 +67,8 @@ Either half of a pair may be left out. The second command reads the columns `id,
 
 def _inputs(facts: CardFacts) -> str:
     rows = [
-        [name, tables.TITLES[profile["modality"]], f"{profile['size']} × {profile['size']}", ", ".join(profile["operations"]) or "none"]
-        for name, profile in sorted(facts.document["profiles"].items())
+        [name, tables.TITLES[p["modality"]], f"{p['size']} × {p['size']}", ", ".join(p["operations"]) or "none"]
+        for name, p in sorted(facts.document["profiles"].items())
     ]
     return f"""## Inputs
 
@@ -83,7 +83,9 @@ CLAHE: clip 4.0, 8 × 8 tiles. Opening: 2 × 2. The resize stretches to a square
 def _figures(facts: CardFacts) -> str:
     figures = facts.document["figures"]
     rows = figures["test_rows"] or {}
-    sizes = "; ".join(f"{tables.TITLES.get(name, name)}: {entry['rows']} rows ({entry['positive']} positive)" for name, entry in _ordered(rows))
+    sizes = "; ".join(
+        f"{tables.TITLES[name]}: {entry['rows']} rows, {entry['positive']} positive" for name, entry in _ordered(rows)
+    )
     parts = [
         "## Figures on the test part",
         f"{figures['basis'].capitalize()}. In brackets: 95 % bootstrap interval over patients"
@@ -95,13 +97,17 @@ def _figures(facts: CardFacts) -> str:
         "which each X-ray keeps its label and is given a CT slice at random.",
     ]
     if figures["training_noise"]:
-        parts += ["The weights in this bundle are one such training. Their own figures:", tables.metrics_table(figures["shipped"], None)]
-    verdicts = [f"- {tables.TITLES.get(v['modality'], v['modality'])}, {v['b']} against {v['a']}: {v['sentence']}" for v in figures["verdicts"]]
-    if verdicts:
-        parts += ["With against without adversarial training:", "\n".join(verdicts)]
+        parts.append("The weights in this bundle are one such training. Their own figures:")
+        parts.append(tables.metrics_table(figures["shipped"], None))
+    if figures["verdicts"]:
+        parts += ["With against without adversarial training:", "\n".join(map(_verdict, figures["verdicts"]))]
     if figures["notes"]:
         parts.append("\n".join(f"- {note}" for note in figures["notes"]))
     return "\n\n".join(parts)
+
+
+def _verdict(entry: Mapping) -> str:
+    return f"- {tables.TITLES.get(entry['modality'], entry['modality'])}, {entry['b']} against {entry['a']}: {entry['sentence']}"
 
 
 def _ordered(rows: Mapping[str, Mapping]) -> list[tuple[str, Mapping]]:
@@ -114,8 +120,9 @@ def _sources(facts: CardFacts) -> str:
         return ""
     return f"""## By source, out of fold by patient
 
-Every scan judged by a training that never saw its patient, threshold {facts.document["threshold"]}. A source whose scans all carry one
-label can be recognised in place of the disease: a high rate of false positives in a look-alike source is the sign of it.
+Every scan judged by a training that never saw its patient, threshold {facts.document["threshold"]}. A source whose
+scans all carry one label can be recognised in place of the disease: many false positives in a look-alike source are the
+sign of it.
 
 {tables.sources_table(sources)}"""
 
@@ -144,7 +151,7 @@ def _limits(facts: CardFacts) -> str:
     return textwrap.dedent("""\
         ## Limits
 
-        - Scans from other hospitals, machines, ages, projections or windowings than those above: unknown, and by experience worse.
+        - Scans from other hospitals, machines, ages, projections or windowings than those above: unknown, likely worse.
         - The figures of one split of few patients: read the intervals, not the middle values.
         - Probabilities are not calibrated for any prevalence but that of the training part.
         - A CT answer speaks of one slice, not of a volume; an X-ray answer of frontal views.
@@ -153,9 +160,10 @@ def _limits(facts: CardFacts) -> str:
 
 
 def _threshold(facts: CardFacts) -> str:
+    threshold, positive = facts.document["threshold"], facts.document["positive_class"]
     return f"""## Threshold
 
-Probability ≥ {facts.document["threshold"]} is called {facts.document["positive_class"]}: the middle, not tuned on any part of the data."""
+Probability ≥ {threshold} is called {positive}: the middle, not tuned on any part of the data."""
 
 
 def _parity(facts: CardFacts) -> str:
@@ -166,7 +174,10 @@ def _parity(facts: CardFacts) -> str:
         "very same numbers, so the figures speak of what is shipped."
         if precision == "float16" else "Weights are stored in float32."
     )  # fmt: skip
-    rows = [[name, check["against"], f"{check['rows']:,}", f"{check['max_difference']:.1e}"] for name, check in sorted(parity["checks"].items())]
+    rows = [
+        [name, check["against"], f"{check['rows']:,}", f"{check['max_difference']:.1e}"]
+        for name, check in sorted(parity["checks"].items())
+    ]
     return f"""## Parity with Keras
 
 {stored} Largest difference {parity["keras_max_difference"]:.1e}, limit {parity["limit"]:.0e} (`{parity["measure"]}`).

@@ -61,7 +61,7 @@ def import_original(folder: Path, out: Path, positive_index: int = 0) -> Path:
         CorruptArtifactError: a file cannot be loaded safely, or ONNX and Keras differ by more than 1e-4.
     """
     if positive_index not in (0, 1):
-        raise UsageError(f"positive index {positive_index}: the classes are 0 and 1.", "0 is alphabetical order: COVID, Non_COVID.")
+        raise UsageError(f"positive index {positive_index}: the classes are 0 and 1.", "0 is alphabetical order.")
     folder, out = Path(folder), Path(out)
     refuse_foreign_folder(out)
     files = find_models(folder)
@@ -84,14 +84,16 @@ def _embedder(modality: str, role: str, model: keras.Model, file: Path) -> _Embe
     size = int(model.input_shape[1])
     image = keras.Input((size, size, 1), name="image")
     scaled = InputScaling([255.0] * 3, [0.0] * 3, name="input_scaling")(image)
-    features = layers.Flatten(name="features")(features_before_logit(model, file)(scaled))
+    features = layers.Identity(name="features")(features_before_logit(model, file)(scaled))
     network = keras.Model(image, features, name=f"{modality}_{role}_embedder")
-    return _Embedder(f"{modality}_{role}", network, Profile(modality=modality, size=size, operations=OPERATIONS[modality]), file.stem)
+    profile = Profile(modality=modality, size=size, operations=OPERATIONS[modality])
+    return _Embedder(f"{modality}_{role}", network, profile, file.stem)
 
 
 def _compose(
-    modality: str, models: Mapping[str, keras.Model], files: Mapping[str, Path], embedders: Mapping[str, _Embedder], positive_index: int
-) -> keras.Model:
+    modality: str, models: Mapping[str, keras.Model], files: Mapping[str, Path], embedders: Mapping[str, _Embedder],
+    positive_index: int,
+) -> keras.Model:  # fmt: skip
     """Embeddings to the probability of COVID, with the doors of every bundle's network."""
     inputs = [keras.Input(embedders[f"{modality}_{role}"].network.output_shape[1:], name=f"{role}_features") for role in ROLES]
     task = features_before_logit(models[f"task_{modality}"], files[f"task_{modality}"])(inputs[0])
@@ -136,7 +138,8 @@ def _document(files: Mapping[str, Path], embedders: Mapping[str, _Embedder], par
             modality: {
                 "network": f"{modality}.onnx",
                 "embedders": {
-                    role: {"backbone": f"{modality}_{role}", "profile": embedders[f"{modality}_{role}"].profile.key} for role in ROLES
+                    role: {"backbone": f"{modality}_{role}", "profile": embedders[f"{modality}_{role}"].profile.key}
+                    for role in ROLES
                 },
             }
             for modality in MODALITIES

@@ -16,7 +16,8 @@ def write_original_card(document: Mapping, files: Mapping[str, Mapping]) -> str:
         "the models' output is read as the probability of Non_COVID (COVID was class 0), so COVID gets 1 - output"
         if index == 0 else "the models' output is read as the probability of COVID (COVID was class 1)"
     )  # fmt: skip
-    sources = table(["imported file", "SHA-256"], [[name, f"`{digest}`"] for name, digest in sorted(training["imported_from"].items())])
+    imported = [[name, f"`{digest}`"] for name, digest in sorted(training["imported_from"].items())]
+    sources = table(["imported file", "SHA-256"], imported)
     checks = [[name, f"{check['max_difference']:.1e}"] for name, check in sorted(parity["checks"].items())]
     sizes = ", ".join(f"{name} ({profile['size']} px)" for name, profile in sorted(document["profiles"].items()))
     return f"""# COVID on chest X-ray and CT: imported models
@@ -49,8 +50,8 @@ discriminator towards the same end. Whether these models suffer from it, only an
 
 ## Parity with Keras
 
-Largest difference {parity["keras_max_difference"]:.1e}, limit {parity["limit"]:.0e}. Weights that float16 holds exactly are stored so, all
-others as float32: no number was changed.
+Largest difference {parity["keras_max_difference"]:.1e}, limit {parity["limit"]:.0e}. Weights that float16 holds exactly
+are stored so, all others as float32: no number was changed.
 
 {table(["graph and output", "difference"], checks)}
 

@@ -46,7 +46,8 @@ def find_models(folder: Path) -> dict[str, Path]:
         pattern = re.compile(rf"(?:{'|'.join(stems)})(?![A-Za-z0-9])", re.IGNORECASE)
         mine = [path for path in files if pattern.match(path.name)]
         if len(mine) > 1:
-            raise DataError(f"{folder}: {', '.join(path.name for path in mine)} could each be {stems[0]}*.h5.", "Leave one of them.")
+            names = ", ".join(path.name for path in mine)
+            raise DataError(f"{folder}: {names} could each be {stems[0]}*.h5.", "Leave one of them.")
         if mine:
             found[part] = mine[0]
     missing = [f"{stems[0]}*.h5" for part, stems in STEMS.items() if part not in found]
@@ -84,7 +85,9 @@ def check_shapes(models: Mapping[str, keras.Model], files: Mapping[str, Path]) -
         if taken != (None, given):
             faults.append(f"{files[reader].name} takes {taken}, it is given (None, {given})")
     if faults:
-        raise DataError(f"{len(faults)} of the models do not fit: {'; '.join(faults)}.", "Collect the files of one and the same training.")
+        raise DataError(
+            f"The models do not fit each other: {'; '.join(faults)}.", "Collect the files of one and the same training."
+        )
 
 
 def features_before_logit(model: keras.Model, file: Path) -> keras.Model:
@@ -97,7 +100,7 @@ def features_before_logit(model: keras.Model, file: Path) -> keras.Model:
     if dense is None:
         raise CorruptArtifactError(f"{file.name} has no Dense layer: it is not a part of the pipeline.", EXPORT_AGAIN)
     try:
-        return keras.Model(model.inputs, dense.input, name=f"{model.name}_features")
+        return keras.Model(model.inputs[0], dense.input, name=f"{model.name}_features")
     except (AttributeError, ValueError) as cause:
         raise CorruptArtifactError(f"{file.name}: what enters its last Dense cannot be told ({cause}).", EXPORT_AGAIN) from cause
 

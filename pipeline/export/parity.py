@@ -75,9 +75,7 @@ class ParityRecord:
 def random_inputs(network, rows: int, seed: int, scale: float = 1.0) -> dict[str, np.ndarray]:
     """Uniform random input in ``[0, scale)`` for each input of a Keras network, ``{name: (rows, …)}`` float32."""
     draw = np.random.default_rng(seed)
-    return {
-        door.name: (scale * draw.random((rows, *door.shape[1:]), np.float32)).astype(np.float32) for door in network.inputs
-    }
+    return {door.name: (scale * draw.random((rows, *door.shape[1:]), np.float32)).astype(np.float32) for door in network.inputs}
 
 
 def compare_with_keras(record: ParityRecord, name: str, graph: Graph, network, outputs: Sequence[str], seed: int = 0) -> None:

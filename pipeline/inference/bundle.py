@@ -65,7 +65,7 @@ class Figures(_Entry):
     """Test metrics {modality: {metric: {value, low, high}}}, and what they are of (a mean over trainings, or one)."""
 
     basis: str = ""
-    metrics: dict[str, dict[str, Any] | None] = {}
+    test: dict[str, dict[str, Any]] = {}
 
 
 class StoredFile(_Entry):
@@ -136,7 +136,7 @@ class Bundle:
 
     def test_metrics(self, modality: str) -> dict[str, dict[str, float | None]]:
         """{metric: {"value", "low", "high"}} on the test part of the run it came from; {} where not recorded."""
-        recorded = self.manifest.figures.metrics.get(modality) or {}
+        recorded = self.manifest.figures.test.get(modality, {})
         return {name: interval for name, interval in recorded.items() if isinstance(interval, dict)}
 
 

@@ -43,7 +43,7 @@ def answer_words(bundle: Bundle, answers: Sequence[Answer], phantom: bool) -> st
         f"Probability is of {manifest.positive_class}, which is named from {manifest.threshold:g} on. "
         f"Bundle {bundle.path}, variant {manifest.variant}."
     )
-    if manifest.figures.metrics:
+    if manifest.figures.test:
         basis = f" ({manifest.figures.basis})" if manifest.figures.basis else ""
         lines.append(f"In brackets: how it did on its own test scans{basis}, with 95 % intervals by patient.")
     return "\n".join([*lines, CAUTION])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import cv2
@@ -122,7 +121,6 @@ def test_classes_of_graph_and_description_must_agree(tmp_path, scans):
 def test_a_graph_that_is_none_or_does_not_fit_is_refused(bundle, scans):
     from tiny_bundle import write_description
 
-    fitting = (bundle / "xray.onnx").read_bytes()
     (bundle / "xray.onnx").write_bytes(b"not a graph")
     write_description(bundle)
     with pytest.raises(CorruptArtifactError, match="refuses the graph"):
@@ -131,7 +129,6 @@ def test_a_graph_that_is_none_or_does_not_fit_is_refused(bundle, scans):
     write_description(bundle)
     with pytest.raises(CorruptArtifactError, match="xray.onnx: the graph takes"):
         Predictor(load_bundle(bundle)).answer(xray=scans["xray"])
-    assert json.loads((bundle / "bundle.json").read_text())["files"]["xray.onnx"]["bytes"] != len(fitting)
 
 
 def test_a_network_that_answers_nan_is_an_error_of_the_answer(bundle, scans, monkeypatch):

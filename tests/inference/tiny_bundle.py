@@ -1,4 +1,4 @@
-"""A bundle of a few kilobytes in the real layout: mean gray in quarters, small random kernels, float16 with casts."""
+"""A bundle of a few kilobytes in the real layout: row means and small random kernels, float16 with casts."""
 
 from __future__ import annotations
 
@@ -36,11 +36,6 @@ class Graph:
         values = (scale * self.random.normal(size=(rows, columns)) / np.sqrt(rows)).astype(np.float16)
         self.stored.append(numpy_helper.from_array(values, f"kernel_{self.count}"))
         return self.node("Cast", [f"kernel_{self.count}"], to=TensorProto.FLOAT)
-
-    def constant(self, values: np.ndarray) -> str:
-        self.count += 1
-        self.stored.append(numpy_helper.from_array(values, f"constant_{self.count}"))
-        return f"constant_{self.count}"
 
     def save(self, path: Path, inputs: dict, outputs: dict, class_names: list[str]) -> None:
         doors = [
@@ -96,7 +91,7 @@ def write_description(folder: Path, modalities: tuple[str, ...] = ("xray", "ct")
         },
         "modalities": {name: {"network": f"{name}.onnx", "embedders": entries[name]} for name in modalities},
         "paired": {"network": "paired.onnx"} if len(modalities) == 2 else None,
-        "figures": {"basis": "mean over 3 trainings", "metrics": {"xray": {"auc": auc, "accuracy": auc}, "ct": {"auc": auc}}},
+        "figures": {"basis": "mean over 3 trainings", "test": {"xray": {"auc": auc, "accuracy": auc}, "ct": {"auc": auc}}},
         "stored_precision": "float16",
     } | changes
     files = sorted(path for path in folder.iterdir() if path.name != "bundle.json")
@@ -109,7 +104,7 @@ def _stored(content: bytes) -> dict:
 
 
 def _backbone(path: Path, size: int, width: int, names: list[str]) -> None:
-    """Mean gray of the image and of its rows, mixed: scans of different brightness get different features."""
+    """Mean gray of each row, times a kernel."""
     graph = Graph(width)
     first = graph.node("ReduceMean", ["image"], axes=[2, 3], keepdims=0)
     graph.node("MatMul", [first, graph.kernel(size, width, 4.0)], "features")

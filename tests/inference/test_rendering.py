@@ -1,0 +1,42 @@
+"""Answers in words and as JSON."""
+
+from __future__ import annotations
+
+import json
+
+from pipeline.inference.answers import Answer
+from pipeline.inference.bundle import load_bundle
+from pipeline.inference.rendering import CAUTION, answer_document, answer_words
+
+ANSWERS = [Answer("xray", 0.9876, "COVID"), Answer("ct", error="scan.png: empty file."), Answer("paired", 0.00001, "Non_COVID")]
+
+
+def test_words_say_class_probability_figures_and_caution(bundle):
+    words = answer_words(load_bundle(bundle), ANSWERS, phantom=False).splitlines()
+    first = "X-ray COVID probability 0.988 (test AUC 0.900 [0.850, 0.940]; accuracy 0.900 [0.850, 0.940])"
+    assert " ".join(words[0].split()) == first
+    assert "no answer: scan.png: empty file." in words[1]
+    assert words[2].split() == ["Paired", "Non_COVID", "probability", "<0.001"]
+    assert "variant plain" in words[3] and "mean over 3 trainings" in words[4]
+    assert words[-1] == CAUTION and "phantom" not in " ".join(words)
+
+
+def test_a_phantom_is_said_first(bundle):
+    assert "phantom" in answer_words(load_bundle(bundle), ANSWERS, phantom=True).splitlines()[0]
+
+
+def test_the_document(bundle):
+    document = json.loads(json.dumps(answer_document(load_bundle(bundle), ANSWERS, phantom=False)))
+    assert document == {
+        "bundle": str(bundle),
+        "variant": "plain",
+        "class_names": ["Non_COVID", "COVID"],
+        "positive_class": "COVID",
+        "threshold": 0.5,
+        "answers": [
+            {"modality": "xray", "probability": 0.9876, "predicted": "COVID", "error": None},
+            {"modality": "ct", "probability": None, "predicted": None, "error": "scan.png: empty file."},
+            {"modality": "paired", "probability": 0.00001, "predicted": "Non_COVID", "error": None},
+        ],
+        "phantom": False,
+    }
