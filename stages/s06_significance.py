@@ -28,7 +28,7 @@ def _inputs(config: Config) -> tuple[Input, ...]:
     return (
         Input("scan_index"), Input("dataset"),
         *(Input(f"backbone_features_{m}_{r}") for m in MODALITIES for r in ROLES),
-        Input("embedder_recipe"), Input("task_recipe"), Input("shared_recipe"), Input("head_recipe"), Input("choice"),
+        Input("embedder_recipe"), Input("task_recipe"), Input("shared_recipe"), Input("head_recipe"), Input("choice"), Input("alignment"),
     )  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def _report(context: Context, chain, by_seed: dict, resplit) -> None:
     names = (" or ".join(name for name in dataset["class_names"] if name != positive), positive)
     for name, figure in comparison_figures(tables, document, names).items():
         context.save_figure(f"figure_{name}", figure)
-    text = significance_report(document, sources, dataset)
+    text = significance_report(document, sources, dataset, context.load_json("alignment"))
     context.save_bytes("report", text.encode())
     for sentence in document["verdicts"]:
         context.log(f"{sentence['modality']}: {sentence['sentence']}")

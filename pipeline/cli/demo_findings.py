@@ -102,11 +102,14 @@ def alignment_sentence(probes: dict[str, dict[str, float]]) -> str:
 
 def _diagnosis(diagnosis: dict[str, Any]) -> str:
     lines = [f"One test pair through the bundle ({diagnosis['xray']} and {diagnosis['ct']}; truly {diagnosis['label']}):"]
-    lines += [
-        f"  {TITLES.get(row['modality'], row['modality']):<26}{row['predicted']}, probability {row['probability']:.3f}"
-        for row in diagnosis["answers"]
-    ]
+    lines += [f"  {TITLES.get(row['modality'], row['modality']):<26}{_answer(row)}" for row in diagnosis["answers"]]
     return "\n".join(lines)
+
+
+def _answer(row: dict[str, Any]) -> str:
+    if row["probability"] is None:
+        return f"no answer: {row['error']}"
+    return f"{row['predicted']}, probability {row['probability']:.3f}"
 
 
 def _places(document: dict[str, Any]) -> str:

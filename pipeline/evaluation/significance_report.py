@@ -7,15 +7,18 @@ from collections.abc import Mapping, Sequence
 from pipeline.evaluation.comparison_table import comparison_table
 
 
-def significance_report(document: Mapping, sources: Sequence[Mapping], dataset: Mapping) -> str:
+def significance_report(
+    document: Mapping, sources: Sequence[Mapping], dataset: Mapping, alignment: Mapping[str, Mapping]
+) -> str:
     """Markdown: the chosen variant, tables, tests, verdicts, sources, and the cautions that belong to them."""
     parts = [
         "# With and without adversarial training",
         f"Positive class: {dataset['positive_class']}. Validation chose **{document['chosen']}**; the test part was read once.",
         _leakage(dataset),
         comparison_table(dict(document)).strip(),
+        _alignment(alignment),
         _sources(sources),
-        _cautions(dataset),
+        _cautions(),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -25,6 +28,16 @@ def _leakage(dataset: Mapping) -> str:
     if not found:
         return "No patient and no identical image is on both sides of the split."
     return "**LEAKAGE was allowed, so these scores are flattered:** " + " ".join(found)
+
+
+def _alignment(alignment: Mapping[str, Mapping]) -> str:
+    lines = ["## Did the modalities align?", "",
+             "A fresh linear probe tells X-ray from CT on validation patients; 0.5 would mean that nothing tells them apart.", "",
+             "| features | balanced accuracy | AUC |", "|---|---|---|"]  # fmt: skip
+    for name, probe in alignment.items():
+        cells = [f"{probe[m]['value']:.3f} [{probe[m]['low']:.3f}, {probe[m]['high']:.3f}]" for m in ("balanced_accuracy", "auc")]
+        lines.append(f"| {name} | {cells[0]} | {cells[1]} |")
+    return "\n".join(lines)
 
 
 def _sources(sources: Sequence[Mapping]) -> str:
@@ -44,7 +57,7 @@ def _rate(rate: Mapping | None) -> str:
     return f"{rate['value']:.1%} [{rate['low']:.1%}, {rate['high']:.1%}] of {rate['n']} ({rate['patients']} patients)"
 
 
-def _cautions(dataset: Mapping) -> str:
+def _cautions() -> str:
     return (
         "## How to read this\n\n"
         "- Pairs are drawn by label, since no patient here is known to have both scans: a pair reveals its label through "

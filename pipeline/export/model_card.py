@@ -92,9 +92,9 @@ def _figures(facts: CardFacts) -> str:
         + ("; ± the standard deviation over seeds, that is the training's own noise." if figures["training_noise"] else ".")
         + (f" {sizes}." if sizes else ""),
         tables.metrics_table(figures["test"], figures["training_noise"]),
-        "Pairs join scans of different patients that share a label: no patient here is known to have both scans, so either "
-        "half alone gives a pair's label away. Read the paired column beside both single columns and beside the control, in "
-        "which each X-ray keeps its label and is given a CT slice at random.",
+        "Pairs join scans that share a label, not scans of one patient, so either half alone gives a pair's label away. Read "
+        "the paired column beside both single columns and beside the control, in which each X-ray keeps its label and is given "
+        "a CT slice at random.",
     ]
     if figures["training_noise"]:
         parts.append("The weights in this bundle are one such training. Their own figures:")

@@ -123,7 +123,9 @@ def read_checkpoint(path: Path) -> Any:
     """
     try:
         tree = _read_zip(path) if zipfile.is_zipfile(path) else _read_legacy(path)
-    except (pickle.UnpicklingError, EOFError, KeyError, ValueError, IndexError, AttributeError, TypeError) as cause:
+    except (
+        pickle.UnpicklingError, zipfile.BadZipFile, EOFError, KeyError, ValueError, IndexError, AttributeError, TypeError
+    ) as cause:  # fmt: skip
         raise CorruptArtifactError(
             f"{path}: not a readable PyTorch checkpoint ({cause}).", "Fetch or save the file again."
         ) from cause
@@ -154,7 +156,9 @@ def _with_arrays(tree: Any) -> Any:
 
 def _read_zip(path: Path) -> Any:
     with zipfile.ZipFile(path) as archive:
-        pickled = next(name for name in archive.namelist() if name.endswith("/data.pkl") or name == "data.pkl")
+        pickled = next((name for name in archive.namelist() if name.endswith("/data.pkl") or name == "data.pkl"), None)
+        if pickled is None:
+            raise ValueError("the archive holds no data.pkl")
         folder = pickled.removesuffix("data.pkl")
 
         def storage_of(pid: Any) -> Storage:

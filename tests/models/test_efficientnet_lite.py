@@ -66,7 +66,9 @@ def test_blocks_and_names(lite0):
     assert len({weight.path for weight in lite0.weights}) == len(lite0.weights)
 
 
-@pytest.mark.parametrize(("channels", "width", "rounded"), [(320, 1.0, 320), (112, 1.1, 120), (24, 1.1, 24), (16, 1.1, 16), (8, 0.5, 8)])
+@pytest.mark.parametrize(
+    ("channels", "width", "rounded"), [(320, 1.0, 320), (112, 1.1, 120), (24, 1.1, 24), (16, 1.1, 16), (8, 0.5, 8)]
+)
 def test_channels_round_to_eight_and_lose_at_most_a_tenth(channels, width, rounded):
     assert rounded_channels(channels, width) == rounded
 

@@ -70,7 +70,7 @@ def test_builtins_are_refused_too(write, tmp_path):
         def __reduce__(self):
             return eval, ("1 + 1",)
 
-    with pytest.raises(CorruptArtifactError, match=r"builtins\.eval"):
+    with pytest.raises(CorruptArtifactError, match=r"builtin.*\.eval.*refused"):
         read_checkpoint(write(tmp_path / "evil.pth", {"x": Evaluate()}))
 
 

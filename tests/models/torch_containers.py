@@ -34,9 +34,10 @@ class Tensor:
     """A strided view on ``numbers``, pickled as PyTorch pickles one; the default is the whole of it."""
 
     def __init__(self, numbers: np.ndarray, size=None, stride=None, offset: int = 0) -> None:
-        self.storage = types.SimpleNamespace(numbers=np.ascontiguousarray(numbers).ravel(), key="")
+        whole = numbers.copy(order="C")
+        self.storage = types.SimpleNamespace(numbers=whole.ravel(), key="")
         self.size = numbers.shape if size is None else size
-        contiguous = [step // numbers.itemsize for step in np.ascontiguousarray(numbers).strides]
+        contiguous = [step // numbers.itemsize for step in whole.strides]
         self.stride = tuple(contiguous) if stride is None else stride
         self.offset = offset
 

@@ -88,6 +88,8 @@ def test_the_originals_discriminator_helps_the_generator_and_the_sound_one_does_
 def test_it_ends_once_the_discriminator_has_only_the_majority_left(examples):
     players = adversaries()
     players.generator.set_weights([np.zeros((WIDTH, WIDTH)), np.zeros(WIDTH)])  # hides everything
+    commoner = 1.0 if examples.modality[examples.valid].mean() > 0.5 else -1.0
+    players.discriminator.set_weights([np.ones((WIDTH, 1)), np.array([commoner])])
     history = fit_adversarial(players, examples, settings(learning_rate=STILL, epoch_budget=50, hold_epochs=4), seed=3)
     assert len(history.epochs["generator_loss"]) == 4
     assert history.epochs["majority_rate"][0] == majority_rate(examples.modality[examples.valid])

@@ -1,0 +1,40 @@
+"""The committed bundle gives the answers it gave when it was committed, and its card speaks of what is shipped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.data.phantom import make_patient
+from pipeline.inference.bundle import load_bundle
+from pipeline.inference.predictor import Predictor
+
+ROOT = Path(__file__).resolve().parents[2]
+BUNDLE = ROOT / "pretrained" / "respiratory_mtl"
+STORED = json.loads((Path(__file__).parent / "respiratory_mtl_answers.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return Predictor(load_bundle(BUNDLE))
+
+
+@pytest.mark.parametrize("stored", STORED, ids=lambda stored: f"{stored['condition']}-{stored['seed']}")
+def test_the_bundle_answers_as_stored(predictor, stored):
+    patient = make_patient(stored["seed"], stored["condition"])
+    answers = {a.modality: a.probability for a in predictor.answer(patient.xray, patient.ct)}
+    assert answers == pytest.approx(stored["probabilities"], abs=5e-3)
+
+
+def test_the_bundle_fits_the_repository():
+    sizes = {path.name: path.stat().st_size for path in BUNDLE.rglob("*") if path.is_file()}
+    assert sum(sizes.values()) <= 60e6
+    assert max(sizes.values()) <= 30 * 2**20
+
+
+def test_the_card_states_figures_with_intervals_terms_and_limits():
+    card = (BUNDLE / "MODEL_CARD.md").read_text(encoding="utf-8").lower()
+    for said in ("auc", "[", "licen", "not a medical device", "shuffled", "cxr_ieee_other"):
+        assert said in card

@@ -1,0 +1,89 @@
+"""One tiny trained run, shared by all tests of the stages: 24 generated patients, a random backbone at 64 px."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+TINY = """\
+system: respiratory_mtl
+seed: 3
+s01:
+  data: {valid_fraction: 0.25}
+  profiles:
+    xray_plain: {modality: xray, size: 64}
+    ct_plain: {modality: ct, size: 64}
+s02:
+  embedders:
+    xray_task: {backbone: EfficientNetLite0, profile: xray_plain, weights: none}
+    xray_shared: {backbone: EfficientNetLite0, profile: xray_plain, weights: none}
+    ct_task: {backbone: EfficientNetLite0, profile: ct_plain, weights: none}
+    ct_shared: {backbone: EfficientNetLite0, profile: ct_plain, weights: none}
+  dropout: 0.2
+  fit: {epochs: 2, batch_size: 8}
+s03:
+  fit: {epochs: 2, batch_size: 8}
+s04:
+  fit: {epochs: 2, batch_size: 16}
+  adversarial: {epoch_budget: 2, batch_size: 16}
+  finetune: {epochs: 2, batch_size: 16}
+s05:
+  fit: {epochs: 2, batch_size: 8}
+s06: {seeds: 2, folds: 2, resamples: 100, permutations: 100}
+"""
+
+
+@dataclass(frozen=True)
+class TinyRun:
+    """Where the run, its scans and its configuration lie, and what the run did."""
+
+    folder: Path
+    data: Path
+    config: Path
+    outcomes: tuple
+
+
+def artifact_bytes(run: Path, stages=("s01", "s02", "s03", "s04", "s05", "s06")) -> dict[str, bytes]:
+    """The bytes of every array, weight file, table and JSON of the named stages, manifests apart, by path."""
+    return {
+        path.relative_to(run).as_posix(): path.read_bytes()
+        for path in sorted(run.glob("s0*/**/*"))
+        if path.suffix in (".npy", ".h5", ".json", ".csv") and path.name != "manifest.json" and path.parts[len(run.parts)][:3] in stages
+    }
+
+
+@pytest.fixture(scope="session")
+def contents():
+    return artifact_bytes
+
+
+@pytest.fixture(scope="session")
+def tiny_inputs(tmp_path_factory):
+    from pipeline.data.phantom import write_dataset
+
+    folder = tmp_path_factory.mktemp("tiny")
+    write_dataset(folder / "scans", 24, seed=5, size=96, workers=1)
+    (folder / "tiny.yaml").write_text(TINY)
+    return folder / "scans", folder / "tiny.yaml"
+
+
+@pytest.fixture(scope="session")
+def run_tiny(tiny_inputs):
+    """``run_tiny(folder, **selection)``: the tiny configuration on the tiny scans, in this process."""
+    from pipeline.engine.config import load_run_config
+    from pipeline.engine.runner import run_pipeline
+    from stages import STAGES
+
+    def run(folder: Path, **selection) -> TinyRun:
+        data, config = tiny_inputs
+        outcomes = run_pipeline(load_run_config(config, STAGES), STAGES, folder, data, **selection)
+        return TinyRun(folder, data, config, tuple(outcomes))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_run(run_tiny, tmp_path_factory):
+    return run_tiny(tmp_path_factory.mktemp("runs") / "first")
