@@ -28,7 +28,8 @@ def _inputs(config: Config) -> tuple[Input, ...]:
     return (
         Input("scan_index"), Input("dataset"),
         *(Input(f"backbone_features_{m}_{r}") for m in MODALITIES for r in ROLES),
-        Input("embedder_recipe"), Input("task_recipe"), Input("shared_recipe"), Input("head_recipe"), Input("choice"), Input("alignment"),
+        Input("embedder_recipe"), Input("task_recipe"), Input("shared_recipe"), Input("head_recipe"),
+        Input("choice"), Input("alignment"),
     )  # fmt: skip
 
 

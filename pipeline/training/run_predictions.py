@@ -100,31 +100,29 @@ def arms_of_runs(runs: dict[str, RunPredictions]) -> dict[str, dict[str, Predict
 def keep_shared_rows(arms: dict[str, dict[str, PredictionTable]]) -> list[str]:
     """Reduce the tables, in place, to the rows that every arm has, in one order; returns a sentence on each loss.
 
-    A modality without a shared row of each class is dropped. So are pairs that were not drawn alike: what
-    two draws share by chance stands for neither.
+    A modality without a shared row is dropped. So are pairs that were not drawn alike: what two draws share
+    by chance stands for neither.
+
+    Raises:
+        DataError: nothing remains.
     """
     notes = []
     for name in dict.fromkeys(name for tables in arms.values() for name in tables):
         mine = {arm: tables[name] for arm, tables in arms.items() if name in tables}
         ids = [set(table.ids) for table in mine.values()]
         shared = set.intersection(*ids)
-        labels = {label for i, label in zip(*_first(mine), strict=True) if i in shared}
-        if len(labels) < 2 or (name in (PAIRED, CONTROL) and any(other != shared for other in ids)):
+        if not shared or (name in (PAIRED, CONTROL) and any(other != shared for other in ids)):
             for tables in arms.values():
                 tables.pop(name, None)
-            why = "the arms share no rows of both classes" if len(labels) < 2 else "the arms were given different pairs"
-            notes.append(f"{name}: left out, since {why}")
+            notes.append(f"{name}: left out, since the arms {'were given different pairs' if shared else 'share no row'}")
             continue
         aligned, note = align_arms(mine, name)
         notes += [note] if note else []
         for arm, table in aligned.items():
             arms[arm][name] = table
+    if not any(arms.values()):
+        raise DataError(f"Nothing can be compared. {'; '.join(notes)}.", "Compare predictions of the same scans.")
     return notes
-
-
-def _first(tables: dict[str, PredictionTable]) -> tuple[np.ndarray, np.ndarray]:
-    table = next(iter(tables.values()))
-    return table.ids, table.labels
 
 
 def unique_names(paths: list[Path]) -> list[str]:

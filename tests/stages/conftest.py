@@ -47,11 +47,9 @@ class TinyRun:
 
 def artifact_bytes(run: Path, stages=("s01", "s02", "s03", "s04", "s05", "s06")) -> dict[str, bytes]:
     """The bytes of every array, weight file, table and JSON of the named stages, manifests apart, by path."""
-    return {
-        path.relative_to(run).as_posix(): path.read_bytes()
-        for path in sorted(run.glob("s0*/**/*"))
-        if path.suffix in (".npy", ".h5", ".json", ".csv") and path.name != "manifest.json" and path.parts[len(run.parts)][:3] in stages
-    }
+    kinds = (".npy", ".h5", ".json", ".csv")
+    files = [path for stage in stages for path in sorted(run.glob(f"{stage}_*/**/*")) if path.suffix in kinds]
+    return {path.relative_to(run).as_posix(): path.read_bytes() for path in files if path.name != "manifest.json"}
 
 
 @pytest.fixture(scope="session")

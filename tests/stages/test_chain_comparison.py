@@ -53,7 +53,8 @@ def test_without_s06_the_one_training_is_compared_and_said_to_be_one(command, wi
     document = json.loads((tmp_path / "out" / "comparison.json").read_text())
     metrics = json.loads((without_s06 / "s05_classifier_head" / "metrics.json").read_text())
     for modality in ("xray", "ct", "paired"):
-        assert document["modalities"][modality]["plain"]["auc"]["value"] == pytest.approx(metrics["plain"][modality]["auc"]["value"])
+        expected = metrics["plain"][modality]["auc"]["value"]
+        assert document["modalities"][modality]["plain"]["auc"]["value"] == pytest.approx(expected)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"comparison.json", "report.md", *FIGURES}
 
 
@@ -91,7 +92,8 @@ def test_findings_say_scores_verdicts_alignment_and_places(tiny_run):
     assert list(findings["alignment"]) == ["raw", "plain", "adversarial"]
     answers = [{"modality": "xray", "probability": 0.25, "predicted": "Non_COVID", "error": None},
                {"modality": "ct", "probability": None, "predicted": None, "error": "cut short"}]  # fmt: skip
-    findings |= {"bundle": "b", "duration_s": 3.0, "diagnosis": {"xray": "x.png", "ct": "c.png", "label": "COVID", "answers": answers}}
+    diagnosis = {"xray": "x.png", "ct": "c.png", "label": "COVID", "answers": answers}
+    findings |= {"bundle": "b", "duration_s": 3.0, "diagnosis": diagnosis}
     text = findings_text(findings)
     value = findings["metrics"]["paired"]["auc"]["value"]
     assert f"{value:.3f}" in text and findings["report"] in text and "Non_COVID, probability 0.250" in text

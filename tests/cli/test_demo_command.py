@@ -1,0 +1,51 @@
+"""The demo's own steps; the stages that it runs are tested with the chain."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.cli import demo_command
+from pipeline.cli.demo_findings import alignment_sentence
+from pipeline.engine.config import load_run_config
+from pipeline.engine.errors import UsageError
+from pipeline.engine.progress import Reporter
+from stages import STAGES
+
+
+def test_phantoms_are_made_once(tmp_path):
+    folder = tmp_path / "run" / "phantoms"
+    assert demo_command._phantoms(folder, 4, Reporter(quiet=True)) == folder
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.png")}
+    assert len(before) == 4 * 4
+    demo_command._phantoms(folder, None, Reporter(quiet=True))
+    demo_command._phantoms(folder, 4, Reporter(quiet=True))
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.png")} == before
+    with pytest.raises(UsageError, match="holds 4 patients already"):
+        demo_command._phantoms(folder, 30, Reporter(quiet=True))
+
+
+def test_the_configuration_is_found_from_any_folder(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("pipeline.engine.runner.run_pipeline", lambda config, *rest, **options: seen.append(config))
+    demo_command._run_stages(STAGES, tmp_path, tmp_path, Reporter(quiet=True))
+    assert list(seen[0].stages) == ["s01", "s02", "s03", "s04", "s05", "s06"]
+    assert seen[0].stages["s06"].seeds == 3 and seen[0].stages["s04"].variant == "both"
+    assert seen[0].raw == load_run_config(demo_command.Path(demo_command.__file__).parents[2] / "configs/demo.yaml", STAGES).raw
+
+
+def interval(low: float, high: float) -> dict[str, float]:
+    return {"value": (low + high) / 2, "low": low, "high": high}
+
+
+@pytest.mark.parametrize(
+    ("probes", "said"),
+    [
+        ({"raw": interval(0.4, 0.6), "plain": interval(0.6, 0.8)}, "not part of this run"),
+        ({"raw": interval(0.8, 0.9), "adversarial": interval(0.7, 0.9)}, "did not succeed"),
+        ({"raw": interval(0.8, 0.9), "adversarial": interval(0.4, 0.6)}, "not shown to be readable"),
+        ({"raw": interval(0.4, 0.6), "adversarial": interval(0.4, 0.6)}, "the credit is open"),
+    ],
+)
+def test_the_alignment_sentence_claims_no_more_than_the_intervals(probes, said):
+    assert said in alignment_sentence(probes)
