@@ -13,7 +13,8 @@ def significance_report(
     """Markdown: the chosen variant, tables, tests, verdicts, sources, and the cautions that belong to them."""
     parts = [
         "# With and without adversarial training",
-        f"Positive class: {dataset['positive_class']}. Validation chose **{document['chosen']}**; no choice of this run used the test part.",
+        f"Positive class: {dataset['positive_class']}. Validation chose **{document['chosen']}**; "
+        "no choice of this run used the test part.",
         _leakage(dataset),
         comparison_table(dict(document)).strip(),
         _alignment(alignment),
