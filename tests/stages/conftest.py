@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,15 +23,15 @@ s02:
     ct_task: {backbone: EfficientNetLite0, profile: ct_plain, weights: none}
     ct_shared: {backbone: EfficientNetLite0, profile: ct_plain, weights: none}
   dropout: 0.2
-  fit: {epochs: 2, batch_size: 8}
+  fit: {epochs: 1, batch_size: 16}
 s03:
-  fit: {epochs: 2, batch_size: 8}
+  fit: {epochs: 1, batch_size: 16}
 s04:
-  fit: {epochs: 2, batch_size: 16}
-  adversarial: {epoch_budget: 2, batch_size: 16}
-  finetune: {epochs: 2, batch_size: 16}
+  fit: {epochs: 1, batch_size: 32}
+  adversarial: {epoch_budget: 2, batch_size: 32}
+  finetune: {epochs: 1, batch_size: 32}
 s05:
-  fit: {epochs: 2, batch_size: 8}
+  fit: {epochs: 1, batch_size: 16}
 s06: {seeds: 2, folds: 2, resamples: 100, permutations: 100}
 """
 
@@ -83,5 +84,29 @@ def run_tiny(tiny_inputs):
 
 
 @pytest.fixture(scope="session")
-def tiny_run(run_tiny, tmp_path_factory):
-    return run_tiny(tmp_path_factory.mktemp("runs") / "first")
+def without_graphs():
+    """Runs what is called inside it without compiling: tracing 75 small networks takes far longer than training them."""
+    import tensorflow as tf
+
+    @contextmanager
+    def eagerly():
+        tf.config.run_functions_eagerly(True)
+        try:
+            yield
+        finally:
+            tf.config.run_functions_eagerly(False)
+
+    return eagerly
+
+
+@pytest.fixture(scope="session")
+def tiny_run(run_tiny, without_graphs, tmp_path_factory):
+    """All six stages, not compiled."""
+    with without_graphs():
+        return run_tiny(tmp_path_factory.mktemp("runs") / "first")
+
+
+@pytest.fixture(scope="session")
+def compiled_run(run_tiny, tmp_path_factory):
+    """All six stages as users run them; for the slow tests."""
+    return run_tiny(tmp_path_factory.mktemp("runs") / "compiled")
