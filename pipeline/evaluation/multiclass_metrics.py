@@ -84,10 +84,8 @@ def multiclass_arrays(rows: ClassifiedRows, weights: NDArray[np.float64]) -> tup
     rows before weighting, so that a resample which misses a class is undefined, not an easier task.
     """
     size = len(rows.class_names)
-    cell = np.zeros((rows.true_index.size, size * size))
-    cell[np.arange(rows.true_index.size), rows.true_index * size + rows.predicted] = 1.0
-    matrices = (weights @ cell).reshape(-1, size, size)
-    by_class = _class_arrays(matrices)
+    matrices = weighted_confusion(rows, weights)
+    by_class = class_rates(matrices)
     ranked = [weighted_ranking(rows.true_index == k, rows.probabilities[:, k], weights) for k in range(size)]
     by_class["auc"] = np.stack([auc for auc, _ in ranked], axis=1)
     by_class["average_precision"] = np.stack([precision for _, precision in ranked], axis=1)
@@ -102,8 +100,16 @@ def multiclass_arrays(rows: ClassifiedRows, weights: NDArray[np.float64]) -> tup
     return overall | _probability_arrays(rows, weights), by_class
 
 
-def _class_arrays(matrices: NDArray[np.float64]) -> Arrays:
-    """Metrics of each class against the rest from (R, K, K) confusion matrices: (R, K) each."""
+def weighted_confusion(rows: ClassifiedRows, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Confusion matrices (R, K, K), true then predicted, under R weightings (R, N) of the rows."""
+    size = len(rows.class_names)
+    cell = np.zeros((rows.true_index.size, size * size))
+    cell[np.arange(rows.true_index.size), rows.true_index * size + rows.predicted] = 1.0
+    return (weights @ cell).reshape(-1, size, size)
+
+
+def class_rates(matrices: NDArray[np.float64]) -> Arrays:
+    """Threshold metrics of each class against the rest from (R, K, K) confusion matrices: (R, K) each."""
     tp = np.diagonal(matrices, axis1=1, axis2=2)
     fn, fp = matrices.sum(axis=2) - tp, matrices.sum(axis=1) - tp
     tn = matrices.sum(axis=(1, 2))[:, None] - tp - fn - fp
