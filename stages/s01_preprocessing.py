@@ -11,27 +11,33 @@ from pydantic import Field
 
 from pipeline.data.data_source import DataSource, read_scans
 from pipeline.data.leakage import find_leakage
+from pipeline.data.mask_arrays import write_mask_arrays
 from pipeline.data.preprocessing import Profile
 from pipeline.data.profile_arrays import ReadScans, refuse_many_failures, write_profile_arrays
 from pipeline.data.readers import read_gray
-from pipeline.data.scan_index import index_frame
+from pipeline.data.scan_index import attribute_frame, index_frame
 from pipeline.data.scans import Scan
 from pipeline.data.splits import refuse_one_class
 from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Stage
-from pipeline.engine.errors import ConfigError, DataError
+from pipeline.engine.errors import ConfigError, DataError, did_you_mean
 
 SHEET_FAMILIES = ("threshold", "blur", "morphology", "edge", "histogram")
 ALLOW_LEAKAGE = "allow-leakage"
 
 
 class Config(StageConfig):
-    """Which scans, how they are split, and the arrays that the consumers ask for (``profiles``, by name)."""
+    """Which scans, how they are split, and the arrays that the consumers ask for (``profiles``, by name).
+
+    ``lung_masks`` names the profiles that get an array of lung masks beside them. ``positive_class`` is null where
+    more than two classes are told apart.
+    """
 
     data: DataSource = DataSource()
-    positive_class: str = "COVID"
+    positive_class: str | None = "COVID"
     profiles: dict[str, Profile] = Field(min_length=1)
+    lung_masks: tuple[str, ...] = ()
     max_unreadable: Annotated[float, Field(ge=0, le=1)] = 0.05
     sample_sheet: bool = True
 
@@ -39,6 +45,9 @@ class Config(StageConfig):
         for name in self.profiles:
             if not name.replace("_", "").isalnum():
                 raise ConfigError(f"s01.profiles: {name!r} cannot name a file.", "Use letters, digits and _.")
+        for name in self.lung_masks:
+            if name not in self.profiles:
+                raise ConfigError(f"s01.lung_masks: there is no profile {name!r}.{did_you_mean(name, self.profiles)}")
 
 
 def _outputs(config: Config) -> tuple[Artifact, ...]:
@@ -47,12 +56,23 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
                  "gray level, 0 to 255", f"{profile.modality} scans, {' + '.join(profile.operations) or 'plain'}")
         for name, profile in config.profiles.items()
     )  # fmt: skip
+    masks = tuple(
+        Artifact(f"lung_mask_{name}", f"lung_mask_{name}.npy", (f"N_{profile.modality}", profile.size, profile.size), "uint8",
+                 "1 = lung", "row for row beside the pixels; empty where has_mask is 0")
+        for name, profile in config.profiles.items() if name in config.lung_masks
+    )  # fmt: skip
+    attributes = tuple(
+        Artifact("scan_attributes", "scan_attributes.csv", meaning="what else the data tells of each scan: notes, age, sex, …")
+        for asked in (any(chosen.attribute_columns for chosen in config.data.selection),) if asked
+    )  # fmt: skip
     sheets = tuple(
         Artifact(f"sample_sheet_{family}", f"sample_sheet_{family}.png", meaning=f"{family} operations on one scan pair")
         for family in SHEET_FAMILIES if config.sample_sheet
     )  # fmt: skip
     return (
         *arrays,
+        *masks,
+        *attributes,
         Artifact(
             "scan_index", "scan_index.csv", meaning="one row a scan: id, modality, row in its arrays, label, split, patient"
         ),
@@ -64,7 +84,9 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
 
 def _external(config: Config, data: Path | None) -> Iterable[Path]:
     root = _require(data)
-    yield from (scan.path for scan in read_scans(root, config.data, 0, lambda _: None) if scan.path.is_file())
+    for scan in read_scans(root, config.data, 0, lambda _: None):
+        files = (scan.path, scan.mask) if config.lung_masks else (scan.path,)
+        yield from (path for path in files if path is not None and path.is_file())
     tables = (config.data.manifest, "patients.csv")
     yield from (root / name for name in tables if (root / name).is_file())
 
@@ -88,7 +110,10 @@ def run(context: Context) -> None:
     refuse_many_failures(read, config.max_unreadable)
     refuse_one_class(read.kept)
     leakage = _check_leakage(context, read)
-    context.save_csv("scan_index", index_frame(read.kept, read.pixel_hashes))
+    kept = _write_masks(context, read.kept)
+    context.save_csv("scan_index", index_frame(kept, read.pixel_hashes))
+    if any(chosen.attribute_columns for chosen in config.data.selection):
+        context.save_csv("scan_attributes", attribute_frame(kept))
     context.save_json("dataset", {
         "class_names": sorted({scan.label for scan in read.kept}),
         "positive_class": _positive(config, read.kept),
@@ -98,12 +123,29 @@ def run(context: Context) -> None:
         "leakage": leakage,
     })  # fmt: skip
     if config.sample_sheet:
-        _draw_sample_sheet(context, read.kept)
+        _draw_sample_sheet(context, kept)
 
 
-def _positive(config: Config, scans: list[Scan]) -> str:
+def _write_masks(context: Context, scans: list[Scan]) -> list[Scan]:
+    """The scans as the index shall know them: with a mask only where it could be read."""
+    profiles = {name: context.config.profiles[name] for name in context.config.lung_masks}
+    if not profiles:
+        return scans
+    marked, failures = write_mask_arrays(
+        scans, profiles,
+        lambda name, profile: context.writer(f"lung_mask_{name}", (profile.size, profile.size)),
+        lambda each: context.progress(each, len(scans), "masks"),
+    )  # fmt: skip
+    for name, reason in failures.items():
+        context.log(f"no mask for {name}: {reason}")
+    if failures:
+        context.warn(f"{len(failures)} lung masks could not be read; their scans go on without one.")
+    return marked
+
+
+def _positive(config: Config, scans: list[Scan]) -> str | None:
     names = sorted({scan.label for scan in scans})
-    if config.positive_class not in names:
+    if config.positive_class is not None and config.positive_class not in names:
         raise ConfigError(f"s01.positive_class {config.positive_class!r} is not among the classes {', '.join(names)}.")
     return config.positive_class
 
@@ -146,7 +188,7 @@ def _draw_sample_sheet(context: Context, scans: list[Scan]) -> None:
     first: dict[str, np.ndarray] = {}
     for modality in ("xray", "ct"):
         mine = [scan for scan in scans if scan.modality == modality]
-        chosen = next((scan for scan in mine if scan.label == positive), None)
+        chosen = next((scan for scan in mine if positive in (scan.label, None)), None)
         if chosen is None:
             raise DataError(f"The sample sheet needs an X-ray and a CT scan; there is no {modality} scan.",
                             "Set s01.sample_sheet to false.")  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -33,17 +34,26 @@ class SplitFractions(BaseModel):
 class DataSource(BaseModel):
     """The part of a configuration that says which scans a run is about.
 
-    selection: rows of a manifest; empty for the four folders. manifest: its path relative to the data folder.
+    layout: ``respiratory`` is the four folders or, with a selection, a manifest; ``class_masks`` is
+        ``{class}/images`` with ``{class}/masks``; ``class_folders`` is ``{class}`` or ``{train,val,test}/{class}``.
+    selection: rows of a manifest; empty for folders. manifest: its path relative to the data folder.
     valid_fraction: share of train that becomes validation where the data names none. fractions: for
     modalities that come without any split.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    layout: Literal["respiratory", "class_masks", "class_folders"] = "respiratory"
     selection: tuple[ManifestSelection, ...] = ()
     manifest: str = "manifest.csv"
     valid_fraction: float = Field(default=0.15, gt=0, lt=1)
     fractions: SplitFractions = SplitFractions()
+
+    @model_validator(mode="after")
+    def _selection_is_of_a_manifest(self) -> DataSource:
+        if self.selection and self.layout != "respiratory":
+            raise ValueError(f"a selection is of a manifest, and layout is {self.layout!r}: name one of the two")
+        return self
 
 
 def read_scans(root: Path, source: DataSource, seed: int, warn: Warn = warn_python) -> list[Scan]:
@@ -53,6 +63,8 @@ def read_scans(root: Path, source: DataSource, seed: int, warn: Warn = warn_pyth
     """
     if not root.is_dir():
         raise DataError(f"{root}: no such folder.", "Give --data the folder that holds the scans.")
+    if source.layout != "respiratory":
+        return _from_class_folders(root, source, seed, warn)
     if source.selection:
         scans = read_manifest(root / source.manifest, root, source.selection, warn)
     elif not has_respiratory_folders(root) and (root / source.manifest).is_file():
@@ -65,3 +77,18 @@ def read_scans(root: Path, source: DataSource, seed: int, warn: Warn = warn_pyth
         scans = read_respiratory_folders(root, warn)
     placed = assign_splits(scans, seed, source.valid_fraction, source.fractions.model_dump(), warn)
     return sorted(placed, key=lambda scan: (scan.modality, scan.id))
+
+
+def _from_class_folders(root: Path, source: DataSource, seed: int, warn: Warn) -> list[Scan]:
+    from pipeline.data.class_folders import read_class_folders
+    from pipeline.data.class_mask_folders import read_class_mask_folders
+    from pipeline.data.stratified_split import stratified_split
+
+    read = read_class_mask_folders if source.layout == "class_masks" else read_class_folders
+    scans = read(root, warn)
+    if any(scan.split or scan.patient_id for scan in scans):
+        scans = assign_splits(scans, seed, source.valid_fraction, source.fractions.model_dump(), warn)
+    else:
+        warn(f"{root}: no patient ids, so the split is by image and one patient may be on both sides.")
+        scans = stratified_split(scans, source.fractions.model_dump())
+    return sorted(scans, key=lambda scan: (scan.modality, scan.id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,8 @@ class ManifestSelection(BaseModel):
     split_column: the column that names a published split, with split_values mapping its words to train, valid
         and test. Rows without one go to train, unless their patient is in test or valid: those are left out,
         counted and warned of. Without split_column the scans come with split "".
+    mask_column: the column with the lung mask's path, relative as the images' are; empty where there is none.
+    attribute_columns: further columns that later stages read (notes, age, sex, view).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,6 +39,8 @@ class ManifestSelection(BaseModel):
     image_column: str = "image"
     label_column: str = "label"
     patient_column: str = "patient_id"
+    mask_column: str | None = None
+    attribute_columns: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _split_needs_a_test(self) -> ManifestSelection:
@@ -98,6 +103,8 @@ def _selected(
                 patient_id=row.get(chosen.patient_column, ""),
                 split=_split_of(row, chosen, csv),
                 source=row[chosen.set_column],
+                mask=root / row[chosen.mask_column] if chosen.mask_column and row[chosen.mask_column] else None,
+                attributes={name: row[name] for name in chosen.attribute_columns},
             )
         )
     if without_class:
@@ -120,9 +127,7 @@ def _place_rows_without_split(
             dropped += 1
         else:
             to_train += 1
-            placed.append(
-                Scan(scan.id, scan.path, scan.modality, scan.label, scan.patient_id, TRAIN, scan.source)
-            )
+            placed.append(replace(scan, split=TRAIN))
     if to_train or dropped:
         warn(
             f"{csv.name}: {to_train + dropped} rows of {', '.join(chosen.sets)} have no split; "
@@ -145,7 +150,8 @@ def _split_of(row: dict[str, str], chosen: ManifestSelection, csv: Path) -> str:
 def _check_names(rows: list[dict[str, str]], chosen: ManifestSelection, csv: Path) -> None:
     columns = list(rows[0])
     wanted = [chosen.set_column, chosen.image_column, chosen.label_column]
-    for column in wanted + ([chosen.split_column] if chosen.split_column else []):
+    wanted += [name for name in (chosen.split_column, chosen.mask_column) if name] + list(chosen.attribute_columns)
+    for column in wanted:
         if column not in columns:
             raise DataError(
                 f"{csv}: no column {column!r}." + did_you_mean(column, columns),

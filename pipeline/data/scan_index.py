@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,9 @@ from pipeline.engine.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = ("id", "modality", "row", "label", "split", "patient_id", "source", "pixel_sha1")
-TEXT_COLUMNS = tuple(name for name in COLUMNS if name != "row")
+COLUMNS = ("id", "modality", "row", "label", "split", "patient_id", "source", "pixel_sha1", "has_mask")
+TEXT_COLUMNS = tuple(name for name in COLUMNS if name not in ("row", "has_mask"))
+ATTRIBUTE_KEYS = ("id", "modality", "row")
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,33 @@ class ModalityIndex:
 
 
 def index_frame(scans: list[Scan], pixel_hashes: dict[str, str]) -> pd.DataFrame:
-    """Table of the scans that were read, rows numbered within each modality."""
+    """Table of the scans that were read, rows numbered within each modality; ``has_mask`` is 0 or 1."""
     import pandas as pd
 
-    counters: dict[str, int] = {}
-    rows = []
-    for scan in scans:
-        row = counters[scan.modality] = counters.get(scan.modality, -1) + 1
-        rows.append((scan.id, scan.modality, row, scan.label, scan.split, scan.patient_id, scan.source,
-                     pixel_hashes[scan.id]))  # fmt: skip
+    rows = [
+        (scan.id, scan.modality, row, scan.label, scan.split, scan.patient_id, scan.source, pixel_hashes[scan.id],
+         int(scan.mask is not None))
+        for row, scan in _numbered(scans)
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def attribute_frame(scans: list[Scan]) -> pd.DataFrame:
+    """Table of what else the data tells of each scan, all text: ATTRIBUTE_KEYS, then a column an attribute."""
+    import pandas as pd
+
+    names = list(dict.fromkeys(name for scan in scans for name in scan.attributes))
+    rows = [
+        (scan.id, scan.modality, row, *(scan.attributes.get(name, "") for name in names)) for row, scan in _numbered(scans)
+    ]
+    return pd.DataFrame(rows, columns=[*ATTRIBUTE_KEYS, *names])
+
+
+def _numbered(scans: list[Scan]) -> Iterator[tuple[int, Scan]]:
+    counters: dict[str, int] = {}
+    for scan in scans:
+        counters[scan.modality] = counters.get(scan.modality, -1) + 1
+        yield counters[scan.modality], scan
 
 
 def modality_index(frame: pd.DataFrame, modality: str, positive_class: str) -> ModalityIndex:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 XRAY = "xray"
@@ -33,6 +33,8 @@ class Scan:
     patient_id: "" where unknown.
     split: "train", "valid", "test", or "" where none is given yet.
     source: the set, site or machine that it comes from; "" where unknown.
+    mask: the lung mask's file, None where there is none.
+    attributes: what else the data tells of it and the run asks for (notes, age, sex, view), by column, as text.
     """
 
     id: str
@@ -42,6 +44,8 @@ class Scan:
     patient_id: str = ""
     split: str = ""
     source: str = ""
+    mask: Path | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 def warn_python(message: str) -> None:
