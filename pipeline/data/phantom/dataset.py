@@ -18,13 +18,14 @@ import cv2
 import numpy as np
 
 from pipeline.data.phantom.folders import PlannedPatient, plan_patients
+from pipeline.data.phantom.notes import write_history
 from pipeline.data.phantom.patient import check_appearance, check_seed, make_patient
 from pipeline.data.scans import XRAY
 from pipeline.engine.errors import ConfigError, DataError, PipelineError, StorageError
 
 MANIFEST = "manifest.csv"
 MANIFEST_COLUMNS = (
-    "id", "image", "modality", "label", "condition", "patient_id", "split", "mask_path", "source"
+    "id", "image", "modality", "label", "condition", "patient_id", "split", "mask_path", "source", "age", "sex", "notes"
 )  # fmt: skip
 
 
@@ -55,7 +56,8 @@ def write_dataset(
     workers: processes, all cores by default; 1 stays in this process.
     conditions: those to draw from, all that the layout has by default.
     progress: called with patients done and patients in all.
-    manifest.csv: one row an image, paths relative to `out`; `source` is "site_b" for the other scanner.
+    manifest.csv: one row an image, paths relative to `out`; `source` is "site_b" for the other scanner; `notes` as
+    in `write_history`.
 
     Raises ConfigError (an argument), DataError (too few patients, a folder that is not empty), StorageError.
     """
@@ -160,9 +162,10 @@ def _write_manifest(path: Path, planned: list[PlannedPatient]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(MANIFEST_COLUMNS)
     for one in planned:
+        history = write_history(one.seed, one.condition)
         for image in one.images:
             writer.writerow([
                 f"{one.patient_id}_{image.modality}", image.image, image.modality, one.label, one.condition,
-                one.patient_id, one.split, image.mask, one.source,
+                one.patient_id, one.split, image.mask, one.source, history.age, history.sex, history.note,
             ])  # fmt: skip
     path.write_text(text.getvalue(), encoding="utf-8")
