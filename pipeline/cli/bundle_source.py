@@ -13,27 +13,31 @@ from pipeline.engine.errors import MissingArtifactError, StorageError, UsageErro
 from pipeline.engine.files import remove_folder, sha256_file
 from pipeline.engine.progress import Reporter
 from pipeline.engine.rundir import RunDirectory
+from pipeline.inference.bundle_files import MULTI_TASK, SEGMENTER
 
 REPOSITORY = Path(pipeline.__file__).parents[1]
-DEFAULT_BUNDLE = Path("pretrained") / "respiratory_mtl"
+DEFAULT_BUNDLE = Path("pretrained") / MULTI_TASK
+DEFAULT_SEGMENTER = Path("pretrained") / SEGMENTER
 EXPORTER = "pipeline.export"
 
 
-def find_bundle(bundle: Path | None, run: Path | None, reporter: Reporter) -> Path:
-    """The bundle's folder. Raises UsageError where both are given, MissingArtifactError where there is none."""
+def find_bundle(bundle: Path | None, run: Path | None, reporter: Reporter, default: Path = DEFAULT_BUNDLE) -> Path:
+    """The bundle's folder; `default`, in the repository, where none is named.
+
+    Raises UsageError where both are given, MissingArtifactError where there is none.
+    """
     if bundle is not None and run is not None:
         raise UsageError("--bundle and --run name two models.", "Give one of them.")
     if run is not None:
         return bundle_of_run(run, reporter)
     if bundle is not None:
         return bundle
-    default = REPOSITORY / DEFAULT_BUNDLE
-    if not default.is_dir():
+    if not (REPOSITORY / default).is_dir():
         raise MissingArtifactError(
-            f"The default bundle {DEFAULT_BUNDLE} is not in this copy of the repository.",
+            f"The default bundle {default} is not in this copy of the repository.",
             "Give --bundle DIR, or --run DIR with a finished run.",
         )
-    return default
+    return REPOSITORY / default
 
 
 def bundle_of_run(run: Path, reporter: Reporter) -> Path:
@@ -63,10 +67,19 @@ def bundle_of_run(run: Path, reporter: Reporter) -> Path:
 def _export(run: Path, finished: Path) -> None:
     # The exporter imports TensorFlow; whoever has a bundle must never pay for that, nor read its log.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    importlib.import_module(f"{EXPORTER}.bundle_writer").export_bundle(run, finished)
+    if system_of_run(RunDirectory(run)) == SEGMENTER:
+        source = importlib.import_module(f"{EXPORTER}.segmenter_source").read_segmenter_run(run)
+        importlib.import_module(f"{EXPORTER}.segmenter_bundle").write_segmenter_bundle(source, finished, keras=True)
+    else:
+        importlib.import_module(f"{EXPORTER}.bundle_writer").export_bundle(run, finished)
     for outdated in finished.parent.iterdir():
         if outdated != finished and outdated.is_dir():
             remove_folder(outdated)
+
+
+def system_of_run(run: RunDirectory) -> str:
+    """The system that a run's configuration names; the first one's configurations may leave it out."""
+    return run.config.get("system", MULTI_TASK)
 
 
 def _key(run: RunDirectory) -> str:

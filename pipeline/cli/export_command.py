@@ -1,12 +1,13 @@
-"""`export`: a finished run, or a folder of the original's models, as a bundle."""
+"""`export`: a finished run, or foreign models, as a bundle."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -14,6 +15,28 @@ from pipeline.engine.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from pipeline.engine.contract import Stage
+
+
+class Layout(StrEnum):
+    """The order of the axes at a segmenter's doors."""
+
+    NHWC = "NHWC"
+    NCHW = "NCHW"
+
+
+class Options(NamedTuple):
+    """What the command was given."""
+
+    out: Path
+    run: Path | None
+    original: Path | None
+    checkpoint: Path | None
+    classes: str | None
+    keras: bool
+    positive_index: int | None
+    card: Path | None
+    opset: int | None
+    layout: Layout | None
 
 
 def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
@@ -26,7 +49,13 @@ def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
         original: Annotated[
             Path | None, typer.Option("--original", help="Instead of a run: the original's folder of .h5 models.")
         ] = None,
-        keras: Annotated[bool, typer.Option("--keras", help="Add the run's Keras networks (.weights.h5 and .json).")] = False,
+        checkpoint: Annotated[
+            Path | None, typer.Option("--checkpoint", help="Instead of a run: a MONAI/PyTorch .pth of the segmenter.")
+        ] = None,
+        classes: Annotated[
+            str | None, typer.Option("--classes", help="With --checkpoint: class names in training's order, A,B,C,D.")
+        ] = None,
+        keras: Annotated[bool, typer.Option("--keras", help="Add the Keras networks (.weights.h5 and .json).")] = False,
         positive_index: Annotated[
             int | None,
             typer.Option("--positive-index", help="With --original: class number of COVID in its training [0]."),
@@ -34,26 +63,64 @@ def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
         card: Annotated[
             Path | None, typer.Option("--card", help="With --run: Markdown for the model card's section on data.")
         ] = None,
+        opset: Annotated[int | None, typer.Option("--opset", help="Of a segmenter's ONNX graph [17].")] = None,
+        layout: Annotated[Layout | None, typer.Option("--layout", help="Of a segmenter's doors [NHWC].")] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
     ) -> None:
         """Write a bundle: ONNX graphs, preprocessing, class names, model card, hashes."""
-        if (run is None) == (original is None):
-            raise UsageError("Export what?", "Give --run DIR of a finished run, or --original DIR of foreign models; not both.")
-        if original is not None and (keras or card is not None):
-            raise UsageError("--keras and --card go with --run.", "An imported bundle has neither.")
-        if run is not None and positive_index is not None:
-            raise UsageError("--positive-index goes with --original.", "A run knows its positive class.")
+        options = Options(out, run, original, checkpoint, classes, keras, positive_index, card, opset, layout)
+        _refuse_nonsense(options)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        if original is not None:
-            from pipeline.export.original_bundle import import_original
+        _report(_write(options), as_json)
 
-            bundle = import_original(original, out, positive_index or 0)
-        else:
-            text = _read(card) if card is not None else ""
-            from pipeline.export.bundle_writer import export_bundle
 
-            bundle = export_bundle(run, out, keras, text)
-        _report(bundle, as_json)
+def _refuse_nonsense(options: Options) -> None:
+    given = [option for option in (options.run, options.original, options.checkpoint) if option is not None]
+    if len(given) != 1:
+        raise UsageError(
+            "Export what?", "Give --run DIR of a finished run, or --original DIR or --checkpoint FILE of foreign models; one."
+        )
+    if options.original is not None and (options.keras or options.card is not None):
+        raise UsageError("--keras and --card go with --run.", "An imported bundle has neither.")
+    if options.original is None and options.positive_index is not None:
+        raise UsageError("--positive-index goes with --original.", "A run knows its positive class.")
+    if (options.checkpoint is None) != (options.classes is None):
+        raise UsageError("--checkpoint and --classes belong together.", "A checkpoint does not name its classes.")
+    if options.original is not None and (options.opset is not None or options.layout is not None):
+        raise UsageError("--opset and --layout are for a segmenter.", "Leave them out.")
+
+
+def _write(options: Options) -> Path:
+    text = _read(options.card) if options.card is not None else ""
+    if options.original is not None:
+        from pipeline.export.original_bundle import import_original
+
+        return import_original(options.original, options.out, options.positive_index or 0)
+    if options.checkpoint is None and not _is_segmenter(options.run):
+        if options.opset is not None or options.layout is not None:
+            raise UsageError("--opset and --layout are for a segmenter.", f"{options.run} is a run of another system.")
+        from pipeline.export.bundle_writer import export_bundle
+
+        return export_bundle(options.run, options.out, options.keras, text)
+    from pipeline.export.bundle_folder import refuse_foreign_folder
+    from pipeline.export.segmenter_bundle import write_segmenter_bundle
+    from pipeline.export.segmenter_source import read_checkpoint, read_segmenter_run
+
+    refuse_foreign_folder(options.out)
+    if options.checkpoint is not None:
+        source = read_checkpoint(options.checkpoint, [name.strip() for name in options.classes.split(",")])
+    else:
+        source = read_segmenter_run(options.run)
+    layout = options.layout.value if options.layout is not None else "NHWC"
+    return write_segmenter_bundle(source, options.out, options.keras, options.opset or 17, layout, text)
+
+
+def _is_segmenter(run: Path) -> bool:
+    from pipeline.cli.bundle_source import system_of_run
+    from pipeline.engine.rundir import RunDirectory
+    from pipeline.inference.bundle_files import SEGMENTER
+
+    return system_of_run(RunDirectory(run)) == SEGMENTER
 
 
 def _read(card: Path) -> str:
@@ -64,16 +131,21 @@ def _read(card: Path) -> str:
 
 
 def _report(bundle: Path, as_json: bool) -> None:
+    from pipeline.inference.bundle_files import SEGMENTER, system_of
+
     description = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
     files, parity = description["files"], description["parity"]
     total = sum(entry["bytes"] for entry in files.values()) + (bundle / "bundle.json").stat().st_size
+    what = description.get("variant", system_of(description))
     if as_json:
-        answer = {"bundle": bundle.as_posix(), "variant": description["variant"], "bytes": total, "files": files}
+        answer = {"bundle": bundle.as_posix(), "variant": what, "bytes": total, "files": files}
         answer["parity"] = parity
         typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
+    is_segmenter = system_of(description) == SEGMENTER
     for name, entry in files.items():
         typer.echo(f"{entry['bytes'] / 1e6:8.2f} MB  {name}")
-    typer.echo(f"{total / 1e6:8.2f} MB  {bundle}: {description['variant']} variant")
+    typer.echo(f"{total / 1e6:8.2f} MB  {bundle}: {what}{'' if is_segmenter else ' variant'}")
     typer.echo(f"ONNX against Keras: largest difference {parity['keras_max_difference']:.1e} (limit {parity['limit']:.0e})")
-    typer.echo(f"To use it: python run_pipeline.py predict --bundle {bundle} --xray FILE --ct FILE")
+    example = f"segment --bundle {bundle} FILE --out DIR" if is_segmenter else f"predict --bundle {bundle} --xray FILE --ct FILE"
+    typer.echo(f"To use it: python run_pipeline.py {example}")

@@ -6,7 +6,10 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
 
 from pipeline.engine.errors import UsageError
 from pipeline.engine.files import sha256_file, write_json
@@ -63,3 +66,14 @@ def file_table(folder: Path) -> dict[str, dict]:
 def write_description(folder: Path, document: dict) -> None:
     """Write ``bundle.json``: the document with the table of all other files in it."""
     write_json(folder / DESCRIPTION, {**document, "schema_version": SCHEMA_VERSION, "files": file_table(folder)})
+
+
+def without_folders(value: Any) -> Any:
+    """The configuration with absolute paths cut to their file names: a bundle travels."""
+    if isinstance(value, dict):
+        return {key: without_folders(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_folders(inner) for inner in value]
+    if isinstance(value, str) and PurePath(value).is_absolute():
+        return PurePath(value).name
+    return value.tolist() if isinstance(value, np.generic) else value

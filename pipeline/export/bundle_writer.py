@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from pipeline.engine.files import atomic_write_text
 from pipeline.export import composed_networks as composed
-from pipeline.export.bundle_folder import SCHEMA_VERSION, file_table, refuse_foreign_folder, staged_bundle, write_description
+from pipeline.export.bundle_folder import (
+    SCHEMA_VERSION,
+    file_table,
+    refuse_foreign_folder,
+    staged_bundle,
+    without_folders,
+    write_description,
+)
 from pipeline.export.finished_run import MODALITIES, ROLES, SYSTEM, FinishedRun
 from pipeline.export.kernel_files import write_graphs
 from pipeline.export.model_card import CardFacts, write_card
@@ -155,20 +160,9 @@ def _document(
         "parity": parity,
         "training": {
             "seed": source.run.config.get("seed"),
-            "config": _without_folders(source.run.config),
+            "config": without_folders(source.run.config),
             "packages": source.packages(),
             "warnings": source.warnings(),
         },
         "stored_precision": source.stored_precision,
     }
-
-
-def _without_folders(value: Any) -> Any:
-    """The configuration with absolute paths cut to their file names: a bundle travels."""
-    if isinstance(value, dict):
-        return {key: _without_folders(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_folders(inner) for inner in value]
-    if isinstance(value, str) and PurePath(value).is_absolute():
-        return PurePath(value).name
-    return value.tolist() if isinstance(value, np.generic) else value

@@ -8,13 +8,13 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from pipeline.engine.record import read_record
-from pipeline.export.finished_run import FinishedRun
+from pipeline.export.checked_run import CheckedRun
 
 UNSTATED = "not stated"
 NAMED_ORIGINS = 6
 
 
-def data_terms(source: FinishedRun) -> list[dict]:
+def data_terms(source: CheckedRun) -> list[dict]:
     """One entry a source and modality of the run's scans.
 
     ``{"source", "modality", "scans", "patients", "licences": {licence: scans}, "origins": {origin: scans}}``;
@@ -41,7 +41,7 @@ def data_terms(source: FinishedRun) -> list[dict]:
     ]  # fmt: skip
 
 
-def _manifest_rows(source: FinishedRun) -> dict[str, dict[str, str]]:
+def _manifest_rows(source: CheckedRun) -> dict[str, dict[str, str]]:
     """The manifest's rows by image path; empty where the data folder is gone or has no manifest."""
     folder = read_record(source.run.path).get("data")
     settings = source.run.config.get("s01", {}).get("data", {})

@@ -24,11 +24,14 @@ def kernels_of(network: keras.Model) -> list[keras.Variable]:
     return [weight for weight in network.variables if len(weight.shape) >= 2]
 
 
-def convert_network(network: keras.Model, outputs: Sequence[str], metadata: Mapping[str, str]) -> onnx.ModelProto:
+def convert_network(
+    network: keras.Model, outputs: Sequence[str], metadata: Mapping[str, str], opset: int = OPSET, channels_first: bool = False
+) -> onnx.ModelProto:
     """One Keras network as an ONNX graph, float32 at its doors.
 
     Inputs keep the names and shapes of the network's Keras inputs, with a free first axis ``batch``. A network
-    with one output names it ``outputs[0]``; one that returns a dictionary has its keys as ``outputs``.
+    with one output names it ``outputs[0]``; one that returns a dictionary has its keys as ``outputs``. With
+    ``channels_first`` its doors of four axes are ``(B, C, H, W)`` in the graph.
 
     The kernels enter the conversion as arguments and are put back as initialisers afterwards: converters fold a
     batch normalisation into the kernel before it, and a folded kernel is no longer a float16 number.
@@ -45,7 +48,8 @@ def convert_network(network: keras.Model, outputs: Sequence[str], metadata: Mapp
     arguments = [tf.TensorSpec(k.shape, tf.float32, name=name.replace(":", "_")) for name, k in zip(names, kernels, strict=True)]
     signature = [*doors, *arguments]
     forward = tf.function(_stateless(network, kernels, len(doors), outputs), input_signature=signature)
-    model, _ = tf2onnx.convert.from_function(forward, input_signature=signature, opset=OPSET)
+    turned = _image_doors(network, outputs) if channels_first else {}
+    model, _ = tf2onnx.convert.from_function(forward, input_signature=signature, opset=opset, **turned)
     values = {spec.name: np.asarray(kernel.value, np.float32) for spec, kernel in zip(arguments, kernels, strict=True)}
     _close_captures(model, forward)
     place_kernels(model, values)
@@ -79,6 +83,15 @@ def check_graph(model: onnx.ModelProto) -> None:
             f"the ONNX graph {model.graph.name!r} is not valid: {str(cause).splitlines()[0]}",
             "Please report it with the run's configuration.",
         ) from cause
+
+
+def _image_doors(network: keras.Model, outputs: Sequence[str]) -> dict[str, list[str]]:
+    """tf2onnx's arguments that turn the doors of four axes."""
+    made = network.output if isinstance(network.output, dict) else {outputs[0]: network.output}
+    return {
+        "inputs_as_nchw": [door.name for door in network.inputs if len(door.shape) == 4],
+        "outputs_as_nchw": [name for name in outputs if len(made[name].shape) == 4],
+    }
 
 
 def _stateless(network: keras.Model, kernels: list[keras.Variable], doors: int, outputs: Sequence[str]):

@@ -168,7 +168,7 @@ def test_a_run_is_exported_once_and_again_when_its_artifacts_change(bundle, data
         return Path(shutil.copytree(bundle, out))
 
     outputs = {name: SimpleNamespace(sha256=value) for name, value in hashes.items()}
-    directory = SimpleNamespace(manifests={"s05": SimpleNamespace(outputs=outputs)})
+    directory = SimpleNamespace(config={}, manifests={"s05": SimpleNamespace(outputs=outputs)})
     monkeypatch.setattr(bundle_source, "RunDirectory", lambda run_dir: directory)
     monkeypatch.setitem(sys.modules, "pipeline.export.bundle_writer", SimpleNamespace(export_bundle=export))
     words = ("predict", "--run", run, "--xray", data / XRAY, "--json")

@@ -1,0 +1,67 @@
+"""The multi-head UNet as one ONNX graph with its metadata beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import keras
+import onnx
+from onnx import TensorProto
+
+from pipeline.engine.errors import UsageError
+from pipeline.engine.files import write_json
+from pipeline.export.onnx_graphs import OPSET, convert_network
+
+OUTPUTS = ("segmentation", "classification")
+NORMALIZATION = "gray / 255, repeated to 3 channels"
+# 13 is the first in which the checker knows every operation used; 18 the last that tf2onnx 1.17 writes.
+OPSETS = range(13, 19)
+Layout = Literal["NHWC", "NCHW"]
+
+
+def convert_segmenter(
+    network: keras.Model, metadata: dict[str, str], opset: int = OPSET, layout: Layout = "NHWC"
+) -> onnx.ModelProto:
+    """A network of ``build_unet`` as a graph, float32 at its doors.
+
+    Input ``image`` ``(batch, height, width, 3)`` in [0, 1]; outputs ``segmentation`` ``(batch, height, width, 1)``
+    probabilities and ``classification`` ``(batch, classes)`` logits. With ``NCHW`` the channels stand second. Batch is
+    free; height and width are where the network's are (multiples of 16 then).
+
+    Raises:
+        UsageError: an opset that cannot be written.
+        CorruptArtifactError: the checker refuses the graph.
+    """
+    if opset not in OPSETS:
+        raise UsageError(f"opset {opset} cannot be written.", f"Choose {OPSETS.start} to {OPSETS.stop - 1}; 17 is the default.")
+    graph = convert_network(network, OUTPUTS, metadata, opset, channels_first=layout == "NCHW")
+    _name_sides(graph, layout)
+    return graph
+
+
+def write_meta(network: Path, class_names: list[str], image_size: int, opset: int, layout: Layout) -> Path:
+    """Write ``<network>.meta.json``: what must be known to feed the graph and to read its answers."""
+    meta = network.with_name(f"{network.name}.meta.json")
+    write_json(meta, {
+        "class_names": class_names, "img_size": image_size, "normalization": NORMALIZATION, "outputs": list(OUTPUTS),
+        "opset": opset, "dynamic_batch": True, "layout": layout, "input": "image",
+        "classification": "logits", "segmentation": "probability of lung",
+    })  # fmt: skip
+    return meta
+
+
+def has_half_kernels(graph: onnx.ModelProto) -> bool:
+    """Whether every kernel of a graph that went through ``store_as_float16`` is stored in half precision."""
+    kernels = [tensor for tensor in graph.graph.initializer if len(tensor.dims) >= 2]
+    return all(tensor.data_type == TensorProto.FLOAT16 for tensor in kernels)
+
+
+def _name_sides(graph: onnx.ModelProto, layout: Layout) -> None:
+    """Call the free sides height and width, where the converter numbers them."""
+    sides = {"NHWC": (1, 2), "NCHW": (2, 3)}[layout]
+    for door in (*graph.graph.input, *graph.graph.output):
+        shape = door.type.tensor_type.shape.dim
+        for place, name in zip(sides, ("height", "width"), strict=True):
+            if len(shape) == 4 and not shape[place].dim_value:
+                shape[place].dim_param = name
