@@ -1,4 +1,4 @@
-"""`data phantom | inspect | prepare | download`."""
+"""`data phantom | inspect | prepare | reorganize | download`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli.reorganize_command import register_reorganize
 from pipeline.engine.errors import ConfigError, DataError, UsageError
 from pipeline.engine.progress import Reporter
 
@@ -59,6 +60,7 @@ def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
     data.command("download")(_download)
     _register_inspect(data, stages)
     _register_prepare(data, stages)
+    register_reorganize(data)
 
 
 def _phantom(
