@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -15,16 +15,61 @@ if TYPE_CHECKING:
     from pipeline.engine.contract import Stage
 
 BUNDLE = Path("pretrained/respiratory_mtl")
+EVERYTHING = "all"
 
 
-class Bench(StrEnum):
-    """What can be measured."""
+class Request(NamedTuple):
+    """What the command was given. images: None for each measurement's own number."""
 
-    MEMORY = "memory"
-    PREDICT = "predict"
-    EMBED = "embed"
-    TRAIN = "train"
-    ALL = "all"
+    images: int | None
+    bundle: Path
+
+
+def _memory(request: Request) -> list[dict]:
+    from pipeline.cli.process_benchmarks import bench_memory
+
+    return [bench_memory(request.images or 100)]
+
+
+def _predict(request: Request) -> list[dict]:
+    from pipeline.cli.process_benchmarks import bench_predict
+
+    return [bench_predict(request.bundle)]
+
+
+def _embed(request: Request) -> list[dict]:
+    _quiet_tensorflow()
+    from pipeline.training.benchmarks import bench_embed
+
+    return [bench_embed(request.images or 512)]
+
+
+def _unet(request: Request) -> list[dict]:
+    _quiet_tensorflow()
+    from pipeline.training.unet_benchmarks import bench_unet
+
+    return bench_unet()
+
+
+def _train(request: Request) -> list[dict]:
+    _quiet_tensorflow()
+    from pipeline.training.benchmarks import bench_chain, bench_fit
+    from pipeline.training.unet_benchmarks import bench_train_step
+
+    return [bench_fit(), bench_chain(), *bench_train_step()]
+
+
+# What can be measured, in the order of `all`: name → function of a Request that gives rows. Memory comes first: a child
+# is charged with what its parent holds at the start, and TensorFlow holds much.
+MEASUREMENTS: dict[str, Callable[[Request], list[dict]]] = {
+    "memory": _memory,
+    "predict": _predict,
+    "embed": _embed,
+    "unet": _unet,
+    "train": _train,
+}
+
+Bench = StrEnum("Bench", {name.upper(): name for name in (*MEASUREMENTS, EVERYTHING)})
 
 
 def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
@@ -45,31 +90,22 @@ def _bench(
 
     The ratio of memory is the peak over ten times the images to the peak over the images.
     """
-    # Memory comes first: a child is charged with what its parent holds at the start, and TensorFlow holds much.
-    wanted = [Bench.MEMORY, Bench.PREDICT, Bench.EMBED, Bench.TRAIN] if what is Bench.ALL else [what]
-    rows = [row for name in wanted for row in _measure(name, images, bundle)]
+    wanted = list(MEASUREMENTS) if what.value == EVERYTHING else [what.value]
+    rows = [row for name in wanted for row in MEASUREMENTS[name](Request(images, bundle))]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     else:
         _show(rows)
 
 
-def _measure(name: Bench, images: int | None, bundle: Path) -> list[dict]:
-    from pipeline.cli.process_benchmarks import bench_memory, bench_predict
-
-    if name is Bench.MEMORY:
-        return [bench_memory(images or 100)]
-    if name is Bench.PREDICT:
-        return [bench_predict(bundle)]
+def _quiet_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from pipeline.training.benchmarks import bench_chain, bench_embed, bench_fit
-
-    return [bench_embed(images or 512)] if name is Bench.EMBED else [bench_fit(), bench_chain()]
 
 
 def _show(rows: list[dict]) -> None:
+    width = max(len(row["name"]) for row in rows)
     for row in rows:
         ratio = "" if row["ratio"] is None else f"ratio {row['ratio']:.2f} to {row['reference']}"
         beside = f" (reference {row['reference_ms']:.0f} ms)" if row.get("reference_ms") else ""
         peak = f", peak {row['peak_mib']:.0f} MiB (reference {row['reference_peak_mib']:.0f})" if "peak_mib" in row else ""
-        typer.echo(f"{row['name']:<8} {row['median_ms']:>9.0f} ms{beside}{peak}, n {row['n']}  {ratio}".rstrip())
+        typer.echo(f"{row['name']:<{width}} {row['median_ms']:>9.0f} ms{beside}{peak}, n {row['n']}  {ratio}".rstrip())

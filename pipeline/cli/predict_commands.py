@@ -132,7 +132,9 @@ def _warn_of_failures(answers: TableAnswers) -> None:
 def _evaluate(
     data: Annotated[
         Path,
-        typer.Option("--data", help="X_Ray_Test and CT_Scan_Test, or class folders with --modality, or a labelled CSV."),
+        typer.Option(
+            "--data", help="X_Ray_Test and CT_Scan_Test, class folders with --modality, {class}/{images,masks}, or a CSV."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder for predictions.csv, metrics.json and figures.")],
     bundle: BundleFolder = None,
@@ -148,25 +150,56 @@ def _evaluate(
 ) -> None:
     """Judge a bundle on labelled scans: metrics with patient-clustered intervals, and figures.
 
-    A CSV has image,modality,label or id,xray,ct,label, and patient_id where it is known.
+    A CSV has image,modality,label or id,xray,ct,label; image,label,mask for a segmenter; patient_id where it is known.
     """
-    from pipeline.cli.bundle_evaluation import OUTPUTS, evaluation_words, judge
-    from pipeline.inference.labelled_scans import read_labelled
-    from pipeline.inference.pair_table import prepare_output, refuse_overwriting
-    from pipeline.inference.table_answers import answer_table
+    from pipeline.cli.bundle_source import find_bundle
 
     if data.is_dir() and out.resolve().is_relative_to(data.resolve()):
         raise UsageError(f"{out}: lies inside the data, which is never written to.", "Give --out another place.")
     reporter = Reporter(quiet)
-    predictor = _open(bundle, run, reporter)
-    rows = read_labelled(data, predictor.bundle.manifest.class_names, modality.value if modality else None)
+    found = find_bundle(bundle, run, reporter)
+    if _is_segmenter(found):
+        if modality is not None:
+            raise UsageError("--modality is for a bundle of both modalities.", "Leave it out: a segmenter reads X-rays.")
+        document, words = _judge_segmenter(found, data, out, max_unreadable, reporter)
+    else:
+        document, words = _judge_answers(found, data, out, modality.value if modality else None, max_unreadable, reporter)
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else words)
+
+
+def _is_segmenter(bundle: Path) -> bool:
+    from pipeline.inference.bundle_files import SEGMENTER, read_description, system_of
+
+    return bundle.suffix == ".onnx" or system_of(read_description(bundle)) == SEGMENTER
+
+
+def _judge_segmenter(bundle: Path, data: Path, out: Path, max_unreadable: float, reporter: Reporter) -> tuple[dict, str]:
+    from pipeline.cli.segmentation_evaluation import evaluate_segmenter, segmentation_words
+    from pipeline.inference.segmentation_bundle import load_segmenter_bundle
+    from pipeline.inference.segmentation_runtimes import open_runtime
+    from pipeline.inference.segmenter import Segmenter
+
+    opened = load_segmenter_bundle(bundle)
+    document = evaluate_segmenter(Segmenter(opened, open_runtime(opened, "onnx")), data, out, max_unreadable, reporter)
+    return document, segmentation_words(document, out)
+
+
+def _judge_answers(
+    bundle: Path, data: Path, out: Path, modality: str | None, max_unreadable: float, reporter: Reporter
+) -> tuple[dict, str]:
+    from pipeline.cli.bundle_evaluation import OUTPUTS, evaluation_words, judge
+    from pipeline.inference.bundle import load_bundle
+    from pipeline.inference.labelled_scans import read_labelled
+    from pipeline.inference.pair_table import prepare_output, refuse_overwriting
+    from pipeline.inference.predictor import Predictor
+    from pipeline.inference.table_answers import answer_table
+
+    predictor = Predictor(load_bundle(bundle))
+    rows = read_labelled(data, predictor.bundle.manifest.class_names, modality)
     targets = [out / name for name in OUTPUTS]
     refuse_overwriting(targets, [data, *(scan for row in rows for scan in row.scans)])
     prepare_output(targets[0])
     answers = answer_table(predictor, rows, lambda rows: reporter.track(rows, len(rows), "scans"))
     _warn_of_failures(answers)
     document = judge(predictor.bundle, answers, data, out, max_unreadable)
-    if as_json:
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
-    else:
-        typer.echo(evaluation_words(document, out))
+    return document, evaluation_words(document, out)

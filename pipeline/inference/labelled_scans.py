@@ -83,7 +83,7 @@ def _read_classes(folder: Path, root: Path, modality: str, class_names: Sequence
     present = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     for name in present:
         _refuse_unknown_class(name, class_names, str(folder))
-    patients = _patients(root)
+    patients = patients_by_image(root)
     rows = []
     for scan in read_any_folder(folder):
         label, *below = scan.id.split("/")
@@ -94,7 +94,8 @@ def _read_classes(folder: Path, root: Path, modality: str, class_names: Sequence
     return rows
 
 
-def _patients(root: Path) -> dict[str, str]:
+def patients_by_image(root: Path) -> dict[str, str]:
+    """{path below `root`: patient id} of the folder's patients.csv or manifest.csv; {} without one. Raises DataError."""
     path = next((root / name for name in PATIENT_TABLES if (root / name).is_file()), None)
     rows = read_rows(path) if path is not None else []
     for column in ("image", "patient_id") if rows else ():

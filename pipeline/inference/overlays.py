@@ -48,7 +48,7 @@ def mask_picture(answer: Segmentation) -> np.ndarray:
 
 
 def _write_caption(picture: np.ndarray, text: str) -> None:
-    """Light letters on a dark bar along the top edge, as large as fits."""
+    """Light letters on a dark bar along the lower edge, where a chest X-ray shows the abdomen, as large as fits."""
     height, width = picture.shape[:2]
     wanted = max(SMALLEST_CAPTION_PX, CAPTION_SHARE * height)
     (at_scale_1, _), _ = cv2.getTextSize(text, FONT, 1.0, 1)
@@ -57,8 +57,8 @@ def _write_caption(picture: np.ndarray, text: str) -> None:
     thickness = max(1, round(1.5 * scale))
     (_, letters), below = cv2.getTextSize(text, FONT, scale, thickness)
     bar = min(height, letters + below + 2 * margin)
-    picture[:bar] = picture[:bar] // 4
-    cv2.putText(picture, text, (margin, margin + letters), FONT, scale, (255, 255, 255), thickness, cv2.LINE_AA)
+    picture[height - bar :] = picture[height - bar :] // 4
+    cv2.putText(picture, text, (margin, height - margin - below), FONT, scale, (255, 255, 255), thickness, cv2.LINE_AA)
 
 
 def write_png(path: Path, picture: np.ndarray) -> None:

@@ -1,0 +1,105 @@
+"""Speed of the multi-head UNet: an answer on each runtime against Keras, and a training step in bfloat16 against float32."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipeline.export.onnx_graphs import graph_metadata
+from pipeline.export.segmentation_onnx import convert_segmenter
+from pipeline.inference.segmentation_runtimes import OnnxRuntime, OpenVinoRuntime
+from pipeline.models.segmentation_losses import multi_head_loss, sample_weights
+from pipeline.models.unet import build_unet
+from pipeline.training.benchmarks import measured
+
+CLASSES = 4
+KERAS = "keras"
+
+
+def bench_unet(size: int = 256, repeats: int = 20, **shape: Any) -> list[dict]:
+    """One image through onnxruntime and OpenVINO, each against a compiled ``tf.function`` of the same Keras network.
+
+    All take turns in one run. ``max_difference``: of the lung probabilities from Keras's. The weights are random: a
+    runtime's speed does not depend on them. shape: of ``build_unet``, where another than the default is meant.
+    """
+    network = build_unet(CLASSES, **shape)
+    forward = tf.function(lambda images: network(images, training=False))
+    image = np.random.default_rng(0).random((1, size, size, 3), np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "unet.onnx")
+        names = [f"class_{number}" for number in range(CLASSES)]
+        path.write_bytes(convert_segmenter(network, graph_metadata(names, "", "bench", 1)).SerializeToString())
+        runtimes = {
+            "unet onnxruntime fp32": OnnxRuntime(path),
+            "unet OpenVINO fp32": OpenVinoRuntime(path, precision="f32"),
+            "unet OpenVINO bf16": OpenVinoRuntime(path, precision="bf16"),
+        }
+        expected = forward(image)["segmentation"].numpy()
+        works: dict[str, Callable[[], object]] = {KERAS: lambda: forward(image)["segmentation"].numpy()}
+        works |= {name: lambda runtime=runtime: runtime.run(image) for name, runtime in runtimes.items()}
+        times = rounds(works, repeats)
+        differences = {name: float(np.abs(runtime.run(image)[0] - expected).max()) for name, runtime in runtimes.items()}
+    reference = f"Keras tf.function float32, batch 1, {size} px"
+    return [
+        measured(name, reference, times[name], times[KERAS], repeats) | {"max_difference": differences[name]}
+        for name in runtimes
+    ]
+
+
+def bench_train_step(batch: int = 16, size: int = 256, repeats: int = 3, **shape: Any) -> list[dict]:
+    """One compiled training step in mixed_bfloat16 against the same in float32, in turns.
+
+    Forward and backward pass, both losses, gradient clipping and AdamW. ``cost``: bfloat16's time over float32's, the
+    inverse of ``ratio``. shape: of ``build_unet``, where another than the default is meant.
+    """
+    works = {policy: _training_step(policy, batch, size, shape) for policy in ("float32", "mixed_bfloat16")}
+    times = rounds(works, repeats)
+    reference = f"the same step in float32, batch {batch}, {size} px"
+    row = measured("unet_step mixed_bfloat16", reference, times["mixed_bfloat16"], times["float32"], repeats)
+    return [row | {"cost": 1 / row["ratio"]}]
+
+
+def rounds(works: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """Seconds of each, one after the other in every round, after one unmeasured round: load and drift hit all alike."""
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for turn in range(repeats + 1):
+        for name, work in works.items():
+            begun = time.perf_counter()
+            work()
+            if turn:
+                times[name].append(time.perf_counter() - begun)
+    return times
+
+
+def _training_step(policy: str, batch: int, size: int, shape: Mapping[str, Any]) -> Callable[[], float]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        network = build_unet(CLASSES, **shape)
+    finally:
+        keras.config.set_dtype_policy(before)
+    optimizer = keras.optimizers.AdamW(1e-4, weight_decay=1e-4, global_clipnorm=1.0)
+    optimizer.build(network.trainable_variables)
+    chance = np.random.default_rng(0)
+    images = tf.constant(chance.random((batch, size, size, 3), np.float32))
+    classes = np.arange(batch) % CLASSES
+    masks = (chance.random((batch, size, size, 1)) < 0.5).astype(np.float32)
+    targets = {"segmentation": tf.constant(masks), "classification": tf.constant(classes)}
+    weights = {name: tf.constant(value) for name, value in sample_weights(np.ones(batch, bool), classes).items()}
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            loss = multi_head_loss(targets, network(images, training=True), weights)["loss"]
+        gradients = tape.gradient(loss, network.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
+        return loss
+
+    return lambda: float(step())
