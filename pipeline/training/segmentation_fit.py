@@ -1,0 +1,232 @@
+"""Train the multi-head UNet epoch by epoch: resumable to the byte, its best, last and every n-th weights kept."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipeline.models.segmentation_losses import balanced_class_weights, sample_weights
+from pipeline.training.epoch_state import EpochState
+from pipeline.training.segmentation_augmentation import PairAugmentation, plain_pair
+from pipeline.training.segmentation_evaluation import epoch_scores, predict_scans
+from pipeline.training.segmentation_settings import SegmentationFit
+from pipeline.training.segmentation_step import build_optimizer, forward_pass, set_learning_rate, training_step
+
+Track = Callable[[Iterable, int, str], Iterator]
+STEP_SCORES = ("loss", "seg_loss", "cls_loss", "accuracy", "dice")
+LOWER_IS_BETTER = {"val_loss": True, "val_accuracy": False}
+STATE_FILE = "training.state.npz"
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True)
+class SegmentationRows:
+    """Scans, masks and classes of all rows, the rows to learn from and those that choose the epoch.
+
+    images, masks: ``(N, S, S)`` uint8, arrays or memory maps, masks of 0 and 1. class_index: ``(N,)`` int64.
+    has_mask: ``(N,)`` bool. rows: ``(n,)`` where each scan stands in images and masks. train, valid: positions in rows.
+    """
+
+    images: np.ndarray
+    masks: np.ndarray
+    rows: np.ndarray
+    class_index: np.ndarray
+    has_mask: np.ndarray
+    train: np.ndarray
+    valid: np.ndarray
+    class_count: int
+
+    @property
+    def image_size(self) -> int:
+        return self.images.shape[1]
+
+    def at_size(self, size: int) -> SegmentationRows:
+        """The same scans averaged over areas to a smaller side, their masks by the nearest pixel; only the used rows."""
+        if size == self.image_size:
+            return self
+        images, masks = (np.empty((len(self.rows), size, size), np.uint8) for _ in range(2))
+        for place, row in enumerate(self.rows):
+            images[place] = cv2.resize(self.images[row], (size, size), interpolation=cv2.INTER_AREA)
+            masks[place] = cv2.resize(self.masks[row], (size, size), interpolation=cv2.INTER_NEAREST)
+        positions = np.arange(len(self.rows))
+        return SegmentationRows(images, masks, positions, self.class_index, self.has_mask, self.train, self.valid, self.class_count)
+
+    def pixels(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scans and masks ``(n, S, S)`` uint8 of these positions."""
+        rows = self.rows[positions]
+        return np.asarray(self.images[rows]), np.asarray(self.masks[rows])
+
+    def class_weights(self, kind: str) -> np.ndarray | None:
+        """``(K,)`` float32 that the training part asks for, None where every class counts alike."""
+        return balanced_class_weights(self.class_index[self.train], self.class_count) if kind == "balanced" else None
+
+
+@dataclass
+class SegmentationHistory:
+    """One list entry an epoch: ``image_size``, ``learning_rate``, losses, accuracy and Dice of training and validation."""
+
+    epochs: dict[str, list[float]] = field(default_factory=dict)
+    best_epoch: int = 0
+
+    def append(self, scores: dict[str, float]) -> None:
+        for name, value in scores.items():
+            self.epochs.setdefault(name, []).append(float(value))
+
+    def as_json(self) -> dict:
+        return {**self.epochs, "best_epoch": self.best_epoch}
+
+
+@dataclass
+class Course:
+    """Where a training stands besides its variables: all of it is stored with them."""
+
+    epoch: int = -1
+    rate: float = 0.0
+    lowest: float = math.inf
+    waiting: int = 0
+    best_score: float | None = None
+
+    def follow_plateau(self, loss: float, fit: SegmentationFit) -> None:
+        """Keras's ReduceLROnPlateau: lower the rate after plateau_patience epochs without a lower loss."""
+        if loss < self.lowest:
+            self.lowest, self.waiting = loss, 0
+            return
+        self.waiting += 1
+        if self.waiting >= fit.plateau_patience:
+            self.rate, self.waiting = max(self.rate * fit.plateau_factor, fit.minimum_rate), 0
+
+
+def fit_segmenter(
+    model: keras.Model, data: SegmentationRows, fit: SegmentationFit, seed: int, scratch: Path,
+    track: Track = lambda steps, total, label: steps, on_epoch: Callable[[int, dict[str, float]], None] = lambda epoch, scores: None,
+) -> SegmentationHistory:  # fmt: skip
+    """Train ``model`` in place and leave it with the weights of its best epoch at the profile's own size.
+
+    Args:
+        model: of ``build_unet``, built under ``fit.precision``; fully convolutional where ``early_sizes`` are given.
+        seed: with the epoch and the step it decides the order of the scans and every augmentation.
+        scratch: where the state and the kept weights (``checkpoints/``) are written; what is there is gone on from.
+        track: shows the progress of an epoch's steps. on_epoch: told each epoch's number and scores.
+    """
+    phases = fit.phases(data.image_size)
+    sizes = [phase.image_size for phase in phases for _ in range(phase.epochs)]
+    firsts = {sum(phase.epochs for phase in phases[:place]) for place in range(len(phases))}
+    optimizer = build_optimizer(model, fit)
+    state = EpochState(scratch / STATE_FILE, [model, optimizer])
+    history, course, best = _restored(state, fit)
+    step, forward = training_step(model, optimizer, fit.loss_weights.model_dump()), forward_pass(model)
+    augment = PairAugmentation(fit.augmentation) if fit.augmentation is not None else None
+    scans = data.at_size(sizes[min(course.epoch + 1, len(sizes) - 1)])
+    for epoch in range(course.epoch + 1, len(sizes)):
+        if epoch in firsts:
+            # Losses at two sizes are not comparable, so each size chooses its own best and starts from the last one's.
+            scans = data.at_size(sizes[epoch])
+            restore_weights(model, best)
+            course.best_score, best = None, None
+        scores = _train_epoch(model, optimizer, step, scans, fit, augment, _Clock(seed, epoch, len(sizes), course), track)
+        scores |= epoch_scores(predict_scans(forward, scans, scans.valid, fit.batch_size), scans, fit)
+        history.append(scores)
+        if fit.schedule == "plateau":
+            course.follow_plateau(scores["val_loss"], fit)
+        course.epoch = epoch
+        score = -scores[fit.monitor] if LOWER_IS_BETTER[fit.monitor] else scores[fit.monitor]
+        improved = course.best_score is None or score > course.best_score
+        if improved:
+            course.best_score, history.best_epoch = score, epoch
+            best = [np.asarray(v.value) for v in model.variables]
+        _keep_weights(model, scratch / CHECKPOINTS, epoch, fit.keep_every, improved)
+        on_epoch(epoch, scores)
+        state.save({"course": vars(course), "history": history.epochs, "best_epoch": history.best_epoch}, best)
+    restore_weights(model, best)
+    return history
+
+
+def restore_weights(model: keras.Model, values: list[np.ndarray] | None) -> None:
+    """Give the network its stored variables back."""
+    for variable, value in zip(model.variables, values or [], strict=bool(values)):
+        variable.assign(value)
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """Which epoch it is, and what the rate and the draws follow from."""
+
+    seed: int
+    epoch: int
+    epochs: int
+    course: Course
+
+    def rate(self, fit: SegmentationFit, share: float) -> float:
+        """Learning rate at a share of this epoch."""
+        if fit.schedule == "plateau":
+            return self.course.rate
+        now = self.epoch + share
+        if now < fit.warmup_epochs:
+            return fit.learning_rate * (0.01 + 0.99 * now / fit.warmup_epochs)
+        gone = (now - fit.warmup_epochs) / max(self.epochs - fit.warmup_epochs, 1e-9)
+        return fit.minimum_rate + (fit.learning_rate - fit.minimum_rate) * 0.5 * (1 + math.cos(math.pi * min(gone, 1.0)))
+
+
+def _restored(state: EpochState, fit: SegmentationFit):
+    restored = state.restore()
+    if restored is None:
+        return SegmentationHistory(), Course(rate=fit.learning_rate), None
+    progress, best = restored
+    course = Course(**progress["course"])
+    return SegmentationHistory(progress["history"], progress["best_epoch"]), course, best
+
+
+def _train_epoch(model, optimizer, step, scans: SegmentationRows, fit: SegmentationFit, augment, clock: _Clock, track: Track) -> dict:
+    order = np.random.default_rng([clock.seed, clock.epoch]).permutation(scans.train)
+    steps = max(1, len(order) // fit.batch_size)
+    weights = scans.class_weights(fit.class_weights)
+    sums, masked, seen = np.zeros(len(STEP_SCORES)), 0, 0
+    for place, (images, masks, positions) in enumerate(
+        track(_batches(scans, order, steps, fit.batch_size, augment, clock), steps, f"epoch {clock.epoch + 1} at {scans.image_size} px")
+    ):
+        set_learning_rate(optimizer, clock.rate(fit, place / steps))
+        classes, has_mask = scans.class_index[positions], scans.has_mask[positions]
+        counted = sample_weights(has_mask, classes, weights)
+        values = step(images, masks, tf.constant(classes, tf.int32),
+                      tf.constant(counted["segmentation"]), tf.constant(counted["classification"])).numpy()  # fmt: skip
+        sums += values * np.array([len(positions)] * 3 + [1, 1])
+        masked, seen = masked + int(has_mask.sum()), seen + len(positions)
+    shares = sums / np.array([seen, seen, seen, seen, max(masked, 1)])
+    return {"image_size": scans.image_size, "learning_rate": clock.rate(fit, 0.0), **dict(zip(STEP_SCORES, shares, strict=True))}
+
+
+def _batches(scans: SegmentationRows, order: np.ndarray, steps: int, size: int, augment, clock: _Clock) -> Iterator:
+    """An epoch's batches; the next one is made in a thread while the network learns from this one."""
+
+    def make(place: int):
+        positions = order[place * size : (place + 1) * size]
+        images, masks = scans.pixels(positions)
+        pair = plain_pair(images, masks) if augment is None else augment(images, masks, (clock.seed, clock.epoch, place))
+        return *pair, positions
+
+    with ThreadPoolExecutor(1) as maker:
+        upcoming = maker.submit(make, 0)
+        for place in range(steps):
+            ready = upcoming.result()
+            if place + 1 < steps:
+                upcoming = maker.submit(make, place + 1)
+            yield ready
+
+
+def _keep_weights(model: keras.Model, folder: Path, epoch: int, every: int, improved: bool) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    last = folder / "last.weights.h5"
+    model.save_weights(last)
+    if improved:
+        shutil.copyfile(last, folder / "best.weights.h5")
+    if (epoch + 1) % every == 0:
+        shutil.copyfile(last, folder / f"epoch_{epoch + 1:04d}.weights.h5")

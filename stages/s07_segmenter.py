@@ -1,0 +1,238 @@
+"""s07: the multi-head UNet, which outlines the lungs and names the diagnosis, and the gate before it."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.engine.config import StageConfig
+from pipeline.engine.context import Context
+from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
+from pipeline.engine.errors import ConfigError, did_you_mean
+from pipeline.training.segmentation_settings import REDUCTION, SegmentationFit
+
+if TYPE_CHECKING:
+    import keras
+
+    from pipeline.data.class_index import ClassIndex
+    from pipeline.training.segmentation_fit import SegmentationHistory, SegmentationRows
+    from pipeline.training.segmentation_outputs import JudgedPart
+
+CURVE_FIGURES = ("training_curves", "loss", "cls_loss", "seg_loss", "accuracy", "dice", "val_auc")
+PART_FIGURES = ("confusion_matrix", "roc_curves", "sample_overlays")
+THRESHOLD = 0.5
+
+
+class Architecture(BaseModel):
+    """The network's widths; the defaults are the documents', 6,643,510 trainable parameters with four classes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    channels: tuple[int, ...] = (32, 64, 128, 256, 512)
+    decoded_channels: int = 64
+
+
+class Config(StageConfig):
+    """A multi-head UNet on one of s01's profiles, which ``s01.lung_masks`` must name.
+
+    classes: the labels to tell apart, in the order of the probabilities; null for all, sorted. Rows of other labels
+    are left out. initial_weights: a PyTorch checkpoint (.pth) or Keras weights (.weights.h5) to start from.
+    """
+
+    profile: str = "xray_256"
+    classes: tuple[str, ...] | None = None
+    positive_class: str | None = None
+    architecture: Architecture = Architecture()
+    initial_weights: str | None = None
+    fit: SegmentationFit = SegmentationFit()
+    stored_precision: Literal["float16", "float32"] = "float16"
+    tensorboard: bool = False
+
+    def check_with(self, others: Mapping[str, StageConfig]) -> None:
+        first = others.get("s01")
+        profiles = getattr(first, "profiles", None)
+        if profiles is not None:
+            if self.profile not in profiles:
+                raise ConfigError(f"s07.profile: s01 has no profile {self.profile!r}.{did_you_mean(self.profile, profiles)}")
+            size = profiles[self.profile].size
+            if size % REDUCTION:
+                raise ConfigError(f"s07: profile {self.profile!r} has {size} px, not a multiple of {REDUCTION}.", "Change its size.")
+            if self.profile not in getattr(first, "lung_masks", ()):
+                raise ConfigError(f"s07 learns from lung masks, and s01 writes none for {self.profile!r}.",
+                                  f"Add s01.lung_masks: [{self.profile}].")  # fmt: skip
+        if self.classes is not None and self.positive_class not in (None, *self.classes):
+            raise ConfigError(f"s07.positive_class {self.positive_class!r} is not among s07.classes.")
+        if self.initial_weights is not None and not self.initial_weights.endswith((".pth", ".pt", ".weights.h5")):
+            raise ConfigError(f"s07.initial_weights {self.initial_weights!r} is neither .pth nor .weights.h5.")
+
+
+def _inputs(config: Config) -> tuple[Input, ...]:
+    return (Input("scan_index"), Input("dataset"), Input(f"pixels_{config.profile}"), Input(f"lung_mask_{config.profile}"))
+
+
+def _outputs(config: Config) -> tuple[Artifact, ...]:
+    logs = (Artifact("tensorboard", "tensorboard/", meaning="event files: tensorboard --logdir"),) if config.tensorboard else ()
+    return (
+        *model_artifacts("unet", "multi-head UNet at its best validation epoch, kernels rounded as stored"),
+        Artifact("segmenter", "segmenter.json", meaning="class names, profile, threshold: what inference needs besides the weights"),
+        Artifact("checkpoints", "checkpoints/", meaning="weights of the best, the last and every n-th epoch, as trained"),
+        Artifact("metrics_epochwise", "metrics_epochwise.csv", meaning="losses and scores an epoch"),
+        Artifact("training_summary", "training_summary.json", meaning="epochs, best epoch, parameters, settings"),
+        Artifact("predictions", "predictions.csv", meaning="one row a scan: probabilities, overlap"),
+        Artifact("metrics", "metrics.json", meaning="validation: overlap, distances, classification, with intervals"),
+        Artifact("classification_report", "classification_report.json", meaning="validation, by class"),
+        Artifact("test_metrics", "test_results/metrics.json", meaning="test: as metrics.json, read once"),
+        Artifact("test_classification_report", "test_results/classification_report.json", meaning="test, by class"),
+        *(Artifact(name, f"{name}.png", meaning="training curves") for name in CURVE_FIGURES),
+        *(Artifact(name, f"{name}.png", meaning="validation") for name in PART_FIGURES),
+        *(Artifact(f"test_{name}", f"test_results/{name}.png", meaning="test") for name in PART_FIGURES),
+        *logs,
+    )
+
+
+def _external(config: Config, data: Path | None) -> Iterable[Path]:
+    return [Path(config.initial_weights)] if config.initial_weights else []
+
+
+def run(context: Context) -> None:
+    """Train on train, choose on validation, read test once."""
+    from pipeline.data.class_index import class_index_of
+    from pipeline.data.scan_index import TEXT_COLUMNS
+    from pipeline.training.determinism import make_deterministic
+    from pipeline.training.segmentation_outputs import epoch_frame, predictions_frame, training_figures
+
+    config: Config = context.config
+    make_deterministic(context.seed)
+    dataset = context.load_json("dataset")
+    index = class_index_of(context.load_csv("scan_index", text=TEXT_COLUMNS), dataset["profiles"][config.profile]["modality"],
+                           config.classes)  # fmt: skip
+    scans = _scans(context, index)
+    network, history, parameters = _train(context, scans)
+    parts = [_judge(context, network, name, index, scans) for name in ("valid", "test")]
+    _save_part(context, parts[0], "")
+    _save_part(context, parts[1], "test_")
+    context.save_csv("predictions", predictions_frame(parts))
+    context.save_csv("metrics_epochwise", epoch_frame(history.epochs))
+    for name, figure in training_figures(history.epochs, history.best_epoch).items():
+        context.save_figure(name, figure)
+    context.save_json("segmenter", {
+        "class_names": list(index.class_names), "image_size": scans.image_size, "profile": dataset["profiles"][config.profile],
+        "threshold": THRESHOLD, "positive_class": config.positive_class,
+    })  # fmt: skip
+    context.save_json("training_summary", _summary(config, index, history, parameters))
+
+
+def _scans(context: Context, index: ClassIndex) -> SegmentationRows:
+    from pipeline.training.segmentation_fit import SegmentationRows
+
+    profile = context.config.profile
+    scans = SegmentationRows(
+        context.load(f"pixels_{profile}"), context.load(f"lung_mask_{profile}"), index.rows, index.class_index, index.has_mask,
+        index.positions("train"), index.positions("valid"), len(index.class_names),
+    )  # fmt: skip
+    without = int((~index.has_mask[scans.train]).sum())
+    if without:
+        context.warn(f"{without} of {len(scans.train)} training scans have no lung mask: they teach the diagnosis only.")
+    return scans
+
+
+def _train(context: Context, scans: SegmentationRows) -> tuple[keras.Model, SegmentationHistory, dict[str, int]]:
+    """The network as it is stored, in float32 with rounded kernels, and how it came about."""
+    import keras
+
+    from pipeline.models.stored_precision import round_kernels
+    from pipeline.training.network_artifacts import save_network
+    from pipeline.training.segmentation_fit import CHECKPOINTS, fit_segmenter
+    from pipeline.training.segmentation_step import computing_in
+
+    config: Config = context.config
+    keras.utils.set_random_seed(context.seed)
+    with computing_in(config.fit.precision):
+        model = _build(config, scans, context.seed)
+    log = _tensorboard(context)
+
+    def on_epoch(epoch: int, scores: dict[str, float]) -> None:
+        context.log(f"epoch {epoch + 1} ({scores['image_size']:.0f} px): loss {scores['loss']:.3f}, validation loss {scores['val_loss']:.3f}, "
+                    f"Dice {scores['val_dice']:.4f}, accuracy {scores['val_accuracy']:.3f}, AUC {scores['val_auc']:.3f}")  # fmt: skip
+        if log is not None:
+            log.write(epoch, scores)
+
+    history = fit_segmenter(
+        model, scans, config.fit, context.seed, context.scratch,
+        lambda steps, total, label: context.progress(steps, total, label), on_epoch,
+    )  # fmt: skip
+    shutil.copytree(context.scratch / CHECKPOINTS, context.output("checkpoints"), dirs_exist_ok=True)
+    if config.tensorboard:
+        shutil.copytree(context.scratch / "tensorboard", context.output("tensorboard"), dirs_exist_ok=True)
+    with computing_in("float32"):
+        stored = _build(config, scans, context.seed)
+    stored.set_weights(model.get_weights())
+    round_kernels(stored, config.stored_precision)
+    save_network(context, "unet", stored)
+    trainable = sum(math.prod(variable.shape) for variable in stored.trainable_variables)
+    return stored, history, {"trainable": trainable, "all": stored.count_params()}
+
+
+def _build(config: Config, scans: SegmentationRows, seed: int) -> keras.Model:
+    from pipeline.models.checkpoints import load_unet_checkpoint
+    from pipeline.models.unet import build_unet
+
+    widths = config.architecture
+    model = build_unet(scans.class_count, widths.channels, (2,) * (len(widths.channels) - 1), widths.decoded_channels, seed=seed)
+    if config.initial_weights is not None and config.initial_weights.endswith(".weights.h5"):
+        model.load_weights(config.initial_weights)
+    elif config.initial_weights is not None:
+        load_unet_checkpoint(model, Path(config.initial_weights))
+    return model
+
+
+def _tensorboard(context: Context) -> Any:
+    if not context.config.tensorboard:
+        return None
+    from pipeline.training.tensorboard_log import TensorBoardLog
+
+    return TensorBoardLog(context.scratch / "tensorboard")
+
+
+def _judge(context: Context, network: keras.Model, name: str, index: ClassIndex, scans: SegmentationRows) -> JudgedPart:
+    from pipeline.training.segmentation_evaluation import predict_scans
+    from pipeline.training.segmentation_outputs import judge_part
+    from pipeline.training.segmentation_step import forward_pass
+
+    answers = predict_scans(forward_pass(network), scans, index.positions(name), context.config.fit.batch_size)
+    return judge_part(name, index, scans, answers)
+
+
+def _save_part(context: Context, part: JudgedPart, prefix: str) -> None:
+    from pipeline.training.segmentation_outputs import classification_report, part_figures, part_metrics
+
+    metrics = part_metrics(part, context.config.positive_class, context.seed)
+    context.save_json(f"{prefix}metrics", metrics)
+    context.save_json(f"{prefix}classification_report", classification_report(part))
+    for name, figure in part_figures(part).items():
+        context.save_figure(f"{prefix}{name}", figure)
+    lungs = metrics["segmentation"].get("dice", {}).get("value")
+    shown = "no masks" if lungs is None else f"Dice {lungs:.4f}"
+    context.log(f"{part.name}: {shown}, accuracy {metrics['classification']['accuracy']['value']:.3f}")
+
+
+def _summary(config: Config, index: ClassIndex, history: SegmentationHistory, parameters: dict[str, int]) -> dict[str, Any]:
+    best = history.best_epoch
+    return {
+        "epochs": len(history.epochs["loss"]),
+        "best_epoch": best + 1,
+        "best": {name: values[best] for name, values in history.epochs.items()},
+        "monitor": config.fit.monitor,
+        "parameters": parameters,
+        "scans": {split: len(index.positions(split)) for split in ("train", "valid", "test")},
+        "masks": {split: int(index.has_mask[index.positions(split)].sum()) for split in ("train", "valid", "test")},
+        "settings": config.model_dump(mode="json"),
+    }
+
+
+STAGE = Stage("s07_segmenter", "the multi-head UNet: lungs outlined, diagnosis named", Config, _inputs, _outputs, run, _external)
