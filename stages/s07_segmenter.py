@@ -18,6 +18,7 @@ from pipeline.training.segmentation_settings import REDUCTION, SegmentationFit
 
 if TYPE_CHECKING:
     import keras
+    import pandas as pd
 
     from pipeline.data.class_index import ClassIndex
     from pipeline.training.segmentation_fit import SegmentationHistory, SegmentationRows
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 CURVE_FIGURES = ("training_curves", "loss", "cls_loss", "seg_loss", "accuracy", "dice", "val_auc")
 PART_FIGURES = ("confusion_matrix", "roc_curves", "sample_overlays")
 THRESHOLD = 0.5
+TOLD = {"loss": "loss", "val_loss": "validation loss", "val_dice": "Dice", "val_accuracy": "accuracy", "val_auc": "AUC"}
 
 
 class Architecture(BaseModel):
@@ -35,6 +37,14 @@ class Architecture(BaseModel):
 
     channels: tuple[int, ...] = (32, 64, 128, 256, 512)
     decoded_channels: int = 64
+
+
+class Gate(BaseModel):
+    """The X-ray gate: the profile whose scans, of every class, it learns to recognise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    profile: str
 
 
 class Config(StageConfig):
@@ -52,6 +62,7 @@ class Config(StageConfig):
     fit: SegmentationFit = SegmentationFit()
     stored_precision: Literal["float16", "float32"] = "float16"
     tensorboard: bool = False
+    gate: Gate | None = None
 
     def check_with(self, others: Mapping[str, StageConfig]) -> None:
         first = others.get("s01")
@@ -61,10 +72,13 @@ class Config(StageConfig):
                 raise ConfigError(f"s07.profile: s01 has no profile {self.profile!r}.{did_you_mean(self.profile, profiles)}")
             size = profiles[self.profile].size
             if size % REDUCTION:
-                raise ConfigError(f"s07: profile {self.profile!r} has {size} px, not a multiple of {REDUCTION}.", "Change its size.")
+                raise ConfigError(f"s07: profile {self.profile!r} has {size} px, no multiple of {REDUCTION}.", "Change its size.")
             if self.profile not in getattr(first, "lung_masks", ()):
                 raise ConfigError(f"s07 learns from lung masks, and s01 writes none for {self.profile!r}.",
                                   f"Add s01.lung_masks: [{self.profile}].")  # fmt: skip
+        for name in (self.gate.profile,) if self.gate is not None and profiles is not None else ():
+            if name not in profiles:
+                raise ConfigError(f"s07.gate.profile: s01 has no profile {name!r}.{did_you_mean(name, profiles)}")
         if self.classes is not None and self.positive_class not in (None, *self.classes):
             raise ConfigError(f"s07.positive_class {self.positive_class!r} is not among s07.classes.")
         if self.initial_weights is not None and not self.initial_weights.endswith((".pth", ".pt", ".weights.h5")):
@@ -72,14 +86,21 @@ class Config(StageConfig):
 
 
 def _inputs(config: Config) -> tuple[Input, ...]:
-    return (Input("scan_index"), Input("dataset"), Input(f"pixels_{config.profile}"), Input(f"lung_mask_{config.profile}"))
+    profiles = dict.fromkeys((config.profile, *((config.gate.profile,) if config.gate else ())))
+    pixels = (Input(f"pixels_{name}") for name in profiles)
+    return (Input("scan_index"), Input("dataset"), *pixels, Input(f"lung_mask_{config.profile}"))
 
 
 def _outputs(config: Config) -> tuple[Artifact, ...]:
     logs = (Artifact("tensorboard", "tensorboard/", meaning="event files: tensorboard --logdir"),) if config.tensorboard else ()
+    gate = (
+        *model_artifacts("gate_backbone", "frozen network of the X-ray gate"),
+        Artifact("gate_statistics", "gate.npz", meaning="mean, whitening and threshold of the X-ray gate"),
+        Artifact("gate", "gate.json", meaning="profile, threshold and accepted shares of the X-ray gate"),
+    ) if config.gate else ()  # fmt: skip
     return (
         *model_artifacts("unet", "multi-head UNet at its best validation epoch, kernels rounded as stored"),
-        Artifact("segmenter", "segmenter.json", meaning="class names, profile, threshold: what inference needs besides the weights"),
+        Artifact("segmenter", "segmenter.json", meaning="class names, profile, threshold: what inference needs to know"),
         Artifact("checkpoints", "checkpoints/", meaning="weights of the best, the last and every n-th epoch, as trained"),
         Artifact("metrics_epochwise", "metrics_epochwise.csv", meaning="losses and scores an epoch"),
         Artifact("training_summary", "training_summary.json", meaning="epochs, best epoch, parameters, settings"),
@@ -92,6 +113,7 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
         *(Artifact(name, f"{name}.png", meaning="validation") for name in PART_FIGURES),
         *(Artifact(f"test_{name}", f"test_results/{name}.png", meaning="test") for name in PART_FIGURES),
         *logs,
+        *gate,
     )
 
 
@@ -109,8 +131,10 @@ def run(context: Context) -> None:
     config: Config = context.config
     make_deterministic(context.seed)
     dataset = context.load_json("dataset")
-    index = class_index_of(context.load_csv("scan_index", text=TEXT_COLUMNS), dataset["profiles"][config.profile]["modality"],
-                           config.classes)  # fmt: skip
+    frame = context.load_csv("scan_index", text=TEXT_COLUMNS)
+    index = class_index_of(frame, dataset["profiles"][config.profile]["modality"], config.classes)
+    if config.gate is not None:
+        _save_gate(context, frame, dataset["profiles"][config.gate.profile])
     scans = _scans(context, index)
     network, history, parameters = _train(context, scans)
     parts = [_judge(context, network, name, index, scans) for name in ("valid", "test")]
@@ -125,6 +149,23 @@ def run(context: Context) -> None:
         "threshold": THRESHOLD, "positive_class": config.positive_class,
     })  # fmt: skip
     context.save_json("training_summary", _summary(config, index, history, parameters))
+
+
+def _save_gate(context: Context, frame: pd.DataFrame, profile: dict[str, Any]) -> None:
+    import numpy as np
+
+    from pipeline.training.network_artifacts import save_network
+    from pipeline.training.segmentation_gate import train_gate
+
+    mine = frame[frame["modality"] == profile["modality"]].sort_values("row")
+    network, statistics, document = train_gate(
+        context.input(f"pixels_{context.config.gate.profile}"), mine, profile["size"],
+        lambda steps, total: context.progress(steps, total, "X-ray gate"),
+    )  # fmt: skip
+    save_network(context, "gate_backbone", network)
+    with context.output("gate_statistics").open("wb") as stream:
+        np.savez(stream, **statistics.arrays())
+    context.save_json("gate", {**document, "profile": profile})
 
 
 def _scans(context: Context, index: ClassIndex) -> SegmentationRows:
@@ -157,8 +198,8 @@ def _train(context: Context, scans: SegmentationRows) -> tuple[keras.Model, Segm
     log = _tensorboard(context)
 
     def on_epoch(epoch: int, scores: dict[str, float]) -> None:
-        context.log(f"epoch {epoch + 1} ({scores['image_size']:.0f} px): loss {scores['loss']:.3f}, validation loss {scores['val_loss']:.3f}, "
-                    f"Dice {scores['val_dice']:.4f}, accuracy {scores['val_accuracy']:.3f}, AUC {scores['val_auc']:.3f}")  # fmt: skip
+        said = ", ".join(f"{words} {scores[name]:.3f}" for name, words in TOLD.items())
+        context.log(f"epoch {epoch + 1} ({scores['image_size']:.0f} px): {said}")
         if log is not None:
             log.write(epoch, scores)
 

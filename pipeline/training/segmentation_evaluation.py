@@ -39,11 +39,11 @@ class ScanAnswers:
         return raised / raised.sum(axis=1, keepdims=True)
 
 
-def predict_scans(forward, scans: SegmentationRows, positions: np.ndarray, batch: int, track=lambda blocks: blocks) -> ScanAnswers:
+def predict_scans(forward, scans: SegmentationRows, positions: np.ndarray, batch: int) -> ScanAnswers:
     """Answers in inference mode; ``forward`` is of ``forward_pass``."""
     lungs = np.empty((len(positions), scans.image_size, scans.image_size), bool)
     logits, losses = [], []
-    for start in track(range(0, len(positions), batch)):
+    for start in range(0, len(positions), batch):
         images, masks = scans.pixels(positions[start : start + batch])
         told = forward(tf.constant(images[..., None].astype(np.float32) / np.float32(255)))
         lungs[start : start + batch] = told["segmentation"].numpy()[..., 0] > THRESHOLD
@@ -96,8 +96,9 @@ def overlap_table(answers: ScanAnswers, scans: SegmentationRows) -> dict[str, np
 
 
 def overlap_summary(
-    table: dict[str, np.ndarray], answers: ScanAnswers, scans: SegmentationRows, class_names: list[str], patients: np.ndarray, seed: int
-) -> dict[str, Any]:
+    table: dict[str, np.ndarray], answers: ScanAnswers, scans: SegmentationRows, class_names: list[str], patients: np.ndarray,
+    seed: int,
+) -> dict[str, Any]:  # fmt: skip
     """Means over the scans with a mask, each with its interval over patients, by class too; pooled Dice by name."""
     masked = scans.has_mask[answers.positions]
     if not masked.any():
@@ -109,7 +110,8 @@ def overlap_summary(
     for place, name in enumerate(class_names):
         mine = masked & (classes == place)
         if mine.any():
-            by_class[name] = {"scans": int(mine.sum()), **{m: mean_interval(v[mine], patients[mine], seed) for m, v in table.items()}}
+            means = {metric: mean_interval(values[mine], patients[mine], seed) for metric, values in table.items()}
+            by_class[name] = {"scans": int(mine.sum()), **means}
     worst = min(by_class, key=lambda name: by_class[name]["dice"]["value"])
     true = scans.pixels(answers.positions[masked])[1].astype(bool)
     return summary | {

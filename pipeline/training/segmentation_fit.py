@@ -6,7 +6,7 @@ import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -22,6 +22,7 @@ from pipeline.training.segmentation_settings import SegmentationFit
 from pipeline.training.segmentation_step import build_optimizer, forward_pass, set_learning_rate, training_step
 
 Track = Callable[[Iterable, int, str], Iterator]
+OnEpoch = Callable[[int, dict[str, float]], None]
 STEP_SCORES = ("loss", "seg_loss", "cls_loss", "accuracy", "dice")
 LOWER_IS_BETTER = {"val_loss": True, "val_accuracy": False}
 STATE_FILE = "training.state.npz"
@@ -57,8 +58,7 @@ class SegmentationRows:
         for place, row in enumerate(self.rows):
             images[place] = cv2.resize(self.images[row], (size, size), interpolation=cv2.INTER_AREA)
             masks[place] = cv2.resize(self.masks[row], (size, size), interpolation=cv2.INTER_NEAREST)
-        positions = np.arange(len(self.rows))
-        return SegmentationRows(images, masks, positions, self.class_index, self.has_mask, self.train, self.valid, self.class_count)
+        return replace(self, images=images, masks=masks, rows=np.arange(len(self.rows)))
 
     def pixels(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Scans and masks ``(n, S, S)`` uint8 of these positions."""
@@ -107,7 +107,7 @@ class Course:
 
 def fit_segmenter(
     model: keras.Model, data: SegmentationRows, fit: SegmentationFit, seed: int, scratch: Path,
-    track: Track = lambda steps, total, label: steps, on_epoch: Callable[[int, dict[str, float]], None] = lambda epoch, scores: None,
+    track: Track = lambda steps, total, label: steps, on_epoch: OnEpoch = lambda epoch, scores: None,
 ) -> SegmentationHistory:  # fmt: skip
     """Train ``model`` in place and leave it with the weights of its best epoch at the profile's own size.
 
@@ -132,7 +132,7 @@ def fit_segmenter(
             scans = data.at_size(sizes[epoch])
             restore_weights(model, best)
             course.best_score, best = None, None
-        scores = _train_epoch(model, optimizer, step, scans, fit, augment, _Clock(seed, epoch, len(sizes), course), track)
+        scores = _train_epoch(optimizer, step, scans, fit, augment, _Clock(seed, epoch, len(sizes), course), track)
         scores |= epoch_scores(predict_scans(forward, scans, scans.valid, fit.batch_size), scans, fit)
         history.append(scores)
         if fit.schedule == "plateau":
@@ -185,14 +185,14 @@ def _restored(state: EpochState, fit: SegmentationFit):
     return SegmentationHistory(progress["history"], progress["best_epoch"]), course, best
 
 
-def _train_epoch(model, optimizer, step, scans: SegmentationRows, fit: SegmentationFit, augment, clock: _Clock, track: Track) -> dict:
+def _train_epoch(optimizer, step, scans: SegmentationRows, fit: SegmentationFit, augment, clock: _Clock, track: Track) -> dict:
     order = np.random.default_rng([clock.seed, clock.epoch]).permutation(scans.train)
     steps = max(1, len(order) // fit.batch_size)
     weights = scans.class_weights(fit.class_weights)
     sums, masked, seen = np.zeros(len(STEP_SCORES)), 0, 0
-    for place, (images, masks, positions) in enumerate(
-        track(_batches(scans, order, steps, fit.batch_size, augment, clock), steps, f"epoch {clock.epoch + 1} at {scans.image_size} px")
-    ):
+    batches = _batches(scans, order, steps, fit.batch_size, augment, clock)
+    label = f"epoch {clock.epoch + 1} at {scans.image_size} px"
+    for place, (images, masks, positions) in enumerate(track(batches, steps, label)):
         set_learning_rate(optimizer, clock.rate(fit, place / steps))
         classes, has_mask = scans.class_index[positions], scans.has_mask[positions]
         counted = sample_weights(has_mask, classes, weights)

@@ -28,7 +28,9 @@ def computing_in(precision: str) -> Iterator[None]:
 
 def build_optimizer(model: keras.Model, fit: SegmentationFit) -> keras.optimizers.Optimizer:
     """AdamW on all that learns, gradients clipped by their joint norm; under mixed_float16 the loss is scaled."""
-    optimizer = keras.optimizers.AdamW(fit.learning_rate, weight_decay=fit.weight_decay, global_clipnorm=fit.clip_norm, name="adamw")
+    optimizer = keras.optimizers.AdamW(
+        fit.learning_rate, weight_decay=fit.weight_decay, global_clipnorm=fit.clip_norm, name="adamw"
+    )
     if fit.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
     optimizer.build(model.trainable_variables)
