@@ -13,6 +13,7 @@ from keras import layers
 EMBEDDING = 1280
 FEATURES = 640
 KERAS_SLOPE = 0.3
+SMALLEST_VARIANCE = 1e-6
 
 
 def _dense_stack(x, widths: tuple[int, ...], slope: float = KERAS_SLOPE, dropouts: tuple[float, ...] = (), seed: int = 0):
@@ -33,11 +34,13 @@ def build_embedder(mean: np.ndarray, variance: np.ndarray, name: str, dropout: f
     """Backbone features ``(B, F)`` → Dense 1280 → LeakyReLU → 1 logit; the embedding is layer ``features``.
 
     ``mean`` and ``variance`` ``(F,)`` of the training features standardise the input, since backbones differ in
-    scale by orders of magnitude. ``dropout`` acts on the standardised features while training.
+    scale by orders of magnitude; a frozen batch normalisation holds them, so that they are weights and two
+    embedders of one width are one architecture. ``dropout`` acts on the standardised features while training.
     """
     pooled = keras.Input((len(mean),), name="backbone_features")
-    scale = layers.Normalization(mean=mean, variance=variance, name="standardise")
+    scale = layers.BatchNormalization(center=False, scale=False, epsilon=SMALLEST_VARIANCE, trainable=False, name="standardise")
     x = scale(pooled)
+    scale.set_weights([mean, variance])
     if dropout:
         x = layers.Dropout(dropout, seed=seed, name="dropout_input")(x)
     return _with_logit(pooled, _dense_stack(x, (EMBEDDING,)), name)

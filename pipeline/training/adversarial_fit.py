@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.training.binary_fit import FitHistory, apply_network, predict_logits, weighted_log_loss
+from pipeline.training.compiled_fit import architecture_of, compiled_once, copy_variables, double_of, restart
 from pipeline.training.epoch_state import EpochState
 from pipeline.training.settings import AdversarialSettings
 
@@ -31,6 +33,9 @@ class Adversaries:
     discriminator: keras.Model
     covid_probe: keras.Model
 
+    def each(self) -> tuple[keras.Model, keras.Model, keras.Model]:
+        return self.generator, self.discriminator, self.covid_probe
+
 
 def fit_adversarial(
     adversaries: Adversaries,
@@ -47,24 +52,26 @@ def fit_adversarial(
     ``original``: D minimises BCE(D(e), m) + BCE(D(G(e)), 1 - m), G minimises BCE(D(G(e)), 1 - m), full batch.
     """  # fmt: skip
     sound = settings.objective == "sound"
-    optimizers = _optimizers(adversaries, settings)
-    step = _step_function(adversaries, optimizers, examples, settings)
-    models = [adversaries.generator, adversaries.discriminator, adversaries.covid_probe]
-    state = EpochState(state_file, [*models, *optimizers])
+    duel = _compiled_duel(adversaries, settings)
+    state = EpochState(state_file, [*duel.players.each(), *duel.optimizers])
+    modality, covid = (labels.astype(np.float32)[:, None] for labels in (examples.modality, examples.covid))
     history, first = FitHistory(), 0
     if (restored := state.restore()) is not None:
         history, first = FitHistory(restored[0]["history"], restored[0]["epoch"]), restored[0]["epoch"] + 1
     for epoch in range(first, settings.warmup_epochs + settings.epoch_budget if sound else settings.original_steps):
         if sound and _aligned(history, settings):
             break
-        order = np.random.default_rng([seed, epoch]).permutation(examples.train).astype(np.int32)
+        order = np.random.default_rng([seed, epoch]).permutation(examples.train)
         size = settings.batch_size if sound else len(order)
-        duel = not sound or epoch >= settings.warmup_epochs
-        losses = np.mean([[float(x) for x in step(tf.constant(part), duel)] for part in _batches(order, size)], axis=0)
+        both = tf.constant(not sound or epoch >= settings.warmup_epochs)
+        steps = [duel.step(examples.embeddings[rows], modality[rows], covid[rows], both) for rows in _batches(order, size)]
+        losses = np.mean([[float(loss) for loss in step] for step in steps], axis=0)
         history.append({"discriminator_loss": losses[0], "generator_loss": losses[1], "covid_loss": losses[2],
-                        **_validation(adversaries, examples)})  # fmt: skip
+                        **_validation(duel.players, examples)})  # fmt: skip
         history.best_epoch = epoch
         state.save({"epoch": epoch, "history": history.epochs}, None)
+    for trained, player in zip(duel.players.each(), adversaries.each(), strict=True):
+        copy_variables(trained, player)
     return history
 
 
@@ -85,28 +92,51 @@ def _batches(order: np.ndarray, size: int) -> list[np.ndarray]:
     return np.array_split(order, max(1, round(len(order) / size)))
 
 
-def _optimizers(adversaries: Adversaries, settings: AdversarialSettings) -> list:
-    rate = settings.learning_rate
-    slow = settings.discriminator_learning_rate or rate
-    chosen = [keras.optimizers.Adam(rate, name="adam_generator"), keras.optimizers.Adam(slow, name="adam_discriminator")]
-    chosen[0].build(adversaries.generator.trainable_variables + adversaries.covid_probe.trainable_variables)
-    chosen[1].build(adversaries.discriminator.trainable_variables)
-    return chosen
+@dataclass(frozen=True)
+class _Duel:
+    """Players of its own, their optimizers, and the compiled ``step(embeddings, modality, covid, both)``."""
+
+    players: Adversaries
+    optimizers: tuple[keras.optimizers.Optimizer, keras.optimizers.Optimizer]
+    step: Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
 
 
-def _step_function(adversaries: Adversaries, optimizers: list, examples: ModalityExamples, settings: AdversarialSettings):
-    generator, discriminator, probe = adversaries.generator, adversaries.discriminator, adversaries.covid_probe
-    embeddings = tf.constant(examples.embeddings, tf.float32)
-    modality = tf.constant(examples.modality.reshape(-1, 1), tf.float32)
-    covid = tf.constant(examples.covid.reshape(-1, 1), tf.float32)
+def _compiled_duel(adversaries: Adversaries, settings: AdversarialSettings) -> _Duel:
+    """The compiled duel of these architectures under these settings, at the players' initial values."""
+    key = ("duel", *map(architecture_of, adversaries.each()), settings.model_dump_json())
+    duel = compiled_once(key, lambda: _compile_duel(adversaries, settings))
+    for player, copy in zip(adversaries.each(), duel.players.each(), strict=True):
+        copy_variables(player, copy)
+    for optimizer, rate in zip(duel.optimizers, _learning_rates(settings), strict=True):
+        restart(optimizer, rate)
+    return duel
+
+
+def _learning_rates(settings: AdversarialSettings) -> tuple[float, float]:
+    """Of the generator and of the discriminator."""
+    return settings.learning_rate, settings.discriminator_learning_rate or settings.learning_rate
+
+
+def _compile_duel(adversaries: Adversaries, settings: AdversarialSettings) -> _Duel:
+    players = Adversaries(*map(double_of, adversaries.each()))
+    rates = _learning_rates(settings)
+    optimizers = keras.optimizers.Adam(rates[0], name="adam_generator"), keras.optimizers.Adam(rates[1], name="adam_discriminator")
+    optimizers[0].build(players.generator.trainable_variables + players.covid_probe.trainable_variables)
+    optimizers[1].build(players.discriminator.trainable_variables)
+    return _Duel(players, optimizers, _step_function(players, optimizers, settings))
+
+
+def _step_function(players: Adversaries, optimizers: tuple, settings: AdversarialSettings):
+    generator, discriminator, probe = players.each()
     sound = settings.objective == "sound"
+    labels = tf.TensorSpec((None, 1), tf.float32)
+    signature = [tf.TensorSpec((None, generator.input_shape[-1]), tf.float32), labels, labels, tf.TensorSpec((), tf.bool)]
 
     def entropy(labels, logits):
         return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits))
 
-    @tf.function(reduce_retracing=True)
-    def step(rows, duel):
-        real, m, y = tf.gather(embeddings, rows), tf.gather(modality, rows), tf.gather(covid, rows)
+    @tf.function(input_signature=signature)
+    def step(real, m, y, both):
         told = m if sound else 1 - m
         with tf.GradientTape() as tape:
             fake = generator(real, training=True)
@@ -118,9 +148,10 @@ def _step_function(adversaries: Adversaries, optimizers: list, examples: Modalit
             g_loss = entropy(1 - m, discriminator(fake, training=True))
             covid_loss = entropy(y, probe(fake, training=True))
             total = g_loss + settings.covid_weight * covid_loss if sound else g_loss + 0.0 * covid_loss
-        if duel:
-            weights = generator.trainable_variables + probe.trainable_variables
-            optimizers[0].apply_gradients(zip(tape.gradient(total, weights), weights, strict=True))
+        weights = generator.trainable_variables + probe.trainable_variables
+        gradients = tape.gradient(total, weights)
+        if both:
+            optimizers[0].apply_gradients(zip(gradients, weights, strict=True))
         return d_loss, g_loss, covid_loss
 
     return step

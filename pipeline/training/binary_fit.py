@@ -9,10 +9,10 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 
 from pipeline.engine.arrays import read_selected
+from pipeline.training.compiled_fit import CompiledFit, compiled_fit
 from pipeline.training.epoch_state import EpochState
 from pipeline.training.settings import FitSettings
 
@@ -110,10 +110,9 @@ def fit_binary(
         seed: decides the order of the minibatches; epoch e is the same after a resume.
         state_file: where the state is kept against a kill; removed by the caller once the weights are stored.
     """
-    optimizer = keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay, name="adam")
-    optimizer.build(model.trainable_variables)
-    run_epoch = _epoch_function(model, optimizer, examples, settings, seed)
-    state = EpochState(state_file, [model, optimizer])
+    compiled = compiled_fit(model, settings)
+    run_epoch = _epoch_function(compiled, examples, settings, seed)
+    state = EpochState(state_file, [compiled.network, compiled.optimizer])
     history, best, waiting, first = FitHistory(), None, 0, 0
     if (restored := state.restore()) is not None:
         progress, best = restored
@@ -126,12 +125,12 @@ def fit_binary(
         if waiting >= settings.patience:
             break
         loss = run_epoch(epoch)
-        logits = predict_logits(model, examples.inputs, examples.valid).astype(np.float64)
+        logits = predict_logits(compiled.network, examples.inputs, examples.valid).astype(np.float64)
         history.append({"loss": loss, **validation_numbers(labels, logits, valid_weights)})
         scores = sign * np.asarray(history.epochs[settings.monitor])
         if best is None or scores[-1] > scores[history.best_epoch]:
             history.best_epoch, waiting = epoch, 0
-            best = [np.asarray(v.value) for v in model.variables]
+            best = [np.asarray(v.value) for v in compiled.network.variables]
         else:
             waiting += 1
         state.save({"epoch": epoch, "waiting": waiting, "best_epoch": history.best_epoch, "history": history.epochs}, best)
@@ -140,12 +139,11 @@ def fit_binary(
     return history
 
 
-def _epoch_function(model: keras.Model, optimizer, examples: Examples, settings: FitSettings, seed: int):
+def _epoch_function(compiled: CompiledFit, examples: Examples, settings: FitSettings, seed: int):
     """One pass over the training rows, a chunk of rows in memory at a time: epoch → mean loss."""
     labels = examples.labels.astype(np.float32)
     weights = np.ones(len(labels), np.float32)
     weights[examples.train] = sample_weights(examples.labels[examples.train], settings.class_weights)
-    run_chunk = _chunk_function(model, optimizer, settings)
     chunk = max(1, EPOCH_CHUNK // settings.batch_size) * settings.batch_size
 
     def run_epoch(epoch: int) -> float:
@@ -156,7 +154,7 @@ def _epoch_function(model: keras.Model, optimizer, examples: Examples, settings:
             share = _mixing_shares(draw, settings, len(rows))
             noise_seed = np.array([seed, epoch * 1000 + part], np.int32)
             inputs = rows_of(examples.inputs, rows)
-            total += float(run_chunk(inputs, labels[rows][:, None], weights[rows][:, None], share, noise_seed))
+            total += float(compiled.run_chunk(inputs, labels[rows][:, None], weights[rows][:, None], share, noise_seed))
         return total / len(order)
 
     return run_epoch
@@ -167,37 +165,3 @@ def _mixing_shares(draw: np.random.Generator, settings: FitSettings, rows: int) 
     batches = max(1, (rows + settings.batch_size // 2) // settings.batch_size)
     shares = draw.beta(settings.mixup, settings.mixup, batches) if settings.mixup else np.ones(batches)
     return shares.astype(np.float32)
-
-
-def _chunk_function(model: keras.Model, optimizer, settings: FitSettings):
-    """Compiled minibatches over rows in memory; the last one may be up to half longer or shorter, never a single row."""
-    variables, batch, dropped = model.trainable_variables, settings.batch_size, settings.input_dropout
-    matrices = [tf.TensorSpec((None, width), tf.float32) for width in (model.input_shape[-1], 1, 1)]
-
-    def disturb(chosen, share, noise_seed, position):
-        if settings.mixup:
-            chosen = share * chosen + (1 - share) * chosen[::-1]
-        if dropped:
-            drawn = tf.random.stateless_uniform(tf.shape(chosen), noise_seed + tf.stack([0, position * 100_003]))
-            chosen = tf.where(drawn < dropped, 0.0, chosen / (1 - dropped))
-        return chosen
-
-    @tf.function(input_signature=[*matrices, tf.TensorSpec((None,), tf.float32), tf.TensorSpec((2,), tf.int32)])
-    def run_chunk(inputs, labels, weights, shares, noise_seed):
-        total, rows, batches = tf.constant(0.0), tf.shape(inputs)[0], tf.size(shares)
-        for position in tf.range(batches):
-            start, share = position * batch, shares[position]
-            stop = tf.where(position == batches - 1, rows, start + batch)
-            target, weight = labels[start:stop], weights[start:stop]
-            with tf.GradientTape() as tape:
-                logits = model(disturb(inputs[start:stop], share, noise_seed, position), training=True)
-                losses = share * weight * tf.nn.sigmoid_cross_entropy_with_logits(target, logits)
-                if settings.mixup:
-                    other = tf.nn.sigmoid_cross_entropy_with_logits(target[::-1], logits)
-                    losses += (1 - share) * weight[::-1] * other
-                loss = tf.reduce_mean(losses)
-            optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-            total += loss * tf.cast(stop - start, tf.float32)
-        return total
-
-    return run_chunk

@@ -98,7 +98,7 @@ def _moments(features: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.nda
         block = rows_of(features, rows[start : start + PREDICTION_BATCH]).astype(np.float64)
         total, squares = total + block.sum(axis=0), squares + np.square(block).sum(axis=0)
     mean = total / len(rows)
-    return mean.astype(np.float32), (np.maximum(squares / len(rows) - mean**2, 0) + 1e-6).astype(np.float32)
+    return mean.astype(np.float32), (np.maximum(squares / len(rows) - mean**2, 0)).astype(np.float32)
 
 
 def train_task_extractor(modality: str, embedding: np.ndarray, scans: Labelled, recipe: TaskRecipe, workshop: Workshop):

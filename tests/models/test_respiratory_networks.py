@@ -28,8 +28,8 @@ def adversarial():
 
 
 TABLE = {
-    # the moments are given, not counted
-    "embedder": (embedder, dense(1280, 1280, 1), 1280, [1280]),
+    # the moments of the training features are two frozen vectors
+    "embedder": (embedder, 2 * 1280 + dense(1280, 1280, 1), 1280, [1280]),
     "xray_task": (networks.build_xray_task_extractor, norm(1280) + dense(1280, 1120, 960, 800, 640) + norm(640) + 641, 640,
                   [1120, 960, 800, 640]),
     "ct_task": (networks.build_ct_task_extractor, dense(1280, 1120, 960, 800, 640, 1), 640, [1120, 960, 800, 640]),

@@ -110,12 +110,13 @@ def test_the_original_takes_its_ten_full_batch_steps(examples):
 
 
 def test_the_discriminator_warms_up_alone(examples, kill_after, tmp_path):
-    players, untouched = adversaries(), adversaries()
+    players, state = adversaries(), tmp_path / "state.npz"
+    before = [weight for player in players.each() for weight in player.get_weights()]
     with pytest.raises(kill_after(1)):
-        fit_adversarial(players, examples, settings(warmup_epochs=2), 3, tmp_path / "state.npz")
-    for now, before in zip(players.generator.get_weights(), untouched.generator.get_weights(), strict=True):
-        np.testing.assert_array_equal(now, before)
-    assert not np.array_equal(players.discriminator.get_weights()[0], untouched.discriminator.get_weights()[0])
+        fit_adversarial(players, examples, settings(warmup_epochs=2), 3, state)
+    with np.load(state) as kept:  # kernel and bias of the generator, the discriminator, the probe
+        changed = [not np.array_equal(weight, kept[f"v{place}"]) for place, weight in enumerate(before)]
+    assert changed == [False, False, True, True, False, False]
 
 
 def test_a_killed_duel_ends_as_an_undisturbed_one(examples, kill_after, tmp_path):
@@ -129,3 +130,14 @@ def test_a_killed_duel_ends_as_an_undisturbed_one(examples, kill_after, tmp_path
     for name in ("generator", "discriminator", "covid_probe"):
         for mine, theirs in zip(getattr(resumed, name).get_weights(), getattr(undisturbed, name).get_weights(), strict=True):
             np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_duel_does_not_remember_the_one_before_it(examples):
+    """The compiled steps and their optimizers are shared; nothing that was learnt may be."""
+    first, between, again = adversaries(), adversaries(seed=42), adversaries()
+    fit_adversarial(first, examples, settings(), seed=3)
+    fit_adversarial(between, examples, settings(), seed=4)
+    fit_adversarial(again, examples, settings(), seed=3)
+    for mine, theirs in zip(again.each(), first.each(), strict=True):
+        for now, then in zip(mine.get_weights(), theirs.get_weights(), strict=True):
+            np.testing.assert_array_equal(now, then)
