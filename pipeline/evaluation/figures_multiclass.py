@@ -9,12 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipeline.engine.errors import DataError
 from pipeline.evaluation.figure_style import GRAY, LINES, PALETTE, new_figure
+from pipeline.evaluation.figures_forest import forest_figure
 from pipeline.evaluation.multiclass_inputs import ClassifiedRows, checked_rows, class_position
 from pipeline.evaluation.multiclass_intervals import multiclass_intervals
 from pipeline.evaluation.roc_band import roc_band
 
 # a count of six digits still fits a cell of this many inches
 CELL_INCHES = 0.95
+COMPARED = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "macro_average_precision", "cohen_kappa")
 
 
 def confusion_matrix_figure(confusion: ArrayLike, class_names: Sequence[str], title: str = "") -> Figure:
@@ -80,6 +82,19 @@ def one_vs_rest_roc_figure(
     axis.set(xlabel="False-positive rate (1 − specificity)", ylabel="Sensitivity")
     axis.legend(loc="lower right", fontsize=8, framealpha=0.9)
     figure.suptitle(title or "ROC, each class against the rest, with 95 % band by patient", fontsize=11)
+    return figure
+
+
+def classifiers_figure(document: dict, metrics: Sequence[str] = COMPARED, title: str = "") -> Figure:
+    """Forest plot of the arms of a `compare_classifiers` document: value and interval of each metric."""
+    shaped = {
+        "arms": document["arms"],
+        "modalities": {title or "Metrics": document["metrics"]},
+        "settings": document["settings"],
+    }
+    figure = forest_figure(shaped, metrics)
+    figure.axes[0].set_title("")
+    figure.suptitle(title or f"With {document['settings']['level']:.0%} intervals by patient", fontsize=11)
     return figure
 
 
