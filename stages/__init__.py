@@ -8,5 +8,6 @@ from stages.s04_shared_features import STAGE as S04
 from stages.s05_classifier_head import STAGE as S05
 from stages.s06_significance import STAGE as S06
 from stages.s07_segmenter import STAGE as S07
+from stages.s08_classifier import STAGE as S08
 
-STAGES: tuple[Stage, ...] = (S01, S02, S03, S04, S05, S06, S07)
+STAGES: tuple[Stage, ...] = (S01, S02, S03, S04, S05, S06, S07, S08)

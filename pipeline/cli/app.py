@@ -23,7 +23,11 @@ COMMAND_MODULES = (
     "pipeline.cli.data_commands",
     "pipeline.cli.export_command",
     "pipeline.cli.predict_commands",
+    "pipeline.cli.segment_command",
+    "pipeline.cli.validate_command",
     "pipeline.cli.compare_command",
+    "pipeline.cli.reader_study_command",
+    "pipeline.cli.fairness_command",
     "pipeline.cli.demo_command",
     "pipeline.cli.bench_command",
 )
