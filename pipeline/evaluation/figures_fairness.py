@@ -40,7 +40,7 @@ def fairness_figure(document: dict, metrics: Sequence[str] = SHOWN) -> Figure:
         axes[0].plot([], [], color=GRAY, marker="o", markerfacecolor="white", linestyle="")[0],
         axes[0].plot([], [], color=GRAY, linewidth=1)[0],
     ]
-    words = ["group", "worst group", f"fewer than {smallest} patients", "everybody"]
+    words = ["group", "worst group", f"not ranked: the metric rests on fewer than {smallest}", "everybody"]
     figure.legend(legend, words, loc="outside lower center", ncols=4 if len(names) > 1 else 2, frameon=False, fontsize=8)
     return figure
 

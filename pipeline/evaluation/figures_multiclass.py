@@ -93,6 +93,8 @@ def classifiers_figure(document: dict, metrics: Sequence[str] = COMPARED, title:
         "settings": document["settings"],
     }
     figure = forest_figure(shaped, metrics)
+    # the arms' names stand side by side below one panel
+    figure.set_size_inches(max(5.4, 1.7 * len(document["arms"])), figure.get_size_inches()[1])
     figure.axes[0].set_title("")
     figure.suptitle(title or f"With {document['settings']['level']:.0%} intervals by patient", fontsize=11)
     return figure
