@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Literal
 
 import keras
+import numpy as np
 import onnx
-from onnx import TensorProto
 
 from pipeline.engine.errors import UsageError
 from pipeline.engine.files import write_json
-from pipeline.export.onnx_graphs import OPSET, convert_network
+from pipeline.export.onnx_graphs import OPSET, check_graph, convert_network, kernels_of
+from pipeline.export.prelu_fusion import fuse_prelus
+from pipeline.export.stored_weights import halved
 
 OUTPUTS = ("segmentation", "classification")
 NORMALIZATION = "gray / 255, repeated to 3 channels"
@@ -36,7 +38,9 @@ def convert_segmenter(
     if opset not in OPSETS:
         raise UsageError(f"opset {opset} cannot be written.", f"Choose {OPSETS.start} to {OPSETS.stop - 1}; 17 is the default.")
     graph = convert_network(network, OUTPUTS, metadata, opset, channels_first=layout == "NCHW")
+    fuse_prelus(graph)
     _name_sides(graph, layout)
+    check_graph(graph)
     return graph
 
 
@@ -51,10 +55,9 @@ def write_meta(network: Path, class_names: list[str], image_size: int, opset: in
     return meta
 
 
-def has_half_kernels(graph: onnx.ModelProto) -> bool:
-    """Whether every kernel of a graph that went through ``store_as_float16`` is stored in half precision."""
-    kernels = [tensor for tensor in graph.graph.initializer if len(tensor.dims) >= 2]
-    return all(tensor.data_type == TensorProto.FLOAT16 for tensor in kernels)
+def stored_precision_of(network: keras.Model) -> Literal["float16", "float32"]:
+    """``float16`` where every kernel of a network holds float16 numbers, so that storing them so loses nothing."""
+    return "float16" if all(halved(np.asarray(kernel.value)) is not None for kernel in kernels_of(network)) else "float32"
 
 
 def _name_sides(graph: onnx.ModelProto, layout: Layout) -> None:

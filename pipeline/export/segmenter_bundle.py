@@ -20,7 +20,7 @@ from pipeline.export.data_terms import data_terms
 from pipeline.export.kernel_files import write_graphs
 from pipeline.export.onnx_graphs import OPSET, graph_metadata
 from pipeline.export.parity import Graph, ParityRecord
-from pipeline.export.segmentation_onnx import OUTPUTS, Layout, convert_segmenter, has_half_kernels, write_meta
+from pipeline.export.segmentation_onnx import OUTPUTS, Layout, convert_segmenter, stored_precision_of, write_meta
 from pipeline.export.segmenter_card import SegmenterCard, write_segmenter_card
 from pipeline.export.segmenter_source import SYSTEM, SegmenterSource
 from pipeline.export.stored_weights import store_as_float16
@@ -80,8 +80,8 @@ def _write_onnx(folder: Path, source: SegmenterSource, opset: int, layout: Layou
     """Write graph and metadata; returns the precision that the kernels are stored in."""
     metadata = graph_metadata(source.class_names, source.positive_class or "", SYSTEM, SCHEMA_VERSION)
     graph = convert_segmenter(source.network, metadata, opset, layout)
-    store_as_float16(graph, require=False)
-    precision = "float16" if has_half_kernels(graph) else "float32"
+    precision = stored_precision_of(source.network)
+    store_as_float16(graph, require=precision == "float16")
     write_graphs({NETWORK_FILE: graph}, folder)
     write_meta(folder / NETWORK_FILE, source.class_names, source.profile.size, opset, layout)
     return precision

@@ -18,6 +18,7 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 CAPTION_SHARE, SMALLEST_CAPTION_PX = 0.05, 9
 # Height of a capital letter at scale 1.
 FONT_HEIGHT_PX = 22
+SMALLEST_SCALE = 0.02
 
 
 def draw_overlay(gray: np.ndarray, answer: Segmentation) -> np.ndarray:
@@ -54,11 +55,18 @@ def _write_caption(picture: np.ndarray, text: str) -> None:
     (at_scale_1, _), _ = cv2.getTextSize(text, FONT, 1.0, 1)
     margin = max(2, round(wanted / 3))
     scale = min(wanted / FONT_HEIGHT_PX, max(1, width - 2 * margin) / at_scale_1)
-    thickness = max(1, round(1.5 * scale))
+    # Thick letters are wider than thin ones of the same scale.
+    while scale > SMALLEST_SCALE and cv2.getTextSize(text, FONT, scale, _thickness(scale))[0][0] > width - 2 * margin:
+        scale *= 0.95
+    thickness = _thickness(scale)
     (_, letters), below = cv2.getTextSize(text, FONT, scale, thickness)
     bar = min(height, letters + below + 2 * margin)
     picture[height - bar :] = picture[height - bar :] // 4
     cv2.putText(picture, text, (margin, height - margin - below), FONT, scale, (255, 255, 255), thickness, cv2.LINE_AA)
+
+
+def _thickness(scale: float) -> int:
+    return max(1, round(1.5 * scale))
 
 
 def write_png(path: Path, picture: np.ndarray) -> None:

@@ -1,0 +1,67 @@
+"""One image through a segmenter: training's preprocessing, the image's own size, the threshold after the resize."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tiny_segmenter import KERNEL, write_segmenter
+
+from pipeline.data.preprocessing import Profile, preprocess
+from pipeline.engine.errors import CorruptArtifactError, DataError
+from pipeline.inference.segmentation_bundle import load_segmenter_bundle
+from pipeline.inference.segmentation_runtimes import open_runtime
+from pipeline.inference.segmenter import Segmenter, network_input, resized_back, softmax
+
+
+def opened(folder, **changes):
+    bundle = load_segmenter_bundle(write_segmenter(folder, **changes))
+    return Segmenter(bundle, open_runtime(bundle, "onnx"))
+
+
+@pytest.fixture
+def gray():
+    """Dark at the left, bright at the right, 90 px high and 120 px wide."""
+    return np.tile(np.linspace(0, 255, 120).astype(np.uint8), (90, 1))
+
+
+def test_the_answer_by_hand(gray, tmp_path):
+    answer = opened(tmp_path / "unet").segment(gray)
+    assert answer.lung_probs.shape == answer.lung_mask.shape == gray.shape
+    np.testing.assert_allclose(answer.lung_probs, gray / 255, atol=0.02)
+    assert not answer.lung_mask[:, :58].any() and answer.lung_mask[:, 62:].all()
+    logits = preprocess(gray, Profile(modality="xray", size=32)).mean() / 255 * KERNEL[0]
+    expected = np.exp(logits) / np.exp(logits).sum()
+    np.testing.assert_allclose(list(answer.class_probs.values()), expected, atol=1e-5)
+    assert (answer.predicted, answer.confidence) == ("GAMMA", pytest.approx(expected[2], abs=1e-5))
+
+
+def test_the_threshold_is_the_bundles(gray, tmp_path):
+    low = opened(tmp_path / "low", threshold=0.1).segment(gray).lung_mask.mean()
+    high = opened(tmp_path / "high", threshold=0.9).segment(gray).lung_mask.mean()
+    assert low == pytest.approx(0.9, abs=0.03) and high == pytest.approx(0.1, abs=0.03)
+
+
+def test_the_profiles_operations_are_applied(gray):
+    plain, clahe = (network_input(gray, Profile(modality="xray", size=32, operations=o)) for o in ((), ("clahe",)))
+    assert plain.shape == (1, 32, 32, 3) and plain.dtype == np.float32 and plain.max() <= 1
+    expected = preprocess(gray, Profile(modality="xray", size=32, operations=("clahe",))) / np.float32(255)
+    np.testing.assert_array_equal(clahe[0, ..., 2], expected)
+    assert np.abs(plain - clahe).max() > 0.01
+
+
+def test_probabilities_are_resized_smoothly_before_the_threshold():
+    step = np.zeros((4, 4), np.float32)
+    step[:, 2:] = 1
+    wide = resized_back(step, (40, 80))
+    assert wide.shape == (40, 80) and ((wide > 0.01) & (wide < 0.99)).any() and wide.min() >= 0 and wide.max() <= 1
+
+
+def test_softmax_of_large_logits():
+    np.testing.assert_allclose(softmax(np.array([1000.0, 1000.0, -1000.0])), [0.5, 0.5, 0])
+
+
+def test_a_network_of_other_classes_or_without_numbers(gray, tmp_path):
+    with pytest.raises(CorruptArtifactError, match="tells 2 classes apart"):
+        opened(tmp_path / "two", kernel=KERNEL[:, :2]).segment(gray)
+    with pytest.raises(DataError, match="no numbers"):
+        opened(tmp_path / "nan", kernel=np.full_like(KERNEL, np.nan)).segment(gray)
