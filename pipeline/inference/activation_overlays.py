@@ -1,0 +1,40 @@
+"""A heat map laid over its picture, at the picture's own size."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+OPACITY = 0.45
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+CAPTION_SHARE, SMALLEST_CAPTION_PX = 0.045, 9
+# Height of a capital letter at scale 1.
+FONT_HEIGHT_PX = 22
+
+
+def draw_activation(gray: np.ndarray, activation: np.ndarray, text: str = "") -> np.ndarray:
+    """uint8 (H, W) and a map (H, W) in [0, 1] → uint8 (H, W, 3) BGR of the same size.
+
+    The map's colour (inferno, which rises evenly in lightness and suits colour-blind readers) covers the picture as far
+    as the map is strong, so that a place without evidence shows the scan as it is. text: a line along the top edge;
+    OpenCV's letters are ASCII, so others become question marks.
+    """
+    colours = cv2.applyColorMap(np.rint(np.clip(activation, 0, 1) * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    strength = (OPACITY * np.sqrt(np.clip(activation, 0, 1)))[..., None]
+    scan = cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR)
+    picture = np.rint((1 - strength) * scan + strength * colours).astype(np.uint8)
+    if text:
+        _write_line(picture, text.encode("ascii", "replace").decode("ascii"))
+    return picture
+
+
+def _write_line(picture: np.ndarray, text: str) -> None:
+    """Light letters with a dark rim, as large as the width allows: the scan stays visible behind them."""
+    height, width = picture.shape[:2]
+    (at_scale_1, _), _ = cv2.getTextSize(text, FONT, 1.0, 1)
+    wanted = max(SMALLEST_CAPTION_PX, CAPTION_SHARE * height)
+    scale = min(wanted / FONT_HEIGHT_PX, 0.94 * width / at_scale_1)
+    place = (max(1, width // 50), min(height - 1, round(1.6 * scale * FONT_HEIGHT_PX)))
+    thickness = max(1, round(1.5 * scale))
+    cv2.putText(picture, text, place, FONT, scale, (0, 0, 0), thickness + 2, cv2.LINE_AA)
+    cv2.putText(picture, text, place, FONT, scale, (255, 255, 255), thickness, cv2.LINE_AA)
