@@ -15,14 +15,15 @@ from pipeline.engine.errors import DataError, did_you_mean
 SPLIT_FOLDERS: Mapping[str, str] = {
     "train": TRAIN, "training": TRAIN, "val": VALID, "valid": VALID, "validation": VALID, "test": TEST, "testing": TEST,
 }  # fmt: skip
-MASKS = "masks"
+IMAGES, MASKS = "images", "masks"
 
 
 def read_class_folders(root: Path, warn: Warn = warn_python, modality: str = XRAY) -> list[Scan]:
     """Every scan of the class folders below `root`, sorted by id; files that are no scans are passed over.
 
     Where `train` or `test` lies in `root`, the folders are splits (`val`, `valid` and `validation` are one) and the
-    classes lie inside; anything else beside them is left out, and said. A class is a folder's name. Patient ids and
+    classes lie inside; anything else beside them is left out, and said. A class is a folder's name; where an `images`
+    folder lies in it, only that is read. Patient ids and
     sources come from `patients.csv` or `manifest.csv` in `root` (columns image, patient_id, and source if there is
     one), else off Kermany's file names. A mask is `masks/<path of the scan>.png`, where it is there.
 
@@ -81,9 +82,10 @@ def _folders(parent: Path) -> list[Path]:
 
 
 def _scans_below(folder: Path) -> list[Path]:
+    inner = folder / IMAGES
     found = sorted(
         path
-        for path in folder.rglob("*")
+        for path in (inner if inner.is_dir() else folder).rglob("*")
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
     )
     if not found:

@@ -36,6 +36,13 @@ def test_without_splits_folders_are_classes_and_names_give_the_patients(tmp_path
     assert said == []
 
 
+def test_masks_beside_the_images_of_a_class_are_no_scans(tmp_path):
+    for label in ("a", "b"):
+        picture(tmp_path / label / "images" / "1.png")
+        picture(tmp_path / label / "masks" / "1.png", 255)
+    assert [scan.id for scan in read_class_folders(tmp_path, lambda text: None)] == ["a/images/1.png", "b/images/1.png"]
+
+
 def test_a_table_tells_the_patients(tmp_path):
     for name in ("a/1.png", "b/2.png"):
         picture(tmp_path / name)
