@@ -40,7 +40,7 @@ def read_class_predictions(
 
     Rows: id (or image); label (or truth, true_label), a class name; prob_<class> columns, or probability of the positive
     class, or predicted alone; optional patient_id, error. `column`, label and patient_id may stand in `table` instead,
-    joined by id (or image) and, where both have it, modality. `predicted` decides where it is filled; else the most
+    joined by id or image and, where both have it, modality. `predicted` decides where it is filled; else the most
     probable class, for two classes with `positive` at `threshold`. Rows with an error are left out, with a warning.
     Labels of 0/1 have the classes "0" and "1", positive "1". Raises DataError naming the file.
     """
@@ -73,15 +73,16 @@ def _joined(rows: Rows, path: Path, table: Path | None) -> Rows:
     if table is None:
         return rows
     facts = read_rows(table)
-    keys = [name for name in IDS if name in rows[0] and name in facts[0]][:1]
-    if not keys:
-        raise DataError(f"{table} has none of the columns {', '.join(IDS)} that {path} has.", "Give it the id column.")
-    keys += ["modality"] if "modality" in rows[0] and "modality" in facts[0] else []
+    shared = ["modality"] if "modality" in rows[0] and "modality" in facts[0] else []
+    # one file's id may be the other's image: both name the scan
+    keys, table_keys = [_key(rows, path), *shared], [_key(facts, table), *shared]
     by_key: dict[tuple[str, ...], dict[str, str]] = {}
     for row in facts:
-        name = tuple(row[key] for key in keys)
+        name = tuple(row[key] for key in table_keys)
         if by_key.setdefault(name, row) is not row:
             raise DataError(f"{table}: {'/'.join(name)} has two rows.", "Keep one row for each id.")
+    if not any(tuple(row[key] for key in keys) in by_key for row in rows):
+        raise DataError(f"{table} has none of the {len(rows)} scans of {path}.", "Write their ids alike in both.")
     joined = []
     for row in rows:
         more = by_key.get(tuple(row[key] for key in keys), {})
@@ -101,7 +102,7 @@ def _key(rows: Rows, path: Path) -> str:
     for name in IDS:
         if name in rows[0]:
             return name
-    raise DataError(f"{path} has neither of the columns {' and '.join(IDS)}.", "Write it with `classify` or `predict --csv`.")
+    raise DataError(f"{path} has neither of the columns {' and '.join(IDS)}.", "Name each scan in one of them.")
 
 
 def _refuse_twice(rows: Rows, key: str, path: Path) -> None:

@@ -66,7 +66,7 @@ def test_column_label_and_patients_from_a_table(command, write, tmp_path):
     lines = [f"s{row},{0.9 if row % 3 else 0.2},{'boom' if row == 7 else ''}" for row in range(60)]
     answers = write(["id,probability,error", *lines])
     facts = [f"s{row},{['Non_COVID', 'COVID'][row % 2]},p{row // 2},{row + 20:03d}Y" for row in range(60)]
-    table = write(["id,label,patient_id,PatientAge", *facts], "table.csv")
+    table = write(["image,label,patient_id,PatientAge", *facts], "table.csv")
     words = ("fairness", "--predictions", answers, "--by", "PatientAge", "--table", table, "--positive", "COVID")
     code, out, _ = command(*words, "--out", tmp_path / "f", "--json")
     document = json.loads(out)
@@ -106,6 +106,19 @@ def test_refusals_write_nothing(change, by, said, command, predictions, write, t
     words = ("fairness", "--predictions", changed, "--by", by, "--positive", "PNEUMONIA", "--out", tmp_path / "f")
     code, _, err = command(*words)
     assert code == 4 and said in err and err.count("\n") <= 2 and not (tmp_path / "f").exists()
+
+
+def test_tables_that_do_not_fit_are_refused(command, predictions, write, tmp_path):
+    words = ("fairness", "--predictions", predictions, "--by", "age", "--positive", "PNEUMONIA", "--out", tmp_path / "f")
+    twice = write(["image,age", "a/0.png,30", "a/0.png,31"], "twice.csv")
+    code, _, err = command(*words, "--table", twice)
+    assert code == 4 and "twice.csv: a/0.png has two rows" in err
+    nameless = write(["scan,age", "a/0.png,30"], "nameless.csv")
+    code, _, err = command(*words, "--table", nameless)
+    assert code == 4 and "nameless.csv has neither of the columns id and image" in err
+    apart = write(["image,age", "b/0.png,30", "b/1.png,70"], "apart.csv")
+    code, _, err = command(*words, "--table", apart)
+    assert code == 4 and "apart.csv has none of the 120 scans" in err
 
 
 def test_a_positive_class_that_is_not_there(command, predictions, tmp_path):
