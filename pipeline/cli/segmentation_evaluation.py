@@ -167,7 +167,7 @@ def _write_figures(out: Path, answers: Sequence[ImageAnswer], scores: MaskScores
     import numpy as np
 
     from pipeline.evaluation.figures_classifier import class_confusion_figure, class_roc_figure
-    from pipeline.evaluation.figures_segmentation import dice_figure
+    from pipeline.evaluation.figures_dice import dice_figure
     from pipeline.evaluation.multiclass_metrics import multiclass_metrics
 
     truth, probabilities = _answered(answers, names)
