@@ -97,9 +97,10 @@ class XrayGate:
         checks = check_xray(gray, rgb)
         distance = self.distance(gray)
         is_near = bool(distance <= self.threshold)
+        unlike = [check for check in checks if not check.passed]
         messages = [] if is_near else [self._far(distance)]
-        messages += [f"{check.message} ({check.name} {check.value:.4g}, {check.threshold})" for check in checks if not check.passed]
-        failed = [check.name for check in checks if not check.passed] + ([] if is_near else [EMBEDDING_DISTANCE])
+        messages += [f"{check.message} ({check.name} {check.value:.4g}, {check.threshold})" for check in unlike]
+        failed = [check.name for check in unlike] + ([] if is_near else [EMBEDDING_DISTANCE])
         values = {check.name: check.value for check in checks} | {EMBEDDING_DISTANCE: distance}
         return GateVerdict(is_near and not (strict and failed), tuple(failed), " ".join(messages), values)
 
@@ -165,6 +166,6 @@ def _check_doors(session: InferenceSession, path: Path, size: int, width: int) -
     outputs = {door.name: list(door.shape[1:]) for door in session.get_outputs()}
     if inputs != {"image": [size, size, 1]} or outputs != {"features": [width]}:
         raise CorruptArtifactError(
-            f"{path}: the graph takes {inputs} and makes {outputs}; the gate needs image {[size, size, 1]} and features {[width]}.",
+            f"{path}: the graph takes {inputs} and makes {outputs}; needed are image {[size, size, 1]} and features {[width]}.",
             MEND,
         )

@@ -1,0 +1,90 @@
+"""`validate`: whether pictures are chest X-rays, without anything else being done with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.engine.errors import DataError
+from pipeline.engine.progress import Reporter
+
+if TYPE_CHECKING:
+    from pipeline.engine.contract import Stage
+    from pipeline.inference.xray_gate import XrayGate
+
+UNREADABLE = "readable"
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    path: Path
+    valid: bool
+    failed: list[str]
+    message: str
+    checks: dict[str, float] = field(default_factory=dict)
+
+    def document(self) -> dict:
+        return {
+            "path": str(self.path), "valid": self.valid, "failed": self.failed, "message": self.message, "checks": self.checks,
+        }  # fmt: skip
+
+
+def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
+    """Adds `validate`."""
+    app.command("validate")(_validate)
+
+
+def _validate(
+    images: Annotated[list[Path], typer.Argument(help="Images, or folders of them.")],
+    bundle: Annotated[
+        Path | None, typer.Option("--bundle", help="The bundle with the gate; pretrained/radiography_unet by default.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Let the nine simple checks refuse images too.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Tell chest X-rays from CT slices, photographs, drawings and other pictures.
+
+    The learned gate decides; nine simple checks are reported beside it. An image that is refused or cannot be read is
+    named and counted, and the rest go on. The command fails (exit code 4) only where no image is valid.
+    """
+    from pipeline.cli.bundle_source import DEFAULT_SEGMENTER, find_bundle
+    from pipeline.inference.segmentation_images import find_images
+    from pipeline.inference.xray_gate import load_gate
+
+    reporter = Reporter(quiet or as_json)
+    paths = [image.path for image in find_images(images)]
+    gate = load_gate(find_bundle(bundle, None, reporter, DEFAULT_SEGMENTER))
+    judged = [_judge(gate, path, strict) for path in reporter.track(paths, len(paths), "images")]
+    valid = sum(answer.valid for answer in judged)
+    if as_json:
+        typer.echo(json.dumps([answer.document() for answer in judged], indent=2, ensure_ascii=False))
+    else:
+        _show(judged, valid)
+    if not valid:
+        raise DataError(f"None of the {len(judged)} images is a chest X-ray.", "Give frontal chest X-rays.")
+
+
+def _judge(gate: XrayGate, path: Path, strict: bool) -> _Judged:
+    from pipeline.data.colour_reader import read_gray_and_colour
+
+    try:
+        gray, colour = read_gray_and_colour(path)
+    except DataError as error:
+        return _Judged(path, False, [UNREADABLE], str(error))
+    verdict = gate.judge(gray, colour, strict=strict)
+    return _Judged(path, verdict.valid, list(verdict.failed), verdict.message, verdict.checks)
+
+
+def _show(judged: Sequence[_Judged], valid: int) -> None:
+    for answer in judged:
+        note = f"  ({answer.message})" if answer.valid and answer.message else f"  {answer.message}".rstrip()
+        typer.echo(f"{'valid  ' if answer.valid else 'refused'}  {answer.path}{note}")
+    unreadable = sum(UNREADABLE in answer.failed for answer in judged)
+    refused = len(judged) - valid - unreadable
+    typer.echo(f"{len(judged)} images: {valid} valid, {refused} refused, {unreadable} unreadable.")
