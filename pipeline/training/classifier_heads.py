@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,15 +12,25 @@ from pipeline.models.classifier_networks import Head, build_head, set_feature_sc
 from pipeline.training.classifier_fit import ClassifierRows, FitPlan, fit_classifier, predict_logits
 from pipeline.training.classifier_inputs import CachedFeatures
 from pipeline.training.classifier_scores import softmax
+from pipeline.training.classifier_settings import HeadSettings
+from pipeline.training.logistic_head import fit_logistic
 from pipeline.training.trained_network import Workshop, train_once
 
 
 @dataclass(frozen=True)
 class HeadRecipe:
-    """Which head, for how many classes."""
+    """Which head, for how many classes; ``inverse_penalties`` where it is solved as a logistic regression."""
 
     head: Head
     class_count: int
+    inverse_penalties: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, settings: HeadSettings, class_count: int) -> HeadRecipe:
+        """The recipe that a configuration asks for."""
+        penalties = settings.inverse_penalties if settings.solver == "logistic" else ()
+        head = Head(settings.hidden, settings.dropout, settings.feature_dropout, settings.standardize)
+        return cls(head, class_count, penalties)
 
 
 def train_head(
@@ -34,9 +45,12 @@ def train_head(
             set_feature_scaling(model, views[0, rows.train])
         return model
 
-    return train_once(
-        name, workshop, build, lambda model, seed, state: fit_classifier(model, inputs, rows, plan, seed, state).as_json()
-    )
+    def fit(model: keras.Model, seed: int, state: Path | None) -> dict:
+        if recipe.inverse_penalties:
+            return fit_logistic(model, views, rows, recipe.inverse_penalties, plan.loss.class_weights).as_json()
+        return fit_classifier(model, inputs, rows, plan, seed, state).as_json()
+
+    return train_once(name, workshop, build, fit)
 
 
 def head_probabilities(model: keras.Model, views: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -107,13 +107,11 @@ class ClassifierReport:
         drawn = [self.decision.positive_class] if self.decision.positive_class else names
         title = f"Test part, {len(part.rows)} scans"
         name, history = list(self.histories.items())[-1 if "finetuning" in self.histories else 0]
-        curves = {key: values for key, values in history.items() if key != "best_epoch"}
         return {
             "confusion": class_confusion_figure(self.metrics["test"]["confusion"], names, title),
             "roc": class_roc_figure(truth, part.probabilities, names, drawn, title),
             "precision_recall": class_precision_recall_figure(truth, part.probabilities, names, drawn, title),
-            "training_curves": fit_figure(curves, f"Training of the {'head' if name == 'head' else 'network'}",
-                                          history["best_epoch"]),
+            "training_curves": _training_figure(name, history),
         }  # fmt: skip
 
 
@@ -162,6 +160,17 @@ def _metrics(part: Part, task: ClassifierTask, decision: Decision) -> dict:
         right = part.predicted == truth
         said["fold_accuracy"] = [float(right[part.fold == fold].mean()) for fold in np.unique(part.fold)]
     return said
+
+
+def _training_figure(name: str, history: dict) -> Figure:
+    curves = {key: values for key, values in history.items() if key != "best_epoch"}
+    penalties = curves.pop("inverse_penalty", None)
+    if penalties is None:
+        return fit_figure(curves, f"Training of the {'head' if name == 'head' else 'network'}", history["best_epoch"])
+    figure = fit_figure({"step": penalties, **curves}, "Logistic head", history["best_epoch"])
+    for axis in figure.axes:
+        axis.set(xlabel="C, the inverse of the penalty", xscale="log")
+    return figure
 
 
 def _frame(part: Part, task: ClassifierTask) -> pd.DataFrame:

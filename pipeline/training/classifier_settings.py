@@ -24,12 +24,24 @@ class Settings(BaseModel):
 
 
 class HeadSettings(Settings):
-    """The head on the pooled features: see ``pipeline.models.classifier_networks.Head``."""
+    """The head on the pooled features: see ``pipeline.models.classifier_networks.Head``.
+
+    solver ``gradient`` trains it in minibatches as ``fit`` says; ``logistic`` solves a head without hidden layers as a
+    logistic regression, and validation chooses among ``inverse_penalties`` (scikit-learn's C).
+    """
 
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = (512,)
     dropout: Rate = 0.5
     feature_dropout: Rate = 0.0
     standardize: bool = False
+    solver: Literal["gradient", "logistic"] = "gradient"
+    inverse_penalties: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (1e-3, 3e-3, 1e-2)
+
+    @model_validator(mode="after")
+    def _logistic_is_linear(self) -> HeadSettings:
+        if self.solver == "logistic" and self.hidden:
+            raise ValueError("solver logistic has no hidden layers: write hidden: []")
+        return self
 
 
 class LossSettings(Settings):
@@ -133,7 +145,7 @@ def require_classifier_backbone(name: str, image_size: int | None = None) -> str
     known = [*NATIVE_SIZE, *OTHER_BACKBONES]
     if name not in known:
         raise ConfigError(f"unknown backbone {name!r}.{did_you_mean(name, known)}",
-                          "Any class of keras.applications, EfficientNetLite0 to 2, ResNet18, or a ViT such as ViTBase16.")  # fmt: skip
+                          "Any class of keras.applications, EfficientNetLite0 to 2, ResNet18, ViTBase16.")  # fmt: skip
     least = OTHER_BACKBONES.get(name) or minimum_size(name)
     if image_size is not None and image_size < least:
         raise ConfigError(f"{name} needs {least} px, the profile has {image_size}.", "Enlarge the profile.")
@@ -165,6 +177,12 @@ class ClassifierConfig(StageConfig):
     finetuning: FineTuning = FineTuning()
     validation: Validation = Validation()
     stored_precision: Literal["float16", "float32"] = "float16"
+
+    @model_validator(mode="after")
+    def _logistic_has_its_own_loss(self) -> ClassifierConfig:
+        if self.head.solver == "logistic" and self.mode == "frozen" and (self.loss.focal_gamma or self.loss.label_smoothing):
+            raise ValueError("loss: solver logistic maximises the plain likelihood; leave focal_gamma and label_smoothing at 0")
+        return self
 
     def weight_files(self) -> list[str]:
         """The user's weight files that the training reads."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.data.class_index import ClassIndex
 from pipeline.engine.seeds import derive_seed
-from pipeline.models.classifier_networks import Head, build_classifier, copy_head, feature_extractor
+from pipeline.models.classifier_networks import build_classifier, copy_head, feature_extractor
 from pipeline.models.stored_precision import round_kernels
 from pipeline.training.classifier_features import feature_views
 from pipeline.training.classifier_fit import ClassifierRows, FitPlan, fit_classifier, predict_logits
@@ -48,7 +48,7 @@ class ClassifierTask:
 
     @property
     def recipe(self) -> HeadRecipe:
-        return HeadRecipe(Head(**self.settings.head.model_dump()), len(self.index.class_names))
+        return HeadRecipe.of(self.settings.head, len(self.index.class_names))
 
 
 @dataclass
