@@ -46,6 +46,8 @@ def test_by_hand():
     test = next(t for t in document["tests"] if t["reader"] == "A" and t["metric"] == "sensitivity")
     assert test["discordant"] == {"only_without_right": 0, "only_with_right": 2}
     assert test["p"] == pytest.approx(2 * 0.25 - 0.25)
+    test = next(t for t in document["tests"] if t["reader"] == "B" and t["metric"] == "specificity")
+    assert test["discordant"] == {"only_without_right": 0, "only_with_right": 1} and test["n"] == 4
     # without AI the two agree on 6 of 8 cases, and 6 of their 16 calls are positive
     chance = (6 / 16) ** 2 + (10 / 16) ** 2
     assert document["agreement"]["fleiss_kappa"]["without"]["value"] == pytest.approx((6 / 8 - chance) / (1 - chance))
