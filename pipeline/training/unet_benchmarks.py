@@ -8,16 +8,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from pipeline.export.onnx_graphs import graph_metadata
 from pipeline.export.segmentation_onnx import convert_segmenter
 from pipeline.inference.segmentation_runtimes import OnnxRuntime, OpenVinoRuntime
-from pipeline.models.segmentation_losses import multi_head_loss, sample_weights
+from pipeline.models.segmentation_losses import LOSS_WEIGHTS
 from pipeline.models.unet import build_unet
 from pipeline.training.benchmarks import measured
+from pipeline.training.segmentation_settings import SegmentationFit
+from pipeline.training.segmentation_step import build_optimizer, computing_in, training_step
 
 CLASSES = 4
 KERAS = "keras"
@@ -56,7 +57,7 @@ def bench_unet(size: int = 256, repeats: int = 20, **shape: Any) -> list[dict]:
 def bench_train_step(batch: int = 16, size: int = 256, repeats: int = 3, **shape: Any) -> list[dict]:
     """One compiled training step in mixed_bfloat16 against the same in float32, in turns.
 
-    Forward and backward pass, both losses, gradient clipping and AdamW. ``cost``: bfloat16's time over float32's, the
+    s07's step: forward and backward pass, both losses, gradient clipping and AdamW. ``cost``: bfloat16's time over float32's, the
     inverse of ``ratio``. shape: of ``build_unet``, where another than the default is meant.
     """
     works = {policy: _training_step(policy, batch, size, shape) for policy in ("float32", "mixed_bfloat16")}
@@ -78,28 +79,15 @@ def rounds(works: Mapping[str, Callable[[], object]], repeats: int) -> dict[str,
     return times
 
 
-def _training_step(policy: str, batch: int, size: int, shape: Mapping[str, Any]) -> Callable[[], float]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
+def _training_step(policy: str, batch: int, size: int, shape: Mapping[str, Any]) -> Callable[[], object]:
+    """s07's own step on one batch that stays the same."""
+    fit = SegmentationFit(precision=policy, batch_size=batch)
+    with computing_in(policy):
         network = build_unet(CLASSES, **shape)
-    finally:
-        keras.config.set_dtype_policy(before)
-    optimizer = keras.optimizers.AdamW(1e-4, weight_decay=1e-4, global_clipnorm=1.0)
-    optimizer.build(network.trainable_variables)
+    step = training_step(network, build_optimizer(network, fit), LOSS_WEIGHTS)
     chance = np.random.default_rng(0)
-    images = tf.constant(chance.random((batch, size, size, 3), np.float32))
-    classes = np.arange(batch) % CLASSES
-    masks = (chance.random((batch, size, size, 1)) < 0.5).astype(np.float32)
-    targets = {"segmentation": tf.constant(masks), "classification": tf.constant(classes)}
-    weights = {name: tf.constant(value) for name, value in sample_weights(np.ones(batch, bool), classes).items()}
-
-    @tf.function
-    def step():
-        with tf.GradientTape() as tape:
-            loss = multi_head_loss(targets, network(images, training=True), weights)["loss"]
-        gradients = tape.gradient(loss, network.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
-        return loss
-
-    return lambda: float(step())
+    images = tf.constant(chance.random((batch, size, size, 1), np.float32))
+    masks = tf.constant((chance.random((batch, size, size, 1)) < 0.5).astype(np.float32))
+    classes = tf.constant(np.arange(batch) % CLASSES, tf.int32)
+    ones = tf.ones(batch)
+    return lambda: step(images, masks, classes, ones, ones).numpy()

@@ -1,0 +1,299 @@
+"""`segment`, and `evaluate` and `export` of a segmenter, from the command line: outputs, exit codes, what is loaded."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline.cli import app as command_line
+from pipeline.cli import bundle_source
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULE = "pipeline.cli.segment_command"
+NAMES = ("ALPHA", "BETA", "GAMMA")
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "inference")
+    import tiny_segmenter
+
+    return tiny_segmenter
+
+
+@pytest.fixture
+def bundle(tiny, tmp_path) -> Path:
+    return tiny.write_segmenter(tmp_path / "unet")
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    monkeypatch.setattr(command_line, "COMMAND_MODULES", tuple(dict.fromkeys([*command_line.COMMAND_MODULES, MODULE])))
+
+    def run(*words):
+        code = command_line.main((), list(map(str, words)))
+        shown = capsys.readouterr()
+        return code, shown.out, shown.err
+
+    return run
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    """Two bright boxes as lungs, brighter from class to class, four images a class, two of a patient."""
+    root, chance = tmp_path / "data", np.random.default_rng(0)
+    lines = ["image,patient_id"]
+    for place, label in enumerate(NAMES):
+        for number in range(4):
+            mask = np.zeros((60, 80), np.uint8)
+            mask[10:50, 10:35] = mask[10:50, 45:70] = 255
+            image = np.where(mask > 0, 150 + 40 * place, 20).astype(np.uint8) + chance.integers(0, 10, mask.shape, np.uint8)
+            for kind, picture in (("images", image), ("masks", mask)):
+                path = root / label / kind / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                cv2.imwrite(str(path), picture)
+            lines.append(f"{label}/images/{number}.png,{label}{number // 2}")
+    (root / "patients.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def rows_of(path: Path) -> list[dict]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_folder_with_a_broken_image(bundle, data, tmp_path, call):
+    (data / "BETA" / "images" / "1.png").write_bytes(b"cut off")
+    out = tmp_path / "out"
+    code, words, err = call("segment", "--bundle", bundle, data, "--out", out, "--masks", "--quiet")
+    rows = rows_of(out / "predictions.csv")
+    assert code == 0 and "11 of 12 images answered" in words and "1 of 12 images have no answer" in err
+    assert [row["true_class"] for row in rows] == [name for name in NAMES for _ in range(4)]
+    assert [row["image"] for row in rows if row["error"]] == ["BETA/images/1.png"]
+    overlays = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png"))
+    assert len(overlays) == 22 and "ALPHA/images/0.png" in overlays and "ALPHA/images/0_mask.png" in overlays
+    overlay = cv2.imread(str(out / "ALPHA/images/0.png"), cv2.IMREAD_UNCHANGED)
+    mask = cv2.imread(str(out / "ALPHA/images/0_mask.png"), cv2.IMREAD_UNCHANGED)
+    assert overlay.shape == (60, 80, 3) and mask.shape == (60, 80) and set(np.unique(mask)) == {0, 255}
+    assert int(rows[0]["lung_px_right"]) == pytest.approx(40 * 25, rel=0.15)
+
+
+def test_every_runtime_gives_the_same_table(bundle, data, tmp_path, call):
+    answers = {}
+    for runtime in ("onnx", "openvino"):
+        assert call("segment", "--bundle", bundle, data, "--out", tmp_path / runtime, "--runtime", runtime)[0] == 0
+        answers[runtime] = rows_of(tmp_path / runtime / "predictions.csv")
+    for first, second in zip(*answers.values(), strict=True):
+        for name in NAMES:
+            assert float(first[f"prob_{name}"]) == pytest.approx(float(second[f"prob_{name}"]), abs=1e-4)
+        assert first["predicted"] == second["predicted"]
+
+
+def test_samples_as_json(bundle, data, tmp_path, call):
+    words = ("segment", "--bundle", bundle, data, "--num-samples", 5, "--seed", 3, "--json", "--out", tmp_path / "out")
+    first, second = (json.loads(call(*words)[1]) for _ in range(2))
+    assert first == second and first["images"] == first["true_class_known"] == len(first["answers"]) == 5
+    answer = first["answers"][0]
+    assert answer["true_class"] in NAMES and set(answer["probabilities"]) == set(NAMES)
+    assert answer["lung_share_right"] > 0.1 and first["failed"] == first["refused"] == 0
+
+
+def test_one_graph_with_its_metadata_and_without(tiny, data, tmp_path, call):
+    network = tiny.write_graph(tmp_path / "best.onnx")
+    image = data / "ALPHA/images/0.png"
+    code, _, err = call("segment", "--bundle", network, image, "--out", tmp_path / "out")
+    assert code == 3 and "best.onnx.meta.json is not beside it" in err
+    tiny.write_meta(network)
+    assert call("segment", "--bundle", network, image, "--out", tmp_path / "out")[0] == 0
+    assert [row["image"] for row in rows_of(tmp_path / "out" / "predictions.csv")] == ["0.png"]
+
+
+def test_an_output_that_would_fall_on_its_source_is_refused(bundle, data, tmp_path, call):
+    image = data / "ALPHA/images/0.png"
+    before = image.read_bytes()
+    code, _, err = call("segment", "--bundle", bundle, image, "--out", image.parent)
+    assert code == 2 and "would overwrite its own source" in err
+    assert call("segment", "--bundle", bundle, data, "--out", data)[0] == 2
+    assert image.read_bytes() == before and not (image.parent / "predictions.csv").exists()
+
+
+def test_two_outputs_of_one_name_are_refused(bundle, data, tmp_path, call):
+    folder = data / "ALPHA" / "images"
+    (folder / "0_mask.png").write_bytes((folder / "1.png").read_bytes())
+    code, _, err = call("segment", "--bundle", bundle, folder, "--out", tmp_path / "out", "--masks")
+    assert code == 2 and "Two outputs have one name" in err
+    assert call("segment", "--bundle", bundle, folder, "--out", tmp_path / "out")[0] == 0
+
+
+def test_nothing_answered_exits_with_4(bundle, tmp_path, call):
+    code, _, err = call("segment", "--bundle", bundle, tmp_path / "gone.png", "--out", tmp_path / "out")
+    assert code == 4 and "gone.png: no such file" in err
+    assert rows_of(tmp_path / "out" / "predictions.csv")[0]["error"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--strict", "--no-gate"], 2, "contradict each other"),
+        (["--strict"], 2, "has no X-ray gate"),
+        (["--runtime", "keras"], 3, "holds no Keras weights"),
+    ],
+)
+def test_options_that_cannot_be_met(bundle, data, tmp_path, call, words, code, said):
+    found, _, err = call("segment", "--bundle", bundle, data, "--out", tmp_path / "out", *words)
+    assert found == code and said in err
+
+
+@pytest.fixture
+def gated(tiny, tmp_path) -> Path:
+    """A bundle with a gate, and images that it knows, knows not, and that fail a simple check only."""
+    import tiny_gate
+
+    folder = tiny.write_segmenter(tmp_path / "gated")
+    tiny.describe(folder, gate=tiny_gate.write_gate_files(folder))
+    tiny.describe(folder, gate=tiny_gate.ENTRY)
+    (tmp_path / "scans").mkdir()
+    pictures = {"known": tiny_gate.near(), "unknown": tiny_gate.far(), "small": tiny_gate.near(side=200)}
+    for name, picture in pictures.items():
+        cv2.imwrite(str(tmp_path / "scans" / f"{name}.png"), picture)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "refused"), [([], {"unknown"}), (["--no-gate"], set()), (["--strict"], {"unknown", "small"})]
+)
+def test_the_gate_decides_what_is_segmented(gated, tmp_path, call, words, refused):
+    out = tmp_path / "out"
+    code, shown, err = call("segment", "--bundle", gated, tmp_path / "scans", "--out", out, "--json", *words)
+    document = json.loads(shown)
+    assert code == 0 and document["refused"] == document["failed"] == len(refused)
+    rows = {row["image"].removesuffix(".png"): row for row in rows_of(out / "predictions.csv")}
+    assert {name for name, row in rows.items() if row["error"]} == refused
+    assert {path.stem for path in out.glob("*.png")} == set(rows) - refused
+    if refused:
+        assert f"{len(refused)} of 3 images have no answer ({len(refused)} refused by the X-ray gate)" in err
+        assert "does not look like a chest X-ray" in rows["unknown"]["error"]
+    if "small" in refused:
+        assert "200" in rows["small"]["error"] and "256" in rows["small"]["error"]
+
+
+def test_predict_and_segment_name_each_other(bundle, data, tmp_path, call, tiny):
+    image = data / "ALPHA/images/0.png"
+    code, _, err = call("predict", "--bundle", bundle, "--xray", image)
+    assert code == 2 and "Use segment" in err
+    from tiny_bundle import write_bundle
+
+    other = write_bundle(tmp_path / "mtl")
+    code, _, err = call("segment", "--bundle", other, image, "--out", tmp_path / "out")
+    assert code == 2 and "Use predict" in err
+
+
+def test_the_default_bundle(bundle, data, tmp_path, call, monkeypatch):
+    monkeypatch.setattr(bundle_source, "REPOSITORY", tmp_path)
+    words = ("segment", data, "--num-samples", 1, "--out", tmp_path / "out")
+    code, _, err = call(*words)
+    assert code == 3 and "pretrained/radiography_unet is not in this copy" in err
+    bundle.rename((tmp_path / "pretrained").mkdir() or tmp_path / "pretrained" / "radiography_unet")
+    assert call(*words)[0] == 0
+
+
+def test_segment_never_loads_tensorflow(bundle, data, tmp_path):
+    code = (
+        "import sys; from pipeline.cli import app; "
+        f"app.COMMAND_MODULES = tuple(dict.fromkeys([*app.COMMAND_MODULES, {MODULE!r}])); "
+        f"assert app.main((), ['segment', '--bundle', {str(bundle)!r}, {str(data)!r}, '--out', {str(tmp_path / 'o')!r}]) == 0; "
+        "print('loaded:', [n for n in ('tensorflow', 'keras', 'tf2onnx', 'pandas', 'scipy', 'sklearn') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "loaded: []" in done.stdout
+
+
+def test_evaluate_a_labelled_folder(bundle, data, tmp_path, call):
+    (data / "ALPHA" / "masks" / "0.png").unlink()
+    gray = cv2.imread(str(data / "BETA/masks/0.png"), 0)
+    cv2.imwrite(str(data / "BETA/masks/0.png"), cv2.resize(gray, (160, 120), interpolation=cv2.INTER_NEAREST) // 255 * 200)
+    out = tmp_path / "out"
+    code, words, err = call("evaluate", "--bundle", bundle, "--data", data, "--out", out, "--quiet")
+    assert code == 0, err
+    document = json.loads((out / "metrics.json").read_text())
+    lungs = document["segmentation"]
+    assert lungs["scans"] == 11 and document["images"] == 12 and document["patients"] == 6
+    assert lungs["dice"]["value"] > 0.9 and lungs["dice"]["low"] <= lungs["dice"]["value"] <= lungs["dice"]["high"]
+    rows = rows_of(out / "segmentation.csv")
+    assert lungs["dice"]["value"] == pytest.approx(np.mean([float(row["dice"]) for row in rows]), abs=1e-6)
+    assert set(lungs["per_class"]) == set(NAMES) and lungs["worst_class_dice"]["class"] in NAMES
+    assert {"hd95", "mean_surface_distance", "iou"} <= set(lungs) and 0 < lungs["pooled_dice"] <= 1
+    answers = rows_of(out / "predictions.csv")
+    right = np.mean([row["predicted"] == row["true_class"] for row in answers])
+    assert document["classification"]["accuracy"]["value"] == pytest.approx(right)
+    assert np.array(document["confusion"]).sum() == 12 and document["support"] == dict.fromkeys(NAMES, 4)
+    warned = " ".join(document["warnings"])
+    assert "1 of 12 images have no mask" in warned and "1 masks had another size" in warned
+    for name in ("confusion.png", "roc.png", "dice.png"):
+        assert cv2.imread(str(out / name)) is not None
+    assert "Dice" in words and "sensitivity" in words
+
+
+def test_evaluate_a_table_as_json(bundle, data, tmp_path, call):
+    table = tmp_path / "rows.csv"
+    cells = [[data / name / kind / f"{n}.png" for kind in ("images", "masks")] + [name] for name in NAMES for n in (0, 1)]
+    lines = [f"{image},{name},{mask}" for image, mask, name in cells]
+    table.write_text("image,label,mask\n" + "\n".join(lines) + "\n")
+    code, words, _ = call("evaluate", "--bundle", bundle, "--data", table, "--out", tmp_path / "out", "--json")
+    document = json.loads(words)
+    assert code == 0 and document["segmentation"]["scans"] == 6 and document["patients"] is None
+    assert any("no patient id" in warning for warning in document["warnings"])
+
+
+def test_evaluate_refuses_what_cannot_be_judged(bundle, data, tmp_path, call):
+    words = ("evaluate", "--bundle", bundle, "--data", data, "--out")
+    assert call(*words, data / "out")[0] == 2
+    assert call(*words, tmp_path / "out", "--modality", "xray")[0] == 2
+    (data / "BETA" / "images" / "0.png").write_text("no picture")
+    code, _, err = call(*words, tmp_path / "out")
+    assert code == 4 and "1 of 12 images have no answer (limit 5%" in err
+    assert call(*words, tmp_path / "out", "--max-unreadable", "0.2")[0] == 0
+    (data / "GAMMA").rename(data / "GAMA")
+    code, _, err = call(*words, tmp_path / "out")
+    assert code == 4 and "Did you mean 'GAMMA'" in err
+
+
+def test_a_mask_that_cannot_be_read_is_named_and_its_image_still_classified(bundle, data, tmp_path, call):
+    (data / "BETA" / "masks" / "2.png").write_text("no picture")
+    assert call("evaluate", "--bundle", bundle, "--data", data, "--out", tmp_path / "out")[0] == 0
+    document = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert document["segmentation"]["scans"] == 11 and document["unreadable"] == {}
+    assert any("mask of BETA/images/2.png left out" in warning for warning in document["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--checkpoint", "x.pth"], "--checkpoint and --classes belong together"),
+        (["--run", "r", "--classes", "A,B"], "--checkpoint and --classes belong together"),
+        (["--run", "r", "--checkpoint", "x.pth", "--classes", "A,B"], "Export what?"),
+        (["--original", "o", "--opset", "15"], "--opset and --layout are for a segmenter"),
+    ],
+)
+def test_exports_that_make_no_sense(call, tmp_path, words, said):
+    code, _, err = call("export", *words, "--out", tmp_path / "b")
+    assert code == 2 and said in err and not (tmp_path / "b").exists()
+
+
+def test_a_checkpoint_of_another_network_names_every_tensor(call, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "models")
+    from torch_containers import Tensor, write_zip
+
+    tensors = {"conv1.weight": Tensor(np.zeros((8, 3, 3, 3), np.float32)), "fc.bias": Tensor(np.zeros(2, np.float32))}
+    path = write_zip(tmp_path / "resnet.pth", tensors)
+    code, _, err = call("export", "--checkpoint", path, "--classes", "A,B,C,D", "--out", tmp_path / "b")
+    assert code == 5 and "first tensor is conv1.weight" in err and "classifier.9.weight is missing" in err
+    assert not (tmp_path / "b").exists()

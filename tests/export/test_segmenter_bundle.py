@@ -1,0 +1,317 @@
+"""A segmenter's bundle: the graph answers as Keras does, on every runtime, and says what it needs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from pipeline.data.preprocessing import Profile
+from pipeline.engine.contract import Artifact
+from pipeline.engine.errors import CorruptArtifactError, UsageError
+from pipeline.engine.files import sha256_file, write_json
+from pipeline.engine.manifest import Manifest, describe_output
+
+CLASS_NAMES = ["BACTERIAL", "COVID", "NORMAL", "VIRAL"]
+SHAPE = {"channels": (4, 8, 12, 16, 20), "strides": (2, 2, 2, 2), "decoded_channels": 8}
+SIZE = 32
+INTERVAL = {"value": 0.97, "low": 0.96, "high": 0.98}
+
+
+def small_unet(seed=0):
+    """Random kernels, statistics and slopes, rounded as a stage rounds them."""
+    import keras
+
+    from pipeline.models.stored_precision import round_kernels
+    from pipeline.models.unet import build_unet
+
+    keras.utils.set_random_seed(seed)
+    network = build_unet(len(CLASS_NAMES), **SHAPE)
+    chance = np.random.default_rng(seed)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([chance.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+        if isinstance(layer, keras.layers.PReLU):
+            layer.set_weights([chance.uniform(-0.3, 0.6, w.shape) for w in layer.get_weights()])
+    return round_kernels(network, "float16")
+
+
+def write_run(folder: Path, network) -> Path:
+    """A finished run in miniature, as s01 and s07 leave it."""
+    from pipeline.models.stored_models import save_model
+
+    first, second = folder / "s01_preprocessing", folder / "s07_segmenter"
+    first.mkdir(parents=True)
+    second.mkdir()
+    pixels = np.random.default_rng(3).integers(0, 256, (12, SIZE, SIZE), dtype=np.uint8)
+    np.save(first / "pixels_small.npy", pixels)
+    profile = Profile(modality="xray", size=SIZE).model_dump(mode="json")
+    write_json(first / "dataset.json", {
+        "class_names": CLASS_NAMES, "profiles": {"other": {**profile, "size": 64}, "small": profile}, "leakage": [],
+        "counts": {"xray": {"train": {"COVID": 6}, "test": {"COVID": 3}}}, "unreadable": 0,
+    })  # fmt: skip
+    lines = [f"x/{row}.png,xray,{row},COVID,test,p{row},set_a," for row in range(12)]
+    (first / "scan_index.csv").write_text("id,modality,row,label,split,patient_id,source,pixel_sha1\n" + "\n".join(lines) + "\n")
+    save_model(network, second / "unet.weights.h5", second / "unet.json")
+    write_json(second / "segmenter.json", {
+        "class_names": CLASS_NAMES, "image_size": SIZE, "profile": profile, "threshold": 0.5, "positive_class": "COVID",
+    })  # fmt: skip
+    write_json(second / "metrics.json", {"segmentation": {"dice": INTERVAL}, "rows": 3})
+    files = {
+        first: {"pixels_small": "pixels_small.npy", "dataset": "dataset.json", "scan_index": "scan_index.csv"},
+        second: {"unet_weights": "unet.weights.h5", "unet_architecture": "unet.json", "segmenter": "segmenter.json",
+                 "test_metrics": "metrics.json"},
+    }  # fmt: skip
+    for stage, artifacts in files.items():
+        outputs = {name: describe_output(stage, Artifact(name, file)) for name, file in artifacts.items()}
+        inputs = {"dataset": sha256_file(first / "dataset.json")} if stage is second else {}
+        Manifest(stage.name, {}, 1, "code", {}, inputs, "", 0, outputs, 1.0, [], packages={"keras": "3"}).write(stage)
+    write_json(folder / "run.json", {
+        "schema_version": 1, "data": None, "command": "python run_pipeline.py run",
+        "config": {"system": "radiography_unet", "seed": 7, "description": "Random X-rays",
+                   "s07": {"weights": "/home/someone/secret/own.weights.h5"}},
+        "stages": [{"name": stage.name, "artifacts": sorted(artifacts)} for stage, artifacts in files.items()],
+    })  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def network():
+    return small_unet()
+
+
+@pytest.fixture(scope="module")
+def run(network, tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("segmenter") / "run", network)
+
+
+@pytest.fixture(scope="module")
+def segmenter(run, tmp_path_factory):
+    """The run's bundle with its Keras files, not to be changed."""
+    from pipeline.export.segmenter_bundle import write_segmenter_bundle
+    from pipeline.export.segmenter_source import read_segmenter_run
+
+    out = tmp_path_factory.mktemp("bundles") / "unet"
+    return write_segmenter_bundle(read_segmenter_run(run), out, keras=True, card_text="Collected by **us**.")
+
+
+def described(bundle: Path) -> dict:
+    return json.loads((bundle / "bundle.json").read_text())
+
+
+def test_the_graph(segmenter):
+    graph = onnx.load(segmenter / "unet.onnx")
+    doors = {
+        door.name: [side.dim_param or side.dim_value for side in door.type.tensor_type.shape.dim]
+        for door in (*graph.graph.input, *graph.graph.output)
+    }
+    assert doors == {
+        "image": ["batch", "height", "width", 3], "segmentation": ["batch", "height", "width", 1], "classification": ["batch", 4],
+    }  # fmt: skip
+    assert graph.opset_import[0].version == 17
+    kinds = [node.op_type for node in graph.graph.node]
+    assert kinds.count("LeakyRelu") == 17 and kinds.count("Transpose") <= 2
+
+
+def test_the_metadata(segmenter):
+    meta = json.loads((segmenter / "unet.onnx.meta.json").read_text())
+    assert meta["class_names"] == CLASS_NAMES and meta["img_size"] == SIZE and meta["opset"] == 17
+    assert meta["outputs"] == ["segmentation", "classification"] and meta["dynamic_batch"] is True
+    assert meta["layout"] == "NHWC" and "255" in meta["normalization"]
+
+
+def test_parity_on_the_runs_scans_and_on_random_input_is_recorded(segmenter):
+    parity = described(segmenter)["parity"]
+    assert parity["keras_max_difference"] <= 1e-4 and len(parity["checks"]) == 4
+    against = {check["against"]: check["rows"] for check in parity["checks"].values()}
+    assert against == {"Keras on scans of the run": 8, "Keras on random input": 4}
+
+
+def test_what_the_bundle_says(segmenter):
+    document = described(segmenter)
+    assert document["system"] == "radiography_unet" and document["stored_precision"] == "float16"
+    assert document["class_names"] == CLASS_NAMES and document["positive_class"] == "COVID" and document["gate"] is None
+    assert document["figures"]["segmentation"]["dice"] == INTERVAL
+    assert document["training"]["config"]["s07"]["weights"] == "own.weights.h5"
+    names = {path.relative_to(segmenter).as_posix() for path in segmenter.rglob("*") if path.is_file()}
+    assert set(document["files"]) == names - {"bundle.json"} >= {"keras/unet.weights.h5", "keras/unet.json"}
+
+
+def test_the_card(segmenter):
+    card = (segmenter / "MODEL_CARD.md").read_text()
+    for said in ("0.970 [0.960, 0.980]", "segmentation.dice", "Collected by **us**", "set_a", "not a medical device", "Parity"):
+        assert said in card
+    assert "/home" not in card
+
+
+def test_kernels_are_stored_in_half_precision(segmenter, network):
+    weights = sum(int(np.prod(w.shape)) for w in network.weights if len(w.shape) >= 2)
+    halved = sum(
+        int(np.prod(tensor.dims))
+        for tensor in onnx.load(segmenter / "unet.onnx").graph.initializer
+        if tensor.data_type == onnx.TensorProto.FLOAT16
+    )
+    assert halved == weights - 17  # the slopes stand in their nodes
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (50, 33), (90, 120)])
+def test_three_runtimes_one_answer(segmenter, shape):
+    from pipeline.inference.segmentation_bundle import load_segmenter_bundle
+    from pipeline.inference.segmentation_runtimes import open_runtime, run_padded
+    from pipeline.inference.segmenter import Segmenter
+    from pipeline.training.keras_segmenter import KerasRuntime
+
+    bundle = load_segmenter_bundle(segmenter)
+    runtimes = [open_runtime(bundle, "onnx"), open_runtime(bundle, "openvino"), KerasRuntime(bundle)]
+    gray = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    answers = [Segmenter(bundle, runtime).segment(gray) for runtime in runtimes]
+    images = np.random.default_rng(2).random((1, *shape, 3), np.float32)
+    direct = [run_padded(runtime, images) for runtime in runtimes]
+    assert direct[0][0].shape == (1, *shape, 1) and np.ptp(direct[0][0]) > 0.01
+    for answer, (lungs, logits) in zip(answers[1:], direct[1:], strict=True):
+        np.testing.assert_allclose(answer.lung_probs, answers[0].lung_probs, atol=1e-4)
+        np.testing.assert_allclose(list(answer.class_probs.values()), list(answers[0].class_probs.values()), atol=1e-4)
+        np.testing.assert_allclose(lungs, direct[0][0], atol=1e-4)
+        np.testing.assert_allclose(logits, direct[0][1], atol=1e-4)
+
+
+@pytest.mark.parametrize("opset", [13, 18])
+def test_channels_first_and_another_opset_give_the_same_answers(run, segmenter, tmp_path, opset):
+    from pipeline.export.segmenter_bundle import write_segmenter_bundle
+    from pipeline.export.segmenter_source import read_segmenter_run
+    from pipeline.inference.segmentation_bundle import load_segmenter_bundle
+    from pipeline.inference.segmentation_runtimes import open_runtime
+
+    out = write_segmenter_bundle(read_segmenter_run(run), tmp_path / "nchw", opset=opset, layout="NCHW")
+    assert onnx.load(out / "unet.onnx").opset_import[0].version == opset
+    assert json.loads((out / "unet.onnx.meta.json").read_text())["layout"] == "NCHW"
+    images = np.random.default_rng(4).random((3, 48, 32, 3), np.float32)
+    first, second = (open_runtime(load_segmenter_bundle(path), "onnx").run(images) for path in (segmenter, out))
+    np.testing.assert_allclose(second[0], first[0], atol=1e-5)
+    np.testing.assert_allclose(second[1], first[1], atol=1e-5)
+
+
+def test_an_opset_that_cannot_be_written_and_a_place_that_is_taken(run, tmp_path):
+    from pipeline.export.segmenter_bundle import write_segmenter_bundle
+    from pipeline.export.segmenter_source import read_segmenter_run
+
+    source = read_segmenter_run(run)
+    with pytest.raises(UsageError, match="opset 21"):
+        write_segmenter_bundle(source, tmp_path / "b", opset=21)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "note.txt").write_text("mine")
+    with pytest.raises(UsageError, match="left alone"):
+        write_segmenter_bundle(source, tmp_path)
+
+
+def test_a_network_that_does_not_belong_to_its_graph_is_not_exported(run, tmp_path, monkeypatch):
+    from pipeline.export import segmenter_bundle
+    from pipeline.export.segmenter_source import read_segmenter_run
+
+    other = small_unet(seed=9)
+    real = segmenter_bundle.convert_segmenter
+    monkeypatch.setattr(segmenter_bundle, "convert_segmenter", lambda network, *rest: real(other, *rest))
+    with pytest.raises(CorruptArtifactError, match="parity of unet"):
+        segmenter_bundle.write_segmenter_bundle(read_segmenter_run(run), tmp_path / "b")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_changed_artifact_and_a_run_of_another_system(run, finished_run, tmp_path):
+    import shutil
+
+    from pipeline.export.segmenter_source import read_segmenter_run
+
+    mine = shutil.copytree(run, tmp_path / "run")
+    weights = mine / "s07_segmenter" / "unet.weights.h5"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(CorruptArtifactError, match="was changed after it was made"):
+        read_segmenter_run(mine)
+    with pytest.raises(UsageError, match="is a run of 'respiratory_mtl'"):
+        read_segmenter_run(finished_run)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_a_network_trained_in_mixed_precision_is_exported_in_float32(policy, network):
+    import keras
+
+    from pipeline.export.segmenter_source import in_float32
+    from pipeline.models.unet import build_unet
+
+    keras.config.set_dtype_policy(policy)
+    try:
+        mixed = build_unet(len(CLASS_NAMES), **SHAPE)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    mixed.set_weights(network.get_weights())
+    images = np.random.default_rng(5).random((2, 32, 32, 3), np.float32)
+    expected = network(images, training=False)
+    found = in_float32(mixed)(images, training=False)
+    for name in ("segmentation", "classification"):
+        np.testing.assert_array_equal(found[name], expected[name])
+        assert np.abs(np.asarray(mixed(images, training=False)[name]) - np.asarray(expected[name])).max() > 1e-6
+
+
+def test_slopes_that_differ_by_channel_are_left_alone():
+    import keras
+
+    from pipeline.export.onnx_graphs import convert_network
+    from pipeline.export.prelu_fusion import fuse_prelus
+
+    image = keras.Input((8, 8, 3), name="image")
+    shared = keras.layers.PReLU(alpha_initializer="ones", shared_axes=[1, 2, 3], name="one")(image)
+    features = keras.layers.PReLU(alpha_initializer="random_uniform", shared_axes=[1, 2], name="many")(shared)
+    graph = convert_network(keras.Model(image, features), ("features",), {})
+    assert fuse_prelus(graph) == 1
+    onnx.checker.check_model(graph, full_check=True)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """A checkpoint of the full-size network, as PyTorch writes one."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
+    from collections import OrderedDict
+
+    from torch_containers import Tensor, write_zip
+
+    from pipeline.models.checkpoints import tensor_slots
+    from pipeline.models.unet import build_unet
+
+    chance = np.random.default_rng(6)
+    slots = [slot for chosen in tensor_slots(build_unet(4)).values() for slot in chosen]
+    tensors = OrderedDict(
+        (slot.name, Tensor(chance.uniform(0.01, 0.03, slot.shape).astype(np.float32))) for slot in slots
+    )
+    return write_zip(tmp_path_factory.mktemp("pth") / "unet.pth", {"model_state_dict": tensors, "epoch": 3})
+
+
+def test_a_checkpoint_becomes_a_bundle(checkpoint, tmp_path):
+    from pipeline.export.segmenter_bundle import write_segmenter_bundle
+    from pipeline.export.segmenter_source import read_checkpoint
+
+    out = write_segmenter_bundle(read_checkpoint(checkpoint, CLASS_NAMES, image_size=64), tmp_path / "unet")
+    document = described(out)
+    assert document["training"]["imported_from"] == {"unet.pth": sha256_file(checkpoint)}
+    assert document["image_size"] == 64 and document["stored_precision"] == "float32" and document["keras"] is None
+    assert "not evaluated here" in (out / "MODEL_CARD.md").read_text()
+    assert sum(entry["bytes"] for entry in document["files"].values()) < 30e6
+
+
+@pytest.mark.parametrize("names", [["A"], ["A", "A"], ["A", ""]])
+def test_class_names_that_are_none(checkpoint, names):
+    from pipeline.export.segmenter_source import read_checkpoint
+
+    with pytest.raises(UsageError, match="two or more different names"):
+        read_checkpoint(checkpoint, names)
+
+
+def test_a_checkpoint_of_other_classes_names_its_tensors(checkpoint):
+    from pipeline.export.segmenter_source import read_checkpoint
+
+    with pytest.raises(CorruptArtifactError, match=r"classifier\.9\.weight has shape \(4, 128\), not \(3, 128\)"):
+        read_checkpoint(checkpoint, ["A", "B", "C"])
