@@ -48,6 +48,8 @@ def test_values_by_hand():
     assert dark_bright_balance(halves) == 0
     # Of 0…99, 25 values lie below 24.75 and 25 above 74.25.
     assert dark_bright_balance(np.arange(100, dtype=np.uint8).reshape(10, 10)) == 0.25
+    # 30 zeros: the 25th percentile is 0, and nothing is darker.
+    assert dark_bright_balance(np.array([0] * 30 + list(range(1, 71)), np.uint8).reshape(10, 10)) == 0
     assert histogram_entropy(np.arange(256, dtype=np.uint8).reshape(16, 16)) == 8
     # Each pixel of a one-pixel checkerboard of 0 and 2 is 1 away from the mean 1 of its 8×8 neighbourhood.
     board = (np.indices((64, 64)).sum(0) % 2 * 2).astype(np.uint8)
