@@ -135,6 +135,22 @@ def build_fusion(arm: str, shape: FusionShape, seed: int = 0) -> keras.Model:
     return keras.Model([patches, image_present, tokens, note_mask], logit, name=arm)
 
 
+@keras.saving.register_keras_serializable(package="respiratory")
+class ClassShares(layers.Layer):
+    """One logit ``(B, 1)`` → the probabilities ``(B, 2)`` of the negative and the positive class."""
+
+    def call(self, inputs):
+        return ops.sigmoid(ops.concatenate([-inputs, inputs], axis=-1))
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], 2)
+
+
+def with_class_shares(network: keras.Model) -> keras.Model:
+    """The network ending in ``classification`` ``(B, 2)``, as a bundle stores it."""
+    return keras.Model(network.inputs, ClassShares(name="classification")(network.output), name=f"{network.name}_shares")
+
+
 def reads_members(arm: str) -> bool:
     """Whether an arm looks at members one by one; the others see only their mean, so they may be fed the mean alone."""
     return arm == "cross_attention"
@@ -142,7 +158,10 @@ def reads_members(arm: str) -> bool:
 
 def _project(x, name: str, shape: FusionShape, seed: int):
     x = Standardise(name=f"{name}_standardise")(x)
-    x = layers.Dropout(shape.input_dropout, seed=seed, name=f"{name}_dropout")(x)
+    # A feature is dropped from all members at once: neighbouring members would give it back, and it costs less.
+    members = (None,) if len(x.shape) == 2 else (None, 1)
+    noise_shape = (*members, x.shape[-1])
+    x = layers.Dropout(shape.input_dropout, noise_shape=noise_shape, seed=seed, name=f"{name}_dropout")(x)
     return layers.Dense(shape.width, name=f"{name}_projection")(x)
 
 
@@ -192,9 +211,9 @@ def _members(half: Half, shape: FusionShape, seed: int) -> Half:
 
 def _attend(asking: Half, asked: Half, name: str, shape: FusionShape, seed: int):
     """``(B, width)``: the asking half's mean member after it has looked at the other half."""
-    attention = layers.MultiHeadAttention(
-        shape.heads, shape.width // shape.heads, dropout=shape.dropout, seed=seed, flash_attention=False, name=name
-    )
+    # Its weights are not dropped: drawing a number for each pair of patch and piece costs more than the attention.
+    heads = shape.heads
+    attention = layers.MultiHeadAttention(heads, shape.width // heads, seed=seed, flash_attention=False, name=name)
     allowed = AttendedMembers(name=f"{name}_allowed")(asked.present)
     found = attention(asking.members, asked.members, attention_mask=allowed)
     summed = layers.Add(name=f"{name}_sum")([asking.members, found])

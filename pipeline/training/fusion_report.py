@@ -85,6 +85,7 @@ def _recipe(
         "class_names": list(names),
         "positive_class": dataset["positive_class"],
         "profile": settings.profile,
+        "window": stored.window,
         "profile_settings": dataset["profiles"][settings.profile],
         "settings": settings.model_dump(mode="json"),
         "stored_test": stored.test,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -22,16 +23,11 @@ class EncoderSettings(_Settings):
 
     ``source`` is ``minilm``, ``biobert``, a BERT's folder or a hub address; ``window`` the most pieces of a note
     (None: the encoder's own). ``precision`` rounds its kernels before any feature is computed, to what a bundle stores.
-    ``finetune_layers`` of its last layers learn anew in every fold, as a classifier of the notes, before the arms are
-    trained on what it then gives; 0 leaves it frozen.
     """
 
     source: str = "minilm"
     window: Annotated[int, Field(ge=3, le=4096)] | None = None
     precision: Literal["int8", "float32"] = "int8"
-    finetune_layers: Annotated[int, Field(ge=0, le=48)] = 0
-    finetune_epochs: Annotated[int, Field(ge=1, le=100)] = 4
-    finetune_learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-5
 
 
 class FusionFit(_Settings):
@@ -85,6 +81,13 @@ class FusionSettings(_Settings):
     def _words_can_be_masked(cls, words: tuple[str, ...]) -> tuple[str, ...]:
         NoteMasker(words)
         return words
+
+    def weight_files(self) -> tuple[str, ...]:
+        """The user's files that decide the result: local weights and the files of a local encoder."""
+        backbone = () if self.weights in ("imagenet", "none") else (self.weights,)
+        folder = Path(self.encoder.source)
+        files = sorted(str(path) for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+        return (*backbone, *files)
 
     @field_validator("fusions")
     @classmethod

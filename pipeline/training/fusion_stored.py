@@ -25,12 +25,13 @@ PARTS = ("train", "valid", "test")
 
 @dataclass(frozen=True)
 class StoredArm:
-    """Which fusion is stored, why, and what it scores on the test part of s01's split."""
+    """Which fusion is stored, why, what it scores on the test part of s01's split, and the pieces of a note it was given."""
 
     arm: str
     validation_auc: dict[str, float]
     test: dict
     rows: dict[str, int]
+    window: int
 
 
 def train_stored(context: Context, settings: FusionSettings, scans: NotedScans, features: FusionFeatures) -> StoredArm:
@@ -58,7 +59,7 @@ def train_stored(context: Context, settings: FusionSettings, scans: NotedScans, 
         "id": scans.index.ids[scans.compared], "split": scans.index.splits[scans.compared], "patient_id": patients,
         "label": labels, "probability": probabilities,
     }))  # fmt: skip
-    return StoredArm(chosen.arm, scores, intervals, {part: len(mine) for part, mine in rows.items()})
+    return StoredArm(chosen.arm, scores, intervals, {part: len(mine) for part, mine in rows.items()}, features.encoder.window)
 
 
 def _seed(context: Context, trainer: ArmTrainer, number: int) -> int:
