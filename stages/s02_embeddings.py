@@ -29,7 +29,7 @@ class Embedder(BaseModel):
     """One embedder: which backbone on which of s01's profiles.
 
     ``weights`` is ``imagenet``, ``none`` or a file; ``taps`` names inner layers whose pooled maps join the
-    last one's.
+    last one's; ``mirrored`` takes the mean of a scan's features and of its mirror image's.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,10 +38,11 @@ class Embedder(BaseModel):
     profile: str
     weights: str = "imagenet"
     taps: tuple[str, ...] = ()
+    mirrored: bool = False
 
     @property
     def key(self) -> str:
-        return feature_key(self.backbone, self.profile, self.weights, self.taps)
+        return feature_key(self.backbone, self.profile, self.weights, self.taps, self.mirrored)
 
 
 class Embedders(BaseModel):
@@ -159,7 +160,7 @@ def _build(context: Context, embedder: Embedder) -> keras.Model:
 
     keras.utils.set_random_seed(context.seed)
     size = read_layout(context.input(f"pixels_{embedder.profile}")).shape[1]
-    backbone = build_backbone(embedder.backbone, size, embedder.weights, embedder.taps)
+    backbone = build_backbone(embedder.backbone, size, embedder.weights, embedder.taps, embedder.mirrored)
     round_kernels(backbone, context.config.stored_precision)
     save_network(context, f"backbone_{embedder.key}", backbone)
     return backbone

@@ -50,9 +50,9 @@ def minimum_size(name: str) -> int:
     return MINIMUM_SIZE.get(name, 32)
 
 
-def feature_key(backbone: str, profile: str, weights: str, taps: tuple[str, ...]) -> str:
+def feature_key(backbone: str, profile: str, weights: str, taps: tuple[str, ...], mirrored: bool = False) -> str:
     """A file-name-safe key that two embedders share exactly when they read the same frozen features."""
-    said = [backbone, profile]
+    said = [backbone, profile, *(["mirrored"] if mirrored else [])]
     if weights != "imagenet" or taps:
         said.append(hashlib.sha256(json.dumps([weights, list(taps)]).encode()).hexdigest()[:8])
     return "_".join(said)

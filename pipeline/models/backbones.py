@@ -41,7 +41,20 @@ class InputScaling(layers.Layer):
                 "reverse_channels": self.reverse_channels}  # fmt: skip
 
 
-def build_backbone(name: str, image_size: int, weights: str | Path = "imagenet", taps: tuple[str, ...] = ()) -> keras.Model:
+@keras.saving.register_keras_serializable(package="respiratory")
+class Mirror(layers.Layer):
+    """Maps ``(B, H, W, C)`` to its left-right mirror image."""
+
+    def call(self, image):
+        return ops.flip(image, axis=2)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+def build_backbone(
+    name: str, image_size: int, weights: str | Path = "imagenet", taps: tuple[str, ...] = (), mirrored: bool = False
+) -> keras.Model:
     """Build a frozen backbone that turns a gray scan into one feature vector.
 
     Input ``image``: ``(B, S, S, 1)`` float32 in [0, 1]. Output ``features``: ``(B, F)`` float32, the global
@@ -52,6 +65,7 @@ def build_backbone(name: str, image_size: int, weights: str | Path = "imagenet",
         image_size: side S in pixels.
         weights: ``imagenet``, ``none`` (random, from the global seed) or a weight file.
         taps: names of inner layers whose maps are pooled too.
+        mirrored: the features are the mean of those of the scan and of its left-right mirror image.
 
     Raises:
         ConfigError: unknown backbone or layer, or ImageNet weights neither installed nor downloadable.
@@ -62,13 +76,20 @@ def build_backbone(name: str, image_size: int, weights: str | Path = "imagenet",
     body.trainable = False
     tapped = keras.Model(body.input, [*(_layer(body, tap).output for tap in taps), body.output], name=body.name)
     image = keras.Input((image_size, image_size, 1), name="image")
-    maps = tapped(scaling(image), training=False)
-    pooled = [
-        layers.GlobalAveragePooling2D(name=f"pool_{position}")(feature_map)
-        for position, feature_map in enumerate(maps if isinstance(maps, list | tuple) else [maps])
-    ]
-    features = layers.Concatenate(name="features")(pooled) if taps else layers.Identity(name="features")(pooled[0])
+    if mirrored:
+        views = {"": image, "_mirrored": Mirror(name="mirror")(image)}
+        both = [_pooled(tapped(scaling(view), training=False), end) for end, view in views.items()]
+        features = layers.Average(name="features")(both)
+    else:
+        features = layers.Identity(name="features")(_pooled(tapped(scaling(image), training=False)))
     return keras.Model(image, features, name=f"{name.lower()}_{image_size}")
+
+
+def _pooled(maps, end: str = ""):
+    """Feature maps side by side, each averaged over its positions; ``end`` tells the layers of two views apart."""
+    maps = maps if isinstance(maps, list | tuple) else [maps]
+    pooled = [layers.GlobalAveragePooling2D(name=f"pool_{place}{end}")(feature_map) for place, feature_map in enumerate(maps)]
+    return pooled[0] if len(pooled) == 1 else layers.Concatenate(name=f"join{end}")(pooled)
 
 
 def _layer(body: keras.Model, name: str) -> layers.Layer:

@@ -45,6 +45,18 @@ def test_taps_are_pooled_side_by_side_and_the_last_map_comes_last(tapped):
     np.testing.assert_allclose(features, expected, atol=1e-5)
 
 
+def test_mirrored_features_are_the_mean_of_both_views(tapped, tmp_path):
+    keras.utils.set_random_seed(3)
+    both = build_backbone("EfficientNetLite0", 64, "none", taps=("block4_add", "block10_add"), mirrored=True)
+    image = np.random.default_rng(2).random((3, 64, 64, 1), dtype=np.float32)
+    one_by_one = np.asarray(tapped(image)), np.asarray(tapped(image[:, :, ::-1]))
+    assert not np.allclose(*one_by_one, rtol=0.01, atol=0)  # unlike a symmetric network's
+    np.testing.assert_allclose(np.asarray(both(image)), np.mean(one_by_one, axis=0), rtol=1e-3, atol=1e-9)
+    save_model(both, tmp_path / "b.weights.h5", tmp_path / "b.json")
+    restored = load_model(tmp_path / "b.weights.h5", tmp_path / "b.json")
+    np.testing.assert_array_equal(np.asarray(restored(image)), np.asarray(both(image)))
+
+
 def test_a_backbone_survives_its_two_files(tapped, tmp_path):
     files = tmp_path / "b.weights.h5", tmp_path / "b.json"
     save_model(tapped, *files)
@@ -73,4 +85,5 @@ def test_equal_features_share_a_key():
     assert feature_key("ResNet50", "plain", "imagenet", ()) == "ResNet50_plain"
     keys = {feature_key("ResNet50", "plain", weights, taps) for weights in ("imagenet", "none", "a.h5") for taps in ((), ("x",))}
     assert len(keys) == 6
+    assert feature_key("ResNet50", "plain", "imagenet", (), mirrored=True) == "ResNet50_plain_mirrored"
     assert minimum_size("NASNetLarge") == 331 and minimum_size("EfficientNetLite0") == 32
