@@ -120,7 +120,8 @@ def _learning_rates(settings: AdversarialSettings) -> tuple[float, float]:
 def _compile_duel(adversaries: Adversaries, settings: AdversarialSettings) -> _Duel:
     players = Adversaries(*map(double_of, adversaries.each()))
     rates = _learning_rates(settings)
-    optimizers = keras.optimizers.Adam(rates[0], name="adam_generator"), keras.optimizers.Adam(rates[1], name="adam_discriminator")
+    names = ("adam_generator", "adam_discriminator")
+    optimizers = tuple(keras.optimizers.Adam(rate, name=name) for rate, name in zip(rates, names, strict=True))
     optimizers[0].build(players.generator.trainable_variables + players.covid_probe.trainable_variables)
     optimizers[1].build(players.discriminator.trainable_variables)
     return _Duel(players, optimizers, _step_function(players, optimizers, settings))

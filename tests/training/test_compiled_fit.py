@@ -32,7 +32,7 @@ def test_a_reused_training_ends_as_a_fresh_one(examples, dense_network):
     fresh = trained(dense_network, examples)
     other = trained(dense_network, examples, seed=2)
     reused = trained(dense_network, examples)
-    for mine, theirs, apart in zip(reused, fresh, other, strict=True):
+    for mine, theirs in zip(reused, fresh, strict=True):
         np.testing.assert_array_equal(mine, theirs)
     assert any(not np.array_equal(mine, apart) for mine, apart in zip(reused, other, strict=True))
 
