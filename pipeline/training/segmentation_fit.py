@@ -145,7 +145,7 @@ def fit_segmenter(
             best = [np.asarray(v.value) for v in model.variables]
         _keep_weights(model, scratch / CHECKPOINTS, epoch, fit.keep_every, improved)
         on_epoch(epoch, scores)
-        state.save({"course": vars(course), "history": history.epochs, "best_epoch": history.best_epoch}, best)
+        state.save({"epoch": epoch, "course": vars(course), "history": history.epochs, "best_epoch": history.best_epoch}, best)
     restore_weights(model, best)
     return history
 
