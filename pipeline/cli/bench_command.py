@@ -46,7 +46,7 @@ def _embed(request: Request) -> list[dict]:
 
 def _unet(request: Request) -> list[dict]:
     _quiet_tensorflow()
-    from pipeline.training.unet_benchmarks import bench_unet
+    from pipeline.cli.unet_benchmarks import bench_unet
 
     return bench_unet()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import pytest
 
-from pipeline.training.unet_benchmarks import bench_train_step, bench_unet, rounds
+from pipeline.training.unet_benchmarks import bench_train_step, rounds
 
 SHAPE = {"channels": (4, 8), "strides": (2,), "decoded_channels": 4}
 
@@ -14,15 +14,6 @@ def test_all_take_turns_after_one_unmeasured_round():
     order = []
     times = rounds({name: lambda name=name: order.append(name) for name in "abc"}, repeats=2)
     assert order == list("abc") * 3 and {name: len(seconds) for name, seconds in times.items()} == dict.fromkeys("abc", 2)
-
-
-def test_each_runtime_stands_beside_keras_and_agrees_with_it():
-    rows = bench_unet(size=32, repeats=1, **SHAPE)
-    assert [row["name"] for row in rows] == ["unet onnxruntime fp32", "unet OpenVINO fp32", "unet OpenVINO bf16"]
-    for row in rows:
-        assert {"name", "reference", "ratio", "median_ms", "n"} <= set(row) and row["median_ms"] > 0
-        assert row["ratio"] == pytest.approx(row["reference_ms"] / row["median_ms"])
-    assert [row["max_difference"] < limit for row, limit in zip(rows, (1e-5, 1e-5, 5e-2), strict=True)] == [True] * 3
 
 
 def test_the_training_step_leaves_the_process_in_its_precision():

@@ -1,0 +1,43 @@
+"""`bench`: what can be measured is one table, and each runtime stands beside Keras."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pipeline.cli import bench_command
+from pipeline.cli.app import main
+
+SHAPE = {"channels": (4, 8), "strides": (2,), "decoded_channels": 4}
+
+
+def test_each_runtime_stands_beside_keras_and_agrees_with_it():
+    from pipeline.cli.unet_benchmarks import bench_unet
+
+    rows = bench_unet(size=32, repeats=1, **SHAPE)
+    assert [row["name"] for row in rows] == ["unet onnxruntime fp32", "unet OpenVINO fp32", "unet OpenVINO bf16"]
+    for row in rows:
+        assert {"name", "reference", "ratio", "median_ms", "n"} <= set(row) and row["median_ms"] > 0
+        assert row["ratio"] == pytest.approx(row["reference_ms"] / row["median_ms"])
+    assert [row["max_difference"] < limit for row, limit in zip(rows, (1e-5, 1e-5, 5e-2), strict=True)] == [True] * 3
+
+
+def test_a_measurement_is_given_what_was_asked_and_its_rows_are_shown(monkeypatch, capsys):
+    asked = []
+    row = {"name": "embed", "reference": "something", "ratio": 0.5, "median_ms": 20.0, "n": 3}
+
+    def measure(request):
+        asked.append(request)
+        return [row]
+
+    monkeypatch.setitem(bench_command.MEASUREMENTS, "embed", measure)
+    assert main((), ["bench", "embed", "--images", "64", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [row] and asked[0].images == 64
+    assert main((), ["bench", "embed"]) == 0
+    assert "ratio 0.50 to something" in capsys.readouterr().out
+
+
+def test_what_cannot_be_measured(capsys):
+    assert main((), ["bench", "everything"]) == 2
+    assert "unet" in capsys.readouterr().err
