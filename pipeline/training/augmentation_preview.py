@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from matplotlib.figure import Figure
 
+from pipeline.data.phantom import make_patient
+from pipeline.data.preprocessing import resize_square
+from pipeline.data.readers import read_gray
 from pipeline.evaluation.figure_style import new_figure
 from pipeline.training.image_augmentation import OFF, AugmentationSettings, augment
 
 DRAWS = 5
+PHANTOM_SEED = 7
 SINGLE = {
     "flip": ("flip",),
     "rotation": ("rotation", "rotation_degrees"),
@@ -52,3 +58,22 @@ def augmentation_figure(settings: AugmentationSettings, pixels: np.ndarray, seed
             elif place == 1:
                 axis.set_title(name, fontsize=8, loc="left")
     return figure
+
+
+def preview_scan(size: int, image: Path | None = None) -> np.ndarray:
+    """The scan of a preview, uint8 ``(size, size)``: a file of the user's, else a generated X-ray.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    if image is not None:
+        return resize_square(read_gray(image), size)
+    return resize_square(make_patient(PHANTOM_SEED, "normal").xray, size)
+
+
+def write_preview(settings: AugmentationSettings, size: int, out: Path, image: Path | None = None, seed: int = 0) -> Path:
+    """Write ``augmentation_figure`` as PNG; returns where it lies."""
+    figure = augmentation_figure(settings, preview_scan(size, image), seed)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, format="png", metadata={"Software": None})
+    return out

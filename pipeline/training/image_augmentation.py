@@ -111,7 +111,7 @@ def add_noise(pixels: np.ndarray, settings: AugmentationSettings, draw: np.rando
 
 def blur(pixels: np.ndarray, settings: AugmentationSettings, draw: np.random.Generator) -> np.ndarray:
     """Gaussian blur of a random σ."""
-    return cv2.GaussianBlur(pixels, (0, 0), draw.uniform(0.1, 1.0) * settings.blur_sigma)
+    return cv2.GaussianBlur(pixels, (0, 0), draw.uniform(0.5, 1.0) * settings.blur_sigma)
 
 
 def drop_rectangles(pixels: np.ndarray, settings: AugmentationSettings, draw: np.random.Generator) -> np.ndarray:
