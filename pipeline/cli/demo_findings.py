@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pipeline.cli.demo_systems import interval_text, systems_text
 from pipeline.engine.rundir import RunDirectory
 
 TITLES = {"xray": "X-ray", "ct": "CT", "paired": "paired", "shuffled_pairs": "shuffled pairs (control)"}
@@ -59,6 +60,7 @@ def findings_text(document: dict[str, Any]) -> str:
         "\n".join(["Do the variants differ?", *(_verdict(entry) for entry in document["verdicts"])]),
         _alignment(document),
         _diagnosis(document["diagnosis"]),
+        systems_text(document["systems"]),
         _places(document),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -71,7 +73,7 @@ def _scores(document: dict[str, Any]) -> str:
         f"  {'':<26}{'AUC':<24}{'accuracy':<24}patients",
     ]
     for modality, metrics in document["metrics"].items():
-        cells = "".join(f"{_interval(metrics[metric]):<24}" for metric in METRICS)
+        cells = "".join(f"{interval_text(metrics[metric]):<24}" for metric in METRICS)
         lines.append(f"  {TITLES.get(modality, modality):<26}{cells}{document['counts'][modality]['clusters']}")
     return "\n".join(lines)
 
@@ -83,7 +85,7 @@ def _verdict(entry: dict[str, str]) -> str:
 def _alignment(document: dict[str, Any]) -> str:
     lines = ["Can a fresh linear probe tell X-ray from CT in the shared features? (balanced accuracy; 0.5 = no)"]
     names = {"raw": "raw embeddings"}
-    lines += [f"  {names.get(name, name):<26}{_interval(probe)}" for name, probe in document["alignment"].items()]
+    lines += [f"  {names.get(name, name):<26}{interval_text(probe)}" for name, probe in document["alignment"].items()]
     lines.append(f"  {alignment_sentence(document['alignment'])}")
     return "\n".join(lines)
 
@@ -122,10 +124,3 @@ def _places(document: dict[str, Any]) -> str:
         f"Again:    python run_pipeline.py predict --bundle {document['bundle']}",
         f"Took:     {document['duration_s']:.0f} s",
     ])  # fmt: skip
-
-
-def _interval(interval: dict[str, float | None]) -> str:
-    if interval["value"] is None:
-        return "undefined"
-    text = f"{interval['value']:.3f}"
-    return text if interval["low"] is None else f"{text} [{interval['low']:.3f}, {interval['high']:.3f}]"
