@@ -19,10 +19,11 @@ EVERYTHING = "all"
 
 
 class Request(NamedTuple):
-    """What the command was given. images: None for each measurement's own number."""
+    """What the command was given. images: None for each measurement's own number; data: scans, which `gate` needs."""
 
     images: int | None
     bundle: Path
+    data: Path | None = None
 
 
 def _memory(request: Request) -> list[dict]:
@@ -59,6 +60,12 @@ def _train(request: Request) -> list[dict]:
     return [bench_fit(), bench_chain(), *bench_train_step()]
 
 
+def _gate(request: Request) -> list[dict]:
+    from pipeline.cli.gate_benchmark import bench_gate
+
+    return bench_gate(request.data)
+
+
 # What can be measured, in the order of `all`: name → function of a Request that gives rows. Memory comes first: a child
 # is charged with what its parent holds at the start, and TensorFlow holds much.
 MEASUREMENTS: dict[str, Callable[[Request], list[dict]]] = {
@@ -67,7 +74,10 @@ MEASUREMENTS: dict[str, Callable[[Request], list[dict]]] = {
     "embed": _embed,
     "unet": _unet,
     "train": _train,
+    "gate": _gate,
 }
+# What needs more than the repository holds is measured only when it is asked for.
+NEEDS_DATA = frozenset({"gate"})
 
 Bench = StrEnum("Bench", {name.upper(): name for name in (*MEASUREMENTS, EVERYTHING)})
 
@@ -84,14 +94,16 @@ def _bench(
         typer.Option("--images", min=32, help="Images of embed [512]; of memory, at the smaller size [100]."),
     ] = None,
     bundle: Annotated[Path, typer.Option("--bundle", help="The bundle that predict is timed with.")] = BUNDLE,
+    data: Annotated[Path | None, typer.Option("--data", help="The real scans, for gate.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Measure: each figure stands beside a reference, taken in turns; ratio 1 = as fast as the reference.
 
-    The ratio of memory is the peak over ten times the images to the peak over the images.
+    The ratio of memory is the peak over ten times the images to the peak over the images; that of gate, the share of
+    pictures judged rightly.
     """
-    wanted = list(MEASUREMENTS) if what.value == EVERYTHING else [what.value]
-    rows = [row for name in wanted for row in MEASUREMENTS[name](Request(images, bundle))]
+    wanted = [name for name in MEASUREMENTS if name not in NEEDS_DATA] if what.value == EVERYTHING else [what.value]
+    rows = [row for name in wanted for row in MEASUREMENTS[name](Request(images, bundle, data))]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     else:
