@@ -38,6 +38,9 @@ def _classify(
         Path | None, typer.Option("--bundle", help="A classifier's bundle; pretrained/pneumonia_binary by default.")
     ] = None,
     run: Annotated[Path | None, typer.Option("--run", help="A finished run instead of a bundle.")] = None,
+    note: Annotated[
+        str | None, typer.Option("--note", help="A case's note, for a bundle of vision and text; with one image or none.")
+    ] = None,
     gradcam: Annotated[bool, typer.Option("--gradcam", help="Draw Grad-CAM over each image; needs --out.")] = False,
     plus_plus: Annotated[bool, typer.Option("--gradcam-plus-plus", help="Draw Grad-CAM++ too; needs --out.")] = False,
     lungs: Annotated[
@@ -53,6 +56,7 @@ def _classify(
     An image that cannot be read is named, skipped and counted; the rest go on. Heat maps are of the class that was named.
     """
     from pipeline.cli.bundle_source import find_bundle
+    from pipeline.cli.classify_cases import is_vision_text
     from pipeline.engine.files import atomic_write_bytes
     from pipeline.inference.classification_answers import answer_images, failure_summary, refuse_all_failed, write_class_answers
     from pipeline.inference.classifier import Classifier
@@ -64,10 +68,18 @@ def _classify(
         raise UsageError("--gradcam draws pictures.", "Say where with --out DIR.")
     if lungs is not None and not methods:
         raise UsageError("--lungs tells how much of a heat map lies in the lungs.", "Add --gradcam.")
+    reporter = Reporter(quiet)
+    found = find_bundle(bundle, run, reporter, DEFAULT_CLASSIFIER)
+    if is_vision_text(found):
+        if methods or features is not None:
+            raise UsageError("--gradcam and --features are for a classifier of images alone.", f"{found} reads notes too.")
+        _classify_cases(found, images or [], note, out, reporter, as_json)
+        return
+    if note is not None:
+        raise UsageError(f"{found} reads images alone.", "Leave --note out, or give a bundle of vision and text.")
     sources = find_images(images or [])
     targets = _targets(sources, methods, out, features)
-    reporter = Reporter(quiet)
-    classifier = Classifier(load_classifier_bundle(find_bundle(bundle, run, reporter, DEFAULT_CLASSIFIER)))
+    classifier = Classifier(load_classifier_bundle(found))
     keep = _keeper(targets, _segmenter(lungs) if lungs is not None else None)
     answers = list(answer_images(classifier, reporter.track(sources, len(sources), "images"), methods, keep))
     if out is not None:
@@ -81,6 +93,18 @@ def _classify(
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else _words(document))
 
 
+def _classify_cases(
+    bundle: Path, images: Sequence[Path], note: str | None, out: Path | None, reporter: Reporter, as_json: bool
+) -> None:
+    from pipeline.cli.classify_cases import classify_cases
+    from pipeline.inference.segmentation_images import find_images
+
+    sources = find_images(images) if images or note is None else []
+    _targets(sources, (), out, None)
+    document, words = classify_cases(bundle, sources, note, out, reporter)
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else words)
+
+
 def _targets(
     sources: Sequence[SourceImage], methods: Sequence[str], out: Path | None, features: Path | None
 ) -> dict[SourceImage, dict[str, Path]]:
@@ -89,7 +113,7 @@ def _targets(
     from pipeline.inference.segmentation_images import output_names
 
     targets: dict[SourceImage, dict[str, Path]] = {}
-    if out is not None:
+    if out is not None and methods:
         for image, name in zip(sources, output_names(sources), strict=True):
             suffixes = {method: "" if method == methods[0] else f"_{method}" for method in methods}
             targets[image] = {method: out / name.with_name(f"{name.name}{end}.png") for method, end in suffixes.items()}
@@ -147,7 +171,7 @@ def _npy(answers: Sequence[ImageAnswer]) -> bytes:
 
 
 def _document(manifest: ClassifierManifest, answers: Sequence[ImageAnswer], out: Path | None) -> dict:
-    from pipeline.inference.classification_answers import failed_answers
+    from pipeline.inference.classification_answers import failed_answers, image_name
 
     failed = len(failed_answers(answers))
     energies = {
@@ -165,7 +189,7 @@ def _document(manifest: ClassifierManifest, answers: Sequence[ImageAnswer], out:
         "mean_lung_energy": {method: _mean(values) for method, values in energies.items() if values},
         "answers": [
             {
-                "image": answer.image.relative.as_posix(),
+                "image": image_name(answer),
                 "predicted": answer.predicted,
                 "confidence": answer.confidence,
                 "probabilities": answer.probs,

@@ -99,9 +99,9 @@ def lung_ablation(
 ) -> dict:
     """What a classifier scores on the whole picture, with the lungs blacked out, and with everything but the lungs so.
 
-    A classifier that reads the lungs falls to the score of guessing without them; one that does not has learnt the
-    film's edge, the letters or the body's outline. The outline of a blacked-out lung still shows: what is left of the
-    score is an upper bound of what comes from outside.
+    What is left of the score without the lungs comes from elsewhere: the film's edge, letters, the body's outline, or the
+    outline of the black itself. A fall alone does not show that the lungs were read, for a black shape is unlike any
+    scan that the network learnt from: where the score falls as far with the lungs alone, it was the black that did it.
 
     pixels: (N, S, S) uint8; lungs: (N, S, S) bool, rows with an empty mask are left out; true_index: (N,) int;
     predict: (n, S, S) uint8 → (n, K) probabilities; decide: probabilities → (n,) classes, the most probable by default.

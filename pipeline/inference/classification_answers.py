@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -17,20 +17,22 @@ from pipeline.inference.classifier import Classification, Classifier
 from pipeline.inference.segmentation_images import SourceImage
 
 LABEL, PATIENT = "label", "patient_id"
+# A case without an image: its cell in the column `image` is empty.
+NOTE_ALONE = SourceImage(Path(), PurePosixPath())
 _NAMED = 5
 Keep = Callable[[SourceImage, np.ndarray, Classification], Mapping[str, float | None]]
 
 
 @dataclass(frozen=True)
 class ImageAnswer:
-    """One image's row. probs: {class: probability}. extra: further columns, such as a heat map's share inside the lungs.
-    error: why there is no answer, or None."""
+    """One image's row (of a note alone, `NOTE_ALONE`). probs: {class: probability}. extra: further columns, such as a heat
+    map's share inside the lungs. error: why there is no answer, or None."""
 
     image: SourceImage
     predicted: str | None = None
     confidence: float | None = None
     probs: dict[str, float] = field(default_factory=dict)
-    extra: Mapping[str, float | None] = field(default_factory=dict)
+    extra: Mapping[str, float | str | None] = field(default_factory=dict)
     features: np.ndarray | None = None
     error: str | None = None
 
@@ -75,7 +77,7 @@ def write_class_answers(
     for answer in answers:
         told = {LABEL: answer.image.label, PATIENT: patients.get(answer.image, "")}
         writer.writerow([
-            answer.image.relative.as_posix(), answer.predicted or "", _cell(answer.confidence),
+            image_name(answer), answer.predicted or "", _cell(answer.confidence),
             *(_cell(answer.probs.get(name)) for name in class_names), answer.error or "",
             *(told[name] for name in known), *(_cell(answer.extra.get(name)) for name in extra),
         ])  # fmt: skip
@@ -118,5 +120,12 @@ def refuse_all_failed(answers: Sequence[ImageAnswer]) -> None:
         )
 
 
-def _cell(value: float | None) -> str:
-    return "" if value is None else f"{value:.9g}"
+def image_name(answer: ImageAnswer) -> str:
+    """The image's path below what was given; "" for a note alone."""
+    return "" if answer.image == NOTE_ALONE else answer.image.relative.as_posix()
+
+
+def _cell(value: float | str | None) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else f"{value:.9g}"

@@ -1,0 +1,132 @@
+"""`classify` with a bundle of vision and text: an image, a note, or both."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+import typer
+from onnx import TensorProto, helper, numpy_helper
+
+from pipeline.cli import classify_command
+from pipeline.engine.errors import DataError, UsageError
+
+NAMES = ["other", "COVID"]
+PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "fever", "cough", "and", "of", "the", "with", "a"]
+
+
+def save(path: Path, nodes, inputs, outputs, stored) -> None:
+    doors = [
+        [helper.make_tensor_value_info(name, kind, shape) for name, (kind, shape) in side.items()] for side in (inputs, outputs)
+    ]
+    graph = helper.make_graph(nodes, path.stem, *doors, [numpy_helper.from_array(value, name) for name, value in stored.items()])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, {"class_names": json.dumps(NAMES), "positive_class": "COVID"})
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+@pytest.fixture
+def bundle(tmp_path) -> Path:
+    """COVID rises with the picture's brightness, and with each `fever` of the note."""
+    from tokenizers.implementations import BertWordPieceTokenizer
+
+    folder, number, whole = tmp_path / "bundle", TensorProto.FLOAT, TensorProto.INT32
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join(PIECES))
+    BertWordPieceTokenizer(str(folder / "vocab.txt")).save(str(folder / "tokenizer.json"))
+    level = [helper.make_node("ReduceMean", ["image"], ["level"], axes=[1, 2], keepdims=1),
+             helper.make_node("Reshape", ["level", "shape"], ["patches"])]  # fmt: skip
+    save(folder / "image.onnx", level, {"image": (number, [None, 32, 32, 1])}, {"patches": (number, [None, 1, 1])},
+         {"shape": np.array([-1, 1, 1], np.int64)})  # fmt: skip
+    table = np.array([[float(piece == "fever")] for piece in PIECES], np.float32)
+    words = [helper.make_node("Gather", ["table", "note_ids"], ["token_features"])]
+    save(folder / "note.onnx", words, {"note_ids": (whole, [None, None]), "note_mask": (whole, [None, None])},
+         {"token_features": (number, [None, None, 1])}, {"table": table})  # fmt: skip
+    sums = [helper.make_node("ReduceSum", [name, "axes"], [f"{name}_sum"], keepdims=0) for name in ("patches", "tokens")]
+    joint = [
+        *sums,
+        helper.make_node("Add", ["patches_sum", "tokens_sum"], ["evidence"]),
+        helper.make_node("Sub", ["evidence", "edge"], ["above"]),
+        helper.make_node("Mul", ["above", "gain"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["classification"], axis=1),
+    ]
+    # which halves there are plays no part here, yet the graph must have the doors
+    inputs = {"patches": (number, [None, 1, 1]), "image_present": (number, [None, 1]), "tokens": (number, [None, None, 1]),
+              "note_mask": (number, [None, None])}  # fmt: skip
+    save(folder / "network.onnx", joint, inputs, {"classification": (number, [None, 2])},
+         {"axes": np.array([1], np.int64), "edge": np.full((1, 1), 0.5, np.float32),
+          "gain": np.array([[-8.0, 8.0]], np.float32)})  # fmt: skip
+    files = {path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
+             for path in folder.iterdir()}  # fmt: skip
+    (folder / "bundle.json").write_text(json.dumps({
+        "schema_version": 1, "system": "vision_text", "class_names": NAMES, "positive_class": "COVID", "threshold": 0.5,
+        "arm": "gated", "network": "network.onnx", "files": files,
+        "image": {"file": "image.onnx", "profile": {"modality": "xray", "size": 32}, "patches": 1, "width": 1},
+        "note": {"file": "note.onnx", "tokenizer": "tokenizer.json", "window": 8, "width": 1, "mask_words": ["covid"]},
+    }))  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def scan(tmp_path) -> Path:
+    cv2.imwrite(str(tmp_path / "dark.png"), np.full((40, 40), 60, np.uint8))
+    return tmp_path / "dark.png"
+
+
+def call(*words) -> None:
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    classify_command.register(app, [])
+    typer.main.get_command(app).main(args=["classify", *map(str, words)], standalone_mode=False)
+
+
+def test_image_note_and_both(bundle, scan, tmp_path, capsys):
+    call(scan, "--bundle", bundle, "--json")
+    alone = json.loads(capsys.readouterr().out)["answers"][0]
+    call(scan, "--bundle", bundle, "--note", "fever and covid", "--json", "--out", tmp_path / "out")
+    both = json.loads(capsys.readouterr().out)["answers"][0]
+    call("--bundle", bundle, "--note", "fever and covid", "--json")
+    note = json.loads(capsys.readouterr().out)["answers"][0]
+    assert (alone["predicted"], both["predicted"], note["predicted"]) == ("other", "COVID", "COVID")
+    assert [answer["used"] for answer in (alone, both, note)] == ["image", "image and note", "note"]
+    assert both["masked"].lower() == "covid" and alone["masked"] == "" and (alone["image"], note["image"]) == ("dark.png", "")
+    with (tmp_path / "out" / "predictions.csv").open(newline="") as stream:
+        (row,) = csv.DictReader(stream)
+    assert row["image"] == "dark.png" and row["predicted"] == "COVID" and row["masked"].lower() == "covid" and row["error"] == ""
+
+
+def test_words_tell_what_was_masked_and_cut_off(bundle, scan, capsys):
+    call(scan, "--bundle", bundle, "--note", "covid and cough and cough and cough and cough and fever")
+    said = capsys.readouterr().out
+    assert "taken out of the note: covid" in said.lower() and "its end was cut off" in said and "(by image and note)" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "said"),
+    [
+        (["{scan}", "{scan}/../other.png", "--note", "fever"], UsageError, "One note and 2 images"),
+        (["{scan}", "--note", "fever", "--gradcam", "--out", "{out}"], UsageError, "for a classifier of images alone"),
+        (["--note", "covid"], DataError, "Nothing is left of the note"),
+        ([], UsageError, "No image"),
+    ],
+)
+def test_mistakes_are_told(bundle, scan, tmp_path, words, error, said):
+    cv2.imwrite(str(tmp_path / "other.png"), np.full((40, 40), 60, np.uint8))
+    paths = {"scan": scan, "out": tmp_path / "out"}
+    with pytest.raises(error, match=said):
+        call(*(word.format(**paths).replace("dark.png/../", "") for word in words), "--bundle", bundle)
+
+
+def test_a_note_needs_a_bundle_that_reads_notes(scan, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "inference")
+    from tiny_classifier import write_classifier
+
+    with pytest.raises(UsageError, match="reads images alone"):
+        call(scan, "--bundle", write_classifier(tmp_path / "tiny"), "--note", "fever")
