@@ -245,7 +245,7 @@ def _judge(context: Context, network: keras.Model, name: str, index: ClassIndex,
     from pipeline.training.segmentation_outputs import judge_part
     from pipeline.training.segmentation_step import forward_pass
 
-    answers = predict_scans(forward_pass(network), scans, index.positions(name), context.config.fit.batch_size)
+    answers = predict_scans(forward_pass(network, scans.image_size), scans, index.positions(name), context.config.fit.batch_size)
     return judge_part(name, index, scans, answers)
 
 

@@ -48,15 +48,19 @@ class NoiseAdded(keras.layers.Layer):
 
 
 class PairAugmentation:
-    """A batch as the training sees it, by the settings; compiled once."""
+    """A batch of one side in pixels as the training sees it, by the settings; compiled once."""
 
-    def __init__(self, settings: SegmentationAugmentation) -> None:
+    def __init__(self, settings: SegmentationAugmentation, side: int) -> None:
         self.settings = settings
         self._mirror = MirrorTogether(settings.flip) if settings.flip else None
         self._warp, self._tone, self._noise = WarpTogether(), ToneChange(), NoiseAdded()
         self._moves = bool((settings.rotation and settings.rotation_degrees) or settings.scale or settings.shift)
         self._tones = bool(settings.brightness or settings.contrast or settings.gamma)
-        self._apply = tf.function(self._augment, reduce_retracing=True)
+        pixels, numbers = tf.TensorSpec((None, side, side), tf.uint8), tf.float32
+        self._apply = tf.function(self._augment, input_signature=[
+            pixels, pixels, tf.TensorSpec((None, 8), numbers), tf.TensorSpec((None, 3), numbers), tf.TensorSpec((None,), numbers),
+            tf.TensorSpec((2, 2), tf.int32),
+        ])  # fmt: skip
 
     def __call__(self, images: np.ndarray, masks: np.ndarray, seed: tuple[int, ...]) -> tuple[Any, Any]:
         """uint8 ``(B, S, S)`` twice → float32 tensors ``(B, S, S, 1)``: scans in [0, 1], masks of 0 and 1.

@@ -123,17 +123,15 @@ def fit_segmenter(
     optimizer = build_optimizer(model, fit)
     state = EpochState(scratch / STATE_FILE, [model, optimizer])
     history, course, best = _restored(state, fit)
-    step, forward = training_step(model, optimizer, fit.loss_weights.model_dump()), forward_pass(model)
-    augment = PairAugmentation(fit.augmentation) if fit.augmentation is not None else None
-    scans = data.at_size(sizes[min(course.epoch + 1, len(sizes) - 1)])
+    work = None
     for epoch in range(course.epoch + 1, len(sizes)):
         if epoch in firsts:
             # Losses at two sizes are not comparable, so each size chooses its own best and starts from the last one's.
-            scans = data.at_size(sizes[epoch])
             restore_weights(model, best)
-            course.best_score, best = None, None
-        scores = _train_epoch(optimizer, step, scans, fit, augment, _Clock(seed, epoch, len(sizes), course), track)
-        scores |= epoch_scores(predict_scans(forward, scans, scans.valid, fit.batch_size), scans, fit)
+            work, course.best_score, best = None, None, None
+        work = work or _Work.at_size(sizes[epoch], model, optimizer, data, fit)
+        scores = _train_epoch(work, fit, _Clock(seed, epoch, len(sizes), course), track)
+        scores |= epoch_scores(predict_scans(work.forward, work.scans, data.valid, fit.batch_size), work.scans, fit)
         history.append(scores)
         if fit.schedule == "plateau":
             course.follow_plateau(scores["val_loss"], fit)
@@ -154,6 +152,25 @@ def restore_weights(model: keras.Model, values: list[np.ndarray] | None) -> None
     """Give the network its stored variables back."""
     for variable, value in zip(model.variables, values or [], strict=bool(values)):
         variable.assign(value)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Scans of one size, and what is compiled for it."""
+
+    scans: SegmentationRows
+    optimizer: keras.optimizers.Optimizer
+    step: Callable
+    forward: Callable
+    augment: PairAugmentation | None
+
+    @classmethod
+    def at_size(
+        cls, size: int, model: keras.Model, optimizer: keras.optimizers.Optimizer, data: SegmentationRows, fit: SegmentationFit
+    ) -> _Work:
+        step = training_step(model, optimizer, fit.loss_weights.model_dump(), size)
+        augment = PairAugmentation(fit.augmentation, size) if fit.augmentation is not None else None
+        return cls(data.at_size(size), optimizer, step, forward_pass(model, size), augment)
 
 
 @dataclass(frozen=True)
@@ -185,19 +202,20 @@ def _restored(state: EpochState, fit: SegmentationFit):
     return SegmentationHistory(progress["history"], progress["best_epoch"]), course, best
 
 
-def _train_epoch(optimizer, step, scans: SegmentationRows, fit: SegmentationFit, augment, clock: _Clock, track: Track) -> dict:
+def _train_epoch(work: _Work, fit: SegmentationFit, clock: _Clock, track: Track) -> dict[str, float]:
+    scans = work.scans
     order = np.random.default_rng([clock.seed, clock.epoch]).permutation(scans.train)
     steps = max(1, len(order) // fit.batch_size)
     weights = scans.class_weights(fit.class_weights)
     sums, masked, seen = np.zeros(len(STEP_SCORES)), 0, 0
-    batches = _batches(scans, order, steps, fit.batch_size, augment, clock)
+    batches = _batches(scans, order, steps, fit.batch_size, work.augment, clock)
     label = f"epoch {clock.epoch + 1} at {scans.image_size} px"
     for place, (images, masks, positions) in enumerate(track(batches, steps, label)):
-        set_learning_rate(optimizer, clock.rate(fit, place / steps))
+        set_learning_rate(work.optimizer, clock.rate(fit, place / steps))
         classes, has_mask = scans.class_index[positions], scans.has_mask[positions]
         counted = sample_weights(has_mask, classes, weights)
-        values = step(images, masks, tf.constant(classes, tf.int32),
-                      tf.constant(counted["segmentation"]), tf.constant(counted["classification"])).numpy()  # fmt: skip
+        values = work.step(images, masks, tf.constant(classes, tf.int32),
+                           tf.constant(counted["segmentation"]), tf.constant(counted["classification"])).numpy()  # fmt: skip
         sums += values * np.array([len(positions)] * 3 + [1, 1])
         masked, seen = masked + int(has_mask.sum()), seen + len(positions)
     shares = sums / np.array([seen, seen, seen, seen, max(masked, 1)])

@@ -42,9 +42,14 @@ def set_learning_rate(optimizer: keras.optimizers.Optimizer, rate: float) -> Non
     getattr(optimizer, "inner_optimizer", optimizer).learning_rate = rate
 
 
-def training_step(model: keras.Model, optimizer: keras.optimizers.Optimizer, loss_weights: Mapping[str, float]):
-    """(scans ``(B, S, S, 1)``, masks ``(B, S, S, 1)``, classes ``(B,)``, mask weights ``(B,)``, class weights ``(B,)``) →
-    vector ``(5,)``: loss, segmentation and classification loss, right answers, and the sum of Dice of masked scans."""
+def training_step(
+    model: keras.Model, optimizer: keras.optimizers.Optimizer, loss_weights: Mapping[str, float], side: int | None = None
+):
+    """A compiled minibatch of scans of one side in pixels, of any for None.
+
+    (scans ``(B, S, S, 1)``, masks ``(B, S, S, 1)``, classes ``(B,)`` int32, mask weights ``(B,)``, class weights ``(B,)``) →
+    vector ``(5,)``: loss, segmentation and classification loss, right answers, and the sum of Dice of masked scans.
+    """
 
     def step(images, masks, classes, mask_weights, class_weights):
         targets = {"segmentation": masks, "classification": classes}
@@ -58,12 +63,16 @@ def training_step(model: keras.Model, optimizer: keras.optimizers.Optimizer, los
         overlap = tf.reduce_sum(mask_weights * hard_dice(masks, outputs["segmentation"]))
         return tf.stack([losses["loss"], losses["segmentation_loss"], losses["classification_loss"], right, overlap])
 
-    return tf.function(step, reduce_retracing=True)
+    pictures, numbers = tf.TensorSpec((None, side, side, 1), tf.float32), tf.TensorSpec((None,), tf.float32)
+    signature = [pictures, pictures, tf.TensorSpec((None,), tf.int32), numbers, numbers]
+    # The signature makes one graph, whichever batch comes first: a graph traced anew may round differently after a resume.
+    return tf.function(step, input_signature=signature)
 
 
-def forward_pass(model: keras.Model):
-    """Scans ``(B, S, S, 1)`` → segmentation ``(B, S, S, 1)`` and logits ``(B, K)`` in inference mode."""
-    return tf.function(lambda images: model(as_rgb(images), training=False), reduce_retracing=True)
+def forward_pass(model: keras.Model, side: int | None = None):
+    """Scans ``(B, S, S, 1)`` of one side → segmentation ``(B, S, S, 1)`` and logits ``(B, K)`` in inference mode."""
+    signature = [tf.TensorSpec((None, side, side, 1), tf.float32)]
+    return tf.function(lambda images: model(as_rgb(images), training=False), input_signature=signature)
 
 
 def segmentation_loss_of(masks: Any, probs: Any) -> Any:

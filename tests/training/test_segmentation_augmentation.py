@@ -26,7 +26,7 @@ TONES = {
 
 
 def augmentation(**settings) -> PairAugmentation:
-    return PairAugmentation(SegmentationAugmentation(**(OFF | settings)))
+    return PairAugmentation(SegmentationAugmentation(**(OFF | settings)), SIDE)
 
 
 @pytest.fixture(scope="module")
