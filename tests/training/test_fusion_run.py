@@ -1,0 +1,166 @@
+"""A whole vision-and-text run and its bundle: what is compared, what is shown, and answers without TensorFlow."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.engine.errors import CorruptArtifactError, DataError, UsageError
+
+_spec = importlib.util.spec_from_file_location("tiny_fusion", Path(__file__).with_name("tiny_fusion.py"))
+tiny = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(tiny)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return tiny.run_tiny_fusion(tmp_path_factory.mktemp("fusion"))
+
+
+@pytest.fixture(scope="module")
+def bundle(run):
+    from pipeline.export.fusion_bundle import write_fusion_bundle
+
+    return write_fusion_bundle(run, run.parent / "bundle")
+
+
+@pytest.fixture(scope="module")
+def predictor(bundle):
+    from pipeline.inference.fusion_bundle_files import load_fusion_bundle
+    from pipeline.inference.fusion_predictor import FusionPredictor
+
+    return FusionPredictor(load_fusion_bundle(bundle))
+
+
+@pytest.fixture(scope="module")
+def gray(run):
+    return cv2.imread(str(run.parent / "scans" / "images" / "02.png"), cv2.IMREAD_GRAYSCALE)
+
+
+def artifact(run, name):
+    return run / "s08_classifier" / name
+
+
+def read_json(run, name):
+    return json.loads(artifact(run, name).read_text())
+
+
+def test_every_arm_judges_every_compared_row_out_of_fold(run):
+    probabilities, folds = np.load(artifact(run, "fold_probabilities.npy")), np.load(artifact(run, "folds.npy"))
+    assert probabilities.shape == (6, 2, 36)
+    assert np.isfinite(probabilities).all()
+    assert sorted(np.unique(folds)) == [0, 1]
+    np.testing.assert_allclose(probabilities[5], probabilities[:2].mean(axis=0), atol=1e-6)
+
+
+def test_rows_without_a_note_are_not_compared_but_audited(run):
+    audit = read_json(run, "note_audit.json")
+    assert audit["presence"]["rows"] == 40
+    assert audit["presence"]["share"] == {"positive": 16 / 20, "negative": 1.0}
+
+
+def test_what_was_masked_is_shown(run):
+    notes = pd.read_csv(artifact(run, "masked_notes.csv")).fillna("")
+    assert notes.masked_words[2] == "COVID-19"
+    assert notes.masked_words[1] == "strep"
+    assert "COVID" not in " ".join(notes.text)
+    assert notes.truncated.sum() == sum(notes.pieces > 16) > 0
+
+
+def test_only_the_planned_comparisons_are_tested(run):
+    document = read_json(run, "comparison.json")
+    pairs = {(test["a"], test["b"]) for test in document["tests"]}
+    fused = ("concatenation", "cross_attention", "gated", "late_average")
+    assert pairs == {(half, arm) for half in ("image_only", "text_only") for arm in fused}
+    assert {test["metric"] for test in document["tests"]} == {"auc"}
+    assert [entry["arm"] for entry in document["better_than_both"]] == list(fused)
+
+
+def test_the_report_says_what_was_found(run):
+    report = artifact(run, "report.md").read_text()
+    for said in ("better than", "With one half missing", "What the notes give away", "covid-19 (16)", "The stored network"):
+        assert said in report
+
+
+def test_a_bundle_answers_as_the_run_did(bundle, run):
+    parity = json.loads((bundle / "bundle.json").read_text())["parity"]
+    assert set(parity["checks"]) == {"text_encoder", "whole path"}
+    assert parity["keras_max_difference"] < 1e-4
+
+
+def test_the_encoder_is_stored_in_8_bits(bundle):
+    import onnx
+
+    graph = onnx.load(bundle / "text_encoder.onnx").graph
+    large = [tensor for tensor in graph.initializer if np.prod(tensor.dims) >= 4096]
+    assert large
+    assert {tensor.data_type for tensor in large} == {onnx.TensorProto.INT8}
+    assert "Apache License" in (bundle / "NOTICE.md").read_text()
+
+
+def test_image_note_or_both(predictor, gray):
+    note = "old man with fever; bilateral opacity"
+    answers = [predictor.answer(gray, note), predictor.answer(gray), predictor.answer(None, note)]
+    assert [answer.used for answer in answers] == [("image", "note"), ("image",), ("note",)]
+    assert len({round(answer.probabilities["COVID"], 6) for answer in answers}) == 3
+    for answer in answers:
+        assert list(answer.probabilities) == ["Other", "COVID"]
+        assert sum(answer.probabilities.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_diagnosis_words_change_nothing_and_are_shown(predictor, gray):
+    plain, telling = (predictor.answer(gray, f"fever {word} and cough") for word in ("", "COVID-19"))
+    assert telling.masked == ("COVID-19",)
+    assert telling.probabilities == plain.probabilities
+
+
+def test_a_note_beyond_the_window_is_cut_and_said(predictor, gray):
+    found = predictor.answer(gray, "fever and cough " * 20)
+    assert any("cut off" in warning for warning in found.warnings)
+
+
+def test_a_note_of_nothing_leaves_the_image(predictor, gray):
+    alone = predictor.answer(gray).probabilities
+    for note in ("", "  ", "COVID-19"):
+        found = predictor.answer(gray, note)
+        assert found.probabilities == alone
+        assert any("image alone" in warning for warning in found.warnings)
+    with pytest.raises(DataError, match="Nothing is left"):
+        predictor.answer(None, "COVID-19")
+    with pytest.raises(UsageError, match="Neither"):
+        predictor.answer()
+
+
+def test_another_script_is_answered_with_a_warning(predictor, gray):
+    found = predictor.answer(gray, "患者发热咳嗽三天")
+    assert any("not Latin" in warning for warning in found.warnings)
+
+
+def test_answers_need_no_tensorflow(bundle):
+    code = (
+        "import sys, numpy; from pathlib import Path;"
+        "from pipeline.inference.fusion_bundle_files import load_fusion_bundle;"
+        "from pipeline.inference.fusion_predictor import FusionPredictor;"
+        f"FusionPredictor(load_fusion_bundle(Path({str(bundle)!r}))).answer(numpy.zeros((60, 50), 'uint8'), 'fever');"
+        "assert not {'tensorflow', 'keras', 'pandas', 'torch'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_changed_file_is_refused(bundle, tmp_path):
+    import shutil
+
+    from pipeline.inference.fusion_bundle_files import load_fusion_bundle
+
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    (copy / "tokenizer.json").write_text("{}")
+    with pytest.raises(CorruptArtifactError, match=r"tokenizer\.json was changed"):
+        load_fusion_bundle(copy)
