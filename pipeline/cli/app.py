@@ -24,6 +24,7 @@ COMMAND_MODULES = (
     "pipeline.cli.export_command",
     "pipeline.cli.predict_commands",
     "pipeline.cli.segment_command",
+    "pipeline.cli.classify_command",
     "pipeline.cli.validate_command",
     "pipeline.cli.compare_command",
     "pipeline.cli.reader_study_command",
