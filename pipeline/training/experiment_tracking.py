@@ -1,0 +1,96 @@
+"""A finished run told to MLflow: its configuration, figures with intervals, curves and pictures. Off unless asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.engine.errors import MissingArtifactError
+from pipeline.engine.rundir import RunDirectory
+
+INSTALL = "pip install mlflow-skinny sqlalchemy alembic"
+SENT_SUFFIXES = frozenset({".png", ".md", ".json"})
+# MLflow takes so many parameters, and so many metrics, a call.
+PARAMETERS_A_CALL, METRICS_A_CALL = 100, 1000
+_FORBIDDEN = re.compile(r"[^\w\-. :/]")
+
+
+def track_run(run_dir: Path, tracking_uri: str, experiment: str = "respiratory-pipeline") -> str:
+    """Record a run folder as one MLflow run; returns its id.
+
+    Parameters are the configuration, flattened (`s08.fit.epochs`). Metrics are every {value, low, high} of the JSON
+    artifacts, by artifact and place, and every list of numbers of a history, an epoch a step. Pictures, reports and
+    JSON documents go along as files; arrays, weights and tables with patients do not leave the folder.
+
+    tracking_uri: a server's address, or `sqlite:///mlflow.db`. Raises MissingArtifactError: no run, or no MLflow.
+    """
+    run = RunDirectory(run_dir)
+    client = _client(tracking_uri)
+    from mlflow.entities import Metric, Param
+
+    found = client.get_experiment_by_name(experiment)
+    experiment_id = found.experiment_id if found else client.create_experiment(experiment)
+    tracked = client.create_run(experiment_id, run_name=run.path.resolve().name)
+    identity, started = tracked.info.run_id, tracked.info.start_time
+    parameters = [Param(_name(key), str(value)[:6000]) for key, value in _flat(run.config)]
+    metrics = [Metric(_name(key), value, started, step) for key, value, step in _numbers(run)]
+    for start in range(0, len(parameters), PARAMETERS_A_CALL):
+        client.log_batch(identity, params=parameters[start : start + PARAMETERS_A_CALL])
+    for start in range(0, len(metrics), METRICS_A_CALL):
+        client.log_batch(identity, metrics=metrics[start : start + METRICS_A_CALL])
+    for stage, name in _files(run):
+        client.log_artifact(identity, str(run.path / stage / name), stage)
+    client.set_terminated(identity)
+    return identity
+
+
+def _client(tracking_uri: str):
+    try:
+        from mlflow import MlflowClient
+    except ImportError as cause:
+        raise MissingArtifactError("MLflow is not installed.", INSTALL) from cause
+    return MlflowClient(tracking_uri)
+
+
+def _flat(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _flat(inner, f"{place}.{key}" if place else str(key))
+    else:
+        yield place, value
+
+
+def _numbers(run: RunDirectory) -> Iterator[tuple[str, float, int]]:
+    """(name, value, step) of every figure and of every epoch that the run's JSON artifacts hold."""
+    for manifest in run.manifests.values():
+        for name, output in manifest.outputs.items():
+            if output.file.endswith(".json"):
+                yield from _figures(run.load_json(name), name)
+
+
+def _figures(value: Any, place: str) -> Iterator[tuple[str, float, int]]:
+    if not isinstance(value, Mapping):
+        return
+    if {"value", "low", "high"} <= set(value):
+        for bound, end in (("value", ""), ("low", ".low"), ("high", ".high")):
+            if isinstance(value[bound], int | float):
+                yield place + end, float(value[bound]), 0
+        return
+    for key, inner in value.items():
+        if place.startswith("history") and isinstance(inner, list) and all(isinstance(x, int | float) for x in inner):
+            yield from ((f"{place}.{key}", float(number), step) for step, number in enumerate(inner))
+        else:
+            yield from _figures(inner, f"{place}.{key}")
+
+
+def _files(run: RunDirectory) -> Iterator[tuple[str, str]]:
+    for stage, manifest in run.manifests.items():
+        for output in manifest.outputs.values():
+            if Path(output.file).suffix in SENT_SUFFIXES and (run.path / stage / output.file).is_file():
+                yield stage, output.file
+
+
+def _name(text: str) -> str:
+    return _FORBIDDEN.sub("_", text)[:250]
