@@ -107,7 +107,7 @@ def _document(source: ClassifierRun) -> dict[str, Any]:
         "threshold_rule": told["threshold_rule"],
         "backbone": told["backbone"],
         "profile": source.profile.model_dump(mode="json"),
-        "network": {"file": NETWORK_FILE, "opset": OPSET, "outputs": list(OUTPUTS)},
+        "network": {"file": NETWORK_FILE, "opset": OPSET, "outputs": list(OUTPUTS), "taps": list(told["taps"])},
         "stored_precision": told["stored_precision"],
         "figures": source.run.load_json("metrics"),
         "training": without_folders({

@@ -13,9 +13,9 @@ from pipeline.export import card_tables as tables
 from pipeline.export.model_card import NOT_A_DEVICE
 
 PARTS = {
-    "validation": "validation (chose the threshold and the epoch)",
     "test": "test part, the weights in this bundle",
     "folds": "out of fold, all scans, a head trained anew for each fold",
+    "validation": "validation (what was chosen, was chosen on it)",
 }
 METRICS = {
     "accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1", "macro_auc": "AUC (macro)",
@@ -89,7 +89,8 @@ def _decision(document: Mapping[str, Any]) -> str:
 
 
 def _figures(card: ClassifierCard) -> str:
-    parts = {name: part for name, part in card.document["figures"].items() if part.get("metrics")}
+    figures = card.document["figures"]
+    parts = {name: figures[name] for name in [*PARTS, *figures] if figures.get(name, {}).get("metrics")}
     if not parts:
         return "## Figures\n\n**The run recorded none.**"
     names = list(dict.fromkeys(name for part in parts.values() for name in part["metrics"] if name in METRICS))
@@ -101,14 +102,15 @@ In brackets: 95 % bootstrap interval over patients. {"; ".join(sizes)}.
 
 {tables.table(["metric", *(PARTS.get(name, name) for name in parts)], rows)}
 
-{_class_tables(parts)}"""
+{_class_tables(parts, card.document["class_names"])}"""
 
 
-def _class_tables(parts: Mapping[str, Mapping]) -> str:
+def _class_tables(parts: Mapping[str, Mapping], class_names: Sequence[str]) -> str:
     said = []
     for name, part in parts.items():
         per_class = part["metrics"].get("per_class", {})
-        rows = [[label, *(_shown(metrics.get(column)) for column in CLASS_COLUMNS)] for label, metrics in per_class.items()]
+        known = [label for label in class_names if label in per_class]
+        rows = [[label, *(_shown(per_class[label].get(column)) for column in CLASS_COLUMNS)] for label in known]
         if rows and name != "validation":
             said.append(f"{PARTS.get(name, name)}, each class against the rest:\n\n"
                         + tables.table(["class", *CLASS_COLUMNS.values()], rows))  # fmt: skip
@@ -143,13 +145,18 @@ def _data(card: ClassifierCard) -> str:
 
 
 def _limits(card: ClassifierCard) -> str:
-    return """## Limits
+    taps = card.document["network"]["taps"]
+    inner = (
+        f"\n- The head also reads the pooled maps of {len(taps)} inner layers. A heat map shows what the last map contributes, "
+        "not what those do." if taps else ""
+    )  # fmt: skip
+    return f"""## Limits
 
 - Scans from other hospitals, machines, ages or projections than those above: unknown, likely worse.
 - Where all scans of one class come from one source, the answer may be the source's, not the disease's.
 - The classes are the only answers it has; any other disease is called one of them.
 - Probabilities are not calibrated for any prevalence but that of the training part.
-- A heat map shows where the evidence was, not that it was sound: `classify --lungs` tells how much of it is in the lungs."""
+- A heat map shows where the evidence was, not that it was sound: `classify --lungs` tells its share in the lungs.{inner}"""
 
 
 def _parity(card: ClassifierCard) -> str:
