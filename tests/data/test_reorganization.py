@@ -81,6 +81,14 @@ def test_the_new_split_keeps_persons_and_pictures_together(published):
     assert scans == split_anew(pool, seed=42) and scans != split_anew(pool, seed=43)
 
 
+def test_children_who_share_a_picture_are_never_parted(published):
+    pool = read_pool(published)
+    alike = [scan.id for scan in pool.scans if list(pool.pixel_hashes.values()).count(pool.pixel_hashes[scan.id]) > 1]
+    assert len(alike) == 3
+    for seed in range(12):
+        assert len({scan.split for scan in split_anew(pool, seed) if scan.id in alike}) == 1
+
+
 def test_both_label_sets_share_the_split(published):
     scans = split_anew(read_pool(published), seed=1)
     binary, three = labelled(scans, "binary"), labelled(scans, "three_class")
@@ -147,7 +155,8 @@ def test_files_of_one_name_do_not_fall_on_each_other(published, tmp_path):
     said = []
     scans = split_anew(read_pool(published, said.append), seed=1, warn=said.append)
     counts = write_label_sets(scans, tmp_path / "out", ("binary",))
-    assert len(list((tmp_path / "out").rglob("*same.jpeg"))) == 2
+    names = sorted(path.name for path in (tmp_path / "out").rglob("*same.jpeg"))
+    assert names == ["test__PNEUMONIA__same.jpeg", "train__PNEUMONIA__same.jpeg"]
     assert sum(sum(found.values()) for found in counts["binary"].values()) == 86
 
 
