@@ -10,7 +10,8 @@ from pipeline.engine.contract import Artifact, Input, Stage
 from pipeline.training.settings import FitSettings
 
 if TYPE_CHECKING:
-    from pipeline.training.heads import Pairs, TrainedHeads
+    from pipeline.training.heads import TrainedHeads
+    from pipeline.training.scan_pairs import Pairs
 
 MODALITIES = ("xray", "ct")
 VARIANTS = ("plain", "adversarial")

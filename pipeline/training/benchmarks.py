@@ -19,9 +19,9 @@ from pipeline.models import respiratory_networks as networks
 from pipeline.models.backbones import build_backbone
 from pipeline.training.binary_fit import Examples, fit_binary
 from pipeline.training.frozen_features import BATCH, compiled_forward, frozen_features, scaled
-from pipeline.training.heads import Pairs
 from pipeline.training.multi_task import MODALITIES, EmbedderRecipe, HeadRecipe, Labelled, SharedRecipe, TaskRecipe
 from pipeline.training.repetitions import ChainRecipe, train_chain_once
+from pipeline.training.scan_pairs import Pairs
 from pipeline.training.settings import AdversarialSettings, FitSettings
 from pipeline.training.trained_network import Workshop
 

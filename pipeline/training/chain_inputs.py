@@ -9,11 +9,10 @@ import numpy as np
 
 from pipeline.data.scan_index import ModalityIndex
 from pipeline.engine.context import Context
-from pipeline.training.heads import Pairs
 from pipeline.training.multi_task import MODALITIES, EmbedderRecipe, HeadRecipe, SharedRecipe, TaskRecipe
 from pipeline.training.repetitions import ChainRecipe
 from pipeline.training.scan_labels import read_indexes
-from pipeline.training.scan_pairs import index_pairs, with_shuffled_control
+from pipeline.training.scan_pairs import Pairs, index_pairs, with_shuffled_control
 
 
 @dataclass(frozen=True)

@@ -9,21 +9,8 @@ import keras
 import numpy as np
 
 from pipeline.training.multi_task import MODALITIES, HeadRecipe, Labelled, probabilities_from, train_head
+from pipeline.training.scan_pairs import Pairs
 from pipeline.training.trained_network import Workshop
-
-SPLITS = ("train", "valid", "test")
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Pairs of an X-ray row and a CT row ``(P, 2)`` int64, split by split, with the label that both share."""
-
-    rows: np.ndarray
-    labels: np.ndarray
-    split: np.ndarray
-
-    def labelled(self) -> Labelled:
-        return Labelled(self.labels, *(np.flatnonzero(self.split == part) for part in ("train", "valid")))
 
 
 @dataclass
@@ -38,13 +25,17 @@ def pair_features(features: Mapping[str, np.ndarray], rows: np.ndarray) -> np.nd
     return np.concatenate([features["xray"][rows[:, 0]], features["ct"][rows[:, 1]]], axis=1)
 
 
+def _labelled_pairs(pairs: Pairs) -> Labelled:
+    return Labelled(pairs.labels, *(np.flatnonzero(pairs.split == part) for part in ("train", "valid")))
+
+
 def train_heads(
     features: Mapping[str, np.ndarray], scans: Mapping[str, Labelled], pairs: Pairs, recipe: HeadRecipe, workshop: Workshop
 ) -> TrainedHeads:
     """Train the heads on ``features[modality]`` ``(N, 1280)`` and read every row's probability."""
     trained = TrainedHeads()
     inputs = {**{m: features[m] for m in MODALITIES}, "paired": pair_features(features, pairs.rows)}
-    labelled = {**{m: scans[m] for m in MODALITIES}, "paired": pairs.labelled()}
+    labelled = {**{m: scans[m] for m in MODALITIES}, "paired": _labelled_pairs(pairs)}
     for name, rows in inputs.items():
         model, trained.histories[name] = train_head(f"head_{name}", rows, labelled[name], recipe, workshop)
         trained.models[name] = model

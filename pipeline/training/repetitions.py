@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from pipeline.engine.files import atomic_write_bytes
-from pipeline.training.heads import Pairs, train_heads
+from pipeline.training.heads import train_heads
 from pipeline.training.multi_task import (
     MODALITIES,
     EmbedderRecipe,
@@ -24,6 +24,7 @@ from pipeline.training.multi_task import (
     train_shared,
     train_task_extractor,
 )
+from pipeline.training.scan_pairs import Pairs
 from pipeline.training.trained_network import Workshop
 
 Probabilities = dict[str, dict[str, np.ndarray]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,9 @@ import numpy as np
 from pipeline.data.scan_index import TEXT_COLUMNS, ModalityIndex, modality_index
 from pipeline.engine.errors import DataError
 from pipeline.engine.rundir import RunDirectory
+from pipeline.evaluation.prediction_frame import split_tables
 from pipeline.evaluation.prediction_table import PredictionTable, align_arms
+from pipeline.training.scan_pairs import index_pairs, with_shuffled_control
 
 MODALITIES = ("xray", "ct")
 PAIRED = "paired"
@@ -66,11 +67,7 @@ def _one_training(run: RunDirectory) -> dict[str, dict[str, PredictionTable]]:
 
 
 def _all_seeds(run: RunDirectory) -> dict[str, dict[str, PredictionTable]]:
-    # The pairs of s06 are drawn, not stored; the module that draws them loads Keras, which talks while it starts.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from pipeline.evaluation.prediction_frame import split_tables
-    from pipeline.training.scan_pairs import index_pairs, with_shuffled_control
-
+    # The pairs of s06 are drawn from its seed, not stored.
     indexes = _indexes(run)
     seed = next(manifest.seed for manifest in run.manifests.values() if "seed_probabilities_xray" in manifest.outputs)
     pairs = with_shuffled_control(index_pairs(indexes, seed), seed)

@@ -1,8 +1,9 @@
-"""Pairs of an X-ray and a CT slice, drawn by label inside each split."""
+"""Pairs of an X-ray and a CT slice, drawn by label inside each split; importable without TensorFlow, for comparisons."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,7 +11,15 @@ from pipeline.data.scan_index import ModalityIndex
 from pipeline.data.scans import SPLITS
 from pipeline.engine.seeds import derive_seed
 from pipeline.evaluation.pairing import draw_pairs, shuffle_pairs
-from pipeline.training.heads import Pairs
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of an X-ray row and a CT row ``(P, 2)`` int64, split by split, with the label that both share."""
+
+    rows: np.ndarray
+    labels: np.ndarray
+    split: np.ndarray
 
 
 def pairs_by_split(rows: Mapping[str, Mapping[str, np.ndarray]], labels: Mapping[str, np.ndarray], seed: int) -> Pairs:

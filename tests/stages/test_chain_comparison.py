@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +15,15 @@ from pipeline.cli.demo_findings import findings_text, read_findings
 from pipeline.engine.rundir import RunDirectory
 from stages import STAGES
 
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = """
+import sys
+from pipeline.cli.app import main
+from stages import STAGES
+code = main(STAGES, sys.argv[1:])
+loaded = {'tensorflow', 'keras'} & set(sys.modules)
+sys.exit(f"loaded {sorted(loaded)}" if loaded else code)
+"""
 FIGURES = {"roc.png", "confusion.png", "metrics.png", "calibration.png", "training_noise.png"}
 
 
@@ -99,3 +111,12 @@ def test_findings_say_scores_verdicts_alignment_and_places(tiny_run):
     assert f"{value:.3f}" in text and findings["report"] in text and "Non_COVID, probability 0.250" in text
     assert "CT                        no answer: cut short" in text
     assert all(entry["sentence"] in text for entry in findings["verdicts"])
+
+
+def test_two_runs_with_s06_are_compared_without_tensorflow(tiny_run, tmp_path):
+    shutil.copytree(tiny_run.folder, tmp_path / "other")
+    words = ["compare", "--run", tiny_run.folder, "--run", tmp_path / "other", "--json", "--out", tmp_path / "out"]
+    command = [sys.executable, "-c", HEAVY, *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["arms"]) == 4
