@@ -46,7 +46,7 @@ def head(seed: int) -> keras.Model:
     keras.utils.set_random_seed(seed)
     inputs = keras.Input((6,), name="features")
     x = layers.Dropout(0.3, seed=seed, name="dropout_1")(layers.Dense(8, activation="relu", name="dense_1")(inputs))
-    return keras.Model(inputs, layers.Dense(CLASSES, name="classification")(x))
+    return keras.Model(inputs, layers.Dense(CLASSES, name="classification")(x), name="head")
 
 
 def whole(seed: int) -> keras.Model:
@@ -97,14 +97,15 @@ def test_a_killed_training_ends_with_the_bytes_of_an_undisturbed_one(killed_afte
 
 
 def test_it_learns_and_the_seed_decides(rows, features, tmp_path):
-    plan = FitPlan(fit_settings(epochs=8))
+    plan = FitPlan(fit_settings(epochs=8, learning_rate=3e-2))
     first, again, other = head(1), head(1), head(1)
     history = fit_classifier(first, features, rows, plan, seed=5)
     fit_classifier(again, features, rows, plan, seed=5)
     fit_classifier(other, features, rows, plan, seed=6)
     bytes_of = [stored(model, tmp_path / f"{place}.weights.h5") for place, model in enumerate((first, again, other))]
     assert bytes_of[0] == bytes_of[1] != bytes_of[2]
-    assert history.epochs["val_accuracy"][history.best_epoch] > 0.6 > history.epochs["val_accuracy"][0] - 0.4
+    assert history.epochs["val_accuracy"][history.best_epoch] > 0.5
+    assert history.epochs["val_loss"][history.best_epoch] < 0.95 * history.epochs["val_loss"][0]
     scores = validation_scores(rows.class_index[rows.valid], predict_logits(first, features, rows.valid))
     assert scores["val_loss"] == pytest.approx(min(history.epochs["val_loss"]), rel=1e-5)
 

@@ -65,25 +65,54 @@ def test_balanced_weights_raise_the_rare_class(data):
     assert shares[1] > 1.5 * shares[0]
 
 
-def test_no_fold_learns_from_the_patients_that_it_tests(data, monkeypatch):
+@pytest.mark.parametrize("solver", ["gradient", "logistic"])
+def test_no_fold_learns_from_the_patients_that_it_tests(solver, data, monkeypatch):
+    """With the classes of one fold turned, its own network answers as before, and the others do not."""
     features, class_index, patients = data
+    recipe = HeadRecipe(Head(hidden=(), standardize=True), 3, (0.01, 0.1) if solver == "logistic" else ())
+    plan = FitPlan(ClassifierFit(epochs=4, learning_rate=0.05, monitor="val_loss"))
     seen = []
 
-    def remembering(name, views, rows, recipe, plan, workshop):
-        seen.append((rows.train, rows.valid))
-        model = build_head(10, 3, Head(hidden=()))
-        fit_logistic(model, views, rows, (0.1,), "none")
-        return model, {"best_epoch": 0}
+    def thresholds(classes, probabilities):
+        seen.append(len(classes))
+        return 0.25
 
-    monkeypatch.setattr("pipeline.training.classifier_folds.train_head", remembering)
-    recipe = HeadRecipe(Head(hidden=()), 3, (0.1,))
-    answered = cross_validate(features, class_index, patients, recipe, FitPlan(ClassifierFit()), 3,
-                              Workshop(1, "float16"), lambda classes, probabilities: 0.25)  # fmt: skip
-    assert len(seen) == 3 and set(answered.fold) == {0, 1, 2} and (answered.threshold == 0.25).all()
-    for number, (train, valid) in enumerate(seen):
-        tested = np.flatnonzero(answered.fold == number)
-        groups = [set(patients[rows]) for rows in (train, valid, tested)]
-        assert not (groups[0] & groups[1] or groups[0] & groups[2] or groups[1] & groups[2])
-        assert len(train) + len(valid) + len(tested) == ROWS and len(valid) > 10
-    assert (answered.probabilities.argmax(axis=1) == class_index).mean() > 0.7
+    def cross_validated(views, classes):
+        return cross_validate(views, classes, patients, recipe, plan, 3, Workshop(1, "float16"), thresholds)
+
+    answered = cross_validated(features, class_index)
+    assert set(answered.fold) == {0, 1, 2} and (answered.threshold == 0.25).all()
+    assert all(len(set(answered.fold[patients == patient])) == 1 for patient in set(patients))
+    held = [np.sum(answered.fold != number) for number in range(3)]
+    assert seen == held if solver == "logistic" else all(0.1 * h < s < 0.25 * h for s, h in zip(seen, held, strict=True))
+    assert (answered.probabilities.argmax(axis=1) == class_index).mean() > 0.6
     np.testing.assert_allclose(answered.probabilities.sum(axis=1), 1, atol=1e-5)
+    fixed = answered.fold
+    monkeypatch.setattr("pipeline.training.classifier_folds.grouped_folds", fixed_folds(fixed, patients))
+    monkeypatch.setattr("pipeline.training.logistic_head.grouped_folds", fixed_folds(fixed, patients))
+    expected = cross_validated(features, class_index).probabilities
+    turned = np.where(fixed == 0, (class_index + 1) % 3, class_index)
+    again = cross_validated(features, turned).probabilities
+    np.testing.assert_allclose(again[fixed == 0], expected[fixed == 0], atol=1e-5)
+    assert not np.allclose(again[fixed == 1], expected[fixed == 1], atol=1e-3)
+
+
+def fixed_folds(fold, patients):
+    """``grouped_folds`` that keeps the outer folds given and cuts the inner ones by patient, whatever the labels."""
+
+    def folds_of(labels, groups, count, seed):
+        if len(labels) == len(fold):
+            return fold
+        return np.array([int(patient[1:]) % count for patient in groups])
+
+    return folds_of
+
+
+def test_with_more_features_than_rows_the_solution_is_the_same(data):
+    features, class_index, _ = data
+    wide = np.concatenate([features, np.random.default_rng(5).normal(size=(2, ROWS, 290)).astype(np.float32)], axis=2)
+    rows = ClassifierRows(class_index, np.arange(120), np.arange(120, ROWS), 3)
+    model = build_head(300, 3, Head(hidden=()))
+    fit_logistic(model, wide[:1], rows, (0.01,), "none")
+    theirs = LogisticRegression(C=0.01, max_iter=500).fit(wide[0, rows.train], class_index[rows.train])
+    np.testing.assert_allclose(head_probabilities(model, wide, rows.valid), theirs.predict_proba(wide[0, rows.valid]), atol=2e-3)
