@@ -71,11 +71,14 @@ def _limits(tests: list[dict]) -> str:
 
 
 def _name(metric: str) -> str:
-    return "AUC" if metric == "auc" else metric.replace("_", " ")
+    return {"auc": "AUC", "macro_auc": "macro AUC", "macro_f1": "macro F1"}.get(metric, metric.replace("_", " "))
 
 
 def _limit(name: str, limit: Number) -> str:
-    return f"{name} unknown: the arms do not vary" if limit is None else f"{limit:.3f} {name}"
+    if limit is None:
+        return f"{name} unknown: the arms do not vary"
+    # All these metrics lie in [0, 1]: a larger limit says that no difference whatever could have been shown.
+    return f"{limit:.3f} {name}" if limit <= 1 else f"none: not even 1 {name}"
 
 
 def _signed(value: Number) -> str:

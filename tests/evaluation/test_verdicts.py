@@ -67,3 +67,9 @@ def test_overall_says_where_a_difference_shows():
     assert "no difference shown at this sample size over the resplits" in sentence
     assert "McNemar" not in sentence
     assert overall_verdict([row("clustered_permutation", "auc", None)]).startswith("not tested")
+
+
+def test_a_limit_that_no_metric_can_reach_is_not_printed_as_a_number():
+    test = {"test": "corrected_resampled_t", "family": "resplits", "metric": "auc", "p_adjusted": 0.4,
+            "smallest_detectable": 2.589, "verdict": ""}  # fmt: skip
+    assert overall_verdict([test]) == "no difference shown at this sample size (smallest detectable none: not even 1 AUC)"
