@@ -29,12 +29,13 @@ def draw_activation(gray: np.ndarray, activation: np.ndarray, text: str = "") ->
 
 
 def _write_line(picture: np.ndarray, text: str) -> None:
-    """Light letters with a dark rim, as large as the width allows: the scan stays visible behind them."""
+    """Light letters on a dimmed bar along the top edge, as large as the width allows; the scan shows through the bar."""
     height, width = picture.shape[:2]
     (at_scale_1, _), _ = cv2.getTextSize(text, FONT, 1.0, 1)
     wanted = max(SMALLEST_CAPTION_PX, CAPTION_SHARE * height)
-    scale = min(wanted / FONT_HEIGHT_PX, 0.94 * width / at_scale_1)
-    place = (max(1, width // 50), min(height - 1, round(1.6 * scale * FONT_HEIGHT_PX)))
-    thickness = max(1, round(1.5 * scale))
-    cv2.putText(picture, text, place, FONT, scale, (0, 0, 0), thickness + 2, cv2.LINE_AA)
-    cv2.putText(picture, text, place, FONT, scale, (255, 255, 255), thickness, cv2.LINE_AA)
+    margin = max(2, round(wanted / 3))
+    scale = min(wanted / FONT_HEIGHT_PX, max(1, width - 2 * margin) / at_scale_1)
+    (_, letters), below = cv2.getTextSize(text, FONT, scale, 1)
+    bar = min(height, letters + below + 2 * margin)
+    picture[:bar] = picture[:bar] // 3
+    cv2.putText(picture, text, (margin, margin + letters), FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)
