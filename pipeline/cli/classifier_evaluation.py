@@ -25,13 +25,15 @@ _SHOWN_OF_CLASS = ("sensitivity", "specificity", "precision", "f1", "auc")
 def evaluate_classifier(bundle: Path, data: Path, out: Path, max_unreadable: float, reporter: Reporter) -> tuple[dict, str]:
     """Answer the labelled images of `data`, write OUTPUTS into `out`; returns the document of `metrics.json` and its words.
 
-    Intervals are clustered by patient. Two classes are told apart by the bundle's own threshold: it was chosen on its
-    validation part, never on these images.
+    Intervals are clustered by patient. Where images have lung masks, `lungs` says how much of the heat maps lies in them and
+    what is scored without them (see `lung_findings`). Two classes are told apart by the bundle's own threshold: it was
+    chosen on its validation part, never on these images.
 
     Raises what `load_classifier_bundle` and `read_labelled_classes` raise, and DataError where more than
     `max_unreadable` (a share) of the images have no answer or what is left is of one class; `predictions.csv` is written
     all the same and names them.
     """
+    from pipeline.cli.lung_findings import lung_findings, lung_words
     from pipeline.cli.output_folder import refuse_taken_folder, write_findings
     from pipeline.inference.classification_answers import answer_images, refuse_all_failed, write_class_answers
     from pipeline.inference.classifier import Classifier
@@ -51,9 +53,12 @@ def evaluate_classifier(bundle: Path, data: Path, out: Path, max_unreadable: flo
     refuse_all_failed(answers)
     _refuse_many_failures(answers, data, out, max_unreadable)
     document, figures = _judge(manifest, answers, patients, warnings)
-    document["bundle"] = str(bundle)
+    document |= {"bundle": str(bundle), "lungs": lung_findings(classifier, labelled, reporter, SEED)}
     write_findings(out, METRICS, document, figures)
-    return document, _words(document, out)
+    words = _words(document)
+    if document["lungs"] is not None:
+        words += lung_words(document["lungs"])
+    return document, "\n".join([*words, f"{', '.join(OUTPUTS)} in {out}"])
 
 
 def _refuse_many_failures(answers: Sequence[ImageAnswer], data: Path, out: Path, limit: float) -> None:
@@ -113,7 +118,7 @@ def _judge(
     return document, figures
 
 
-def _words(document: dict, out: Path) -> str:
+def _words(document: dict) -> list[str]:
     from pipeline.evaluation.figures_multiclass import interval_text
 
     failed = len(document["unreadable"])
@@ -126,6 +131,4 @@ def _words(document: dict, out: Path) -> str:
         lines.append(f"{name} ({document['support'][name]}): {shown}")
     if document["positive_class"]:
         lines.append(f"{document['positive_class']} is named from probability {document['threshold']:.4g} on.")
-    lines += [f"note: {warning}" for warning in document["warnings"]]
-    lines.append(f"{', '.join(OUTPUTS)} in {out}")
-    return "\n".join(lines)
+    return [*lines, *(f"note: {warning}" for warning in document["warnings"])]

@@ -14,6 +14,7 @@ from pipeline.inference.classifier_bundle import CLASSIFICATION, FEATURE_MAPS, F
 from pipeline.inference.segmenter import softmax
 from pipeline.inference.sessions import Sessions
 
+BATCH = 16
 METHODS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "gradcam": grad_cam,
     "gradcam_plus_plus": grad_cam_plus_plus,
@@ -69,6 +70,14 @@ class Classifier:
         }
         by_class = dict(zip(manifest.class_names, map(float, probs), strict=True))
         return Classification(by_class, manifest.class_names[best], float(probs[best]), found[FEATURES][0], activations)
+
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        """Class probabilities (n, K) float64 of scans that are preprocessed already: (n, S, S) uint8, as the network is fed."""
+        file, rows = self.bundle.manifest.network.file, []
+        for start in range(0, len(pixels), BATCH):
+            images = pixels[start : start + BATCH, ..., None].astype(np.float32) / np.float32(255)
+            rows += [softmax(logits) for logits in self._sessions.run(file, {"image": images}, (CLASSIFICATION,))[0]]
+        return np.array(rows)
 
     def decide(self, probs: np.ndarray) -> int:
         """Index of the class that (K,) probabilities name."""

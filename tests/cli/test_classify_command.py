@@ -120,6 +120,23 @@ def test_evaluation_counts_and_intervals(bundle, scans, tmp_path):
     assert header == "image,predicted,confidence,prob_NORMAL,prob_PNEUMONIA,error,label,patient_id"
 
 
+def test_masks_of_the_lungs_tell_what_the_classifier_reads(bundle, scans, tmp_path):
+    """The tiny network reads the whole picture: what lies in a mask of its upper half is what the half holds of the map."""
+    for path in scans.rglob("*.png"):
+        mask = scans / "masks" / path.relative_to(scans)
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(mask), np.repeat(np.uint8([[255], [0]]), 24, axis=0) * np.ones((1, 80), np.uint8))
+    (scans / "masks" / "NORMAL" / "IM-0002-0001.png").write_bytes(b"no mask")
+    document, words = evaluate_classifier(bundle, scans, tmp_path / "out", 0.05, Reporter(quiet=True))
+    lungs = document["lungs"]
+    assert list(lungs["unreadable"]) == ["NORMAL/IM-0002-0001.png"] and lungs["ablation"]["pictures"] == 23
+    assert lungs["gradcam"]["area"]["value"] == pytest.approx(0.5)
+    assert lungs["gradcam"]["energy"]["value"] == pytest.approx(0.5, abs=0.1)
+    # half of the picture black: the ill are no longer bright
+    assert lungs["ablation"]["lungs_blacked_out"]["accuracy"]["value"] < lungs["ablation"]["whole"]["accuracy"]["value"] - 0.3
+    assert "of Grad-CAM lies in them" in words and "lungs black" in words
+
+
 def test_the_table_of_answers_can_be_read_again(bundle, scans, tmp_path):
     from pipeline.evaluation.class_predictions import read_class_predictions
 

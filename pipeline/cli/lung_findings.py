@@ -1,0 +1,75 @@
+"""What a classifier makes of the lungs of labelled images: its heat maps' share in them, and its scores without them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.engine.errors import DataError
+from pipeline.engine.progress import Reporter
+
+if TYPE_CHECKING:
+    from pipeline.inference.classifier import Classifier
+    from pipeline.inference.labelled_classes import LabelledClass
+
+
+def lung_findings(classifier: Classifier, images: Sequence[LabelledClass], reporter: Reporter, seed: int = 0) -> dict | None:
+    """{"gradcam", "gradcam_plus_plus": `lung_energy_report`, "ablation": `lung_ablation`, "unreadable"}; None without masks.
+
+    Images without a mask are left out; one whose image or mask cannot be read is named in "unreadable". Heat maps are of
+    the class that was named, and masks are brought to each image's own size.
+    """
+    import numpy as np
+
+    from pipeline.data.preprocessing import preprocess, resize_square
+    from pipeline.data.readers import read_gray
+    from pipeline.evaluation.lung_energy import lung_ablation, lung_energy, lung_energy_report
+    from pipeline.inference.classifier import METHODS
+    from pipeline.inference.segmentation_labels import read_mask_at
+
+    profile, names = classifier.bundle.manifest.profile, list(classifier.bundle.manifest.class_names)
+    energies: dict[str, list[float | None]] = {method: [] for method in METHODS}
+    areas, pixels, masks, kept, unreadable = [], [], [], [], {}
+    masked = [image for image in images if image.mask is not None]
+    for image in reporter.track(masked, len(masked), "lungs"):
+        try:
+            gray = read_gray(image.source.path)
+            mask, _ = read_mask_at(image.mask, gray.shape)
+        except DataError as error:
+            unreadable[image.source.relative.as_posix()] = error.message
+            continue
+        answer, area = classifier.classify(gray, tuple(METHODS)), None
+        for method, activation in answer.activations.items():
+            energy, area = lung_energy(activation, mask)
+            energies[method].append(energy)
+        areas.append(area)
+        pixels.append(preprocess(gray, profile))
+        masks.append(resize_square(mask.astype(np.uint8) * np.uint8(255), profile.size) > 127)
+        kept.append(image)
+    if not any(mask.any() for mask in masks):
+        return None
+    patients = [image.patient_id for image in kept]
+    truth = [names.index(image.source.label) for image in kept]
+    ablation = lung_ablation(
+        np.array(pixels), np.array(masks), truth, names, patients, classifier.probabilities,
+        lambda probs: np.array([classifier.decide(row) for row in probs]), seed,
+    )  # fmt: skip
+    reports = {method: lung_energy_report(found, areas, patients, seed) for method, found in energies.items()}
+    return {**reports, "ablation": ablation, "unreadable": unreadable}
+
+
+def lung_words(found: dict) -> list[str]:
+    """The findings as lines for people."""
+    from pipeline.evaluation.figures_multiclass import interval_text
+    from pipeline.evaluation.lung_energy import LUNGS_ONLY, WHOLE, WITHOUT_LUNGS
+
+    report, ablation = found["gradcam"], found["ablation"]
+    scores = ", ".join(
+        f"{words} {interval_text(ablation[arm]['accuracy'])}"
+        for arm, words in ((WHOLE, "as they are"), (WITHOUT_LUNGS, "lungs black"), (LUNGS_ONLY, "all but the lungs black"))
+    )
+    return [
+        f"Lungs, {report['pictures']} images with a mask: {interval_text(report['energy'])} of Grad-CAM lies in them; they are "
+        f"{interval_text(report['area'])} of the picture",
+        f"  accuracy {scores}",
+    ]
