@@ -172,7 +172,7 @@ def _mean(half: Half, shape: FusionShape, seed: int):
 
 
 def _joint(x, shape: FusionShape):
-    return layers.Dense(shape.width, activation="gelu", name="joint")(layers.LayerNormalization(name="joint_norm")(x))
+    return layers.Dense(shape.width, activation="silu", name="joint")(layers.LayerNormalization(name="joint_norm")(x))
 
 
 def _image_only(image: Half, note: Half, shape: FusionShape, seed: int):

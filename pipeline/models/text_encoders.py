@@ -9,6 +9,7 @@ keras-hub's own reader.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -79,13 +80,15 @@ def encoder_folder(source: str) -> Path:
     return _hub_folder(HUB_NAMES.get(source, source))
 
 
-def round_to_int8(network: keras.Model) -> keras.Model:
+def round_to_int8(network: keras.Model, learnt: Sequence[keras.Variable] | None = None) -> keras.Model:
     """Round each large kernel in place to an 8-bit grid, so that what is stored as INT8 is what was measured.
+
+    learnt: the weights to round; None: all of them.
 
     A kernel becomes ``scale · q``, q whole in [-127, 127], one scale for each output channel of a matrix and for each
     row of an embedding (symmetric, as ONNX's DequantizeLinear stores it). Small kernels stay.
     """
-    for weight in network.weights:
+    for weight in network.weights if learnt is None else learnt:
         if len(weight.shape) >= 2 and np.prod(weight.shape) >= SMALLEST_ROUNDED:
             weight.assign(int8_grid(np.asarray(weight.value), _channel_axes(weight)))
     return network

@@ -69,12 +69,13 @@ def run_fusion(context: Context, settings: FusionSettings) -> None:
     labels, patients = scans.index.labels[compared], scans.index.patients[compared]
     plan = plan_folds(labels, patients, settings.folds, settings.repeats, context.seed)
     trainers = features.trainers(settings, fusion_arms(settings), compared)
-    answers = train_folds(context, plan, trainers)
+    audit = audit_notes(context, settings, scans, features, plan)  # before an encoder is fine-tuned
+    retune = features.retuning(settings, compared, scans.texts)
+    answers = train_folds(context, plan, trainers, retune)
     probabilities = with_late_average(answers.probabilities)
     context.save("fold_probabilities", np.stack(list(probabilities.values())))
     context.save("folds", plan.folds)
-    audit = audit_notes(context, settings, scans, features, plan)
-    stored = train_stored(context, settings, scans, features)
+    stored = train_stored(context, settings, scans, features, retune)
     resplits = fold_metrics(plan, probabilities, NAME)
     report_comparison(context, settings, scans, plan, answers, probabilities, resplits, audit, stored)
 

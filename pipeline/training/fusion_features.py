@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -18,6 +18,9 @@ from pipeline.training.fusion_settings import FusionSettings
 from pipeline.training.network_artifacts import save_network
 from pipeline.training.patch_features import build_patch_network, patch_features, profile_size
 from pipeline.training.text_features import TextFeatures, load_encoder, text_features
+from pipeline.training.text_finetune import EncoderTuner
+
+Retune = Callable[[int, np.ndarray, np.ndarray], FusionRows]
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,29 @@ class FusionFeatures:
     encoder: TextEncoder
     tokenizer: NoteTokenizer
 
-    def rows(self, chosen: np.ndarray) -> FusionRows:
-        """The chosen rows as arms read them; every scan of a run has its image."""
+    def rows(self, chosen: np.ndarray, tokens: np.ndarray | None = None) -> FusionRows:
+        """The chosen rows as arms read them, ``tokens`` in place of the published encoder's; every scan has its image."""
         present = np.ones(len(chosen), np.float32)
-        return FusionRows(self.patches[chosen], present, self.text.tokens[chosen], self.text.mask[chosen], self.labels[chosen])
+        read = self.text.tokens[chosen] if tokens is None else tokens
+        return FusionRows(self.patches[chosen], present, read, self.text.mask[chosen], self.labels[chosen])
+
+    def retuning(self, settings: FusionSettings, chosen: np.ndarray, notes: Sequence[str]) -> Retune | None:
+        """(seed, rows to fit, rows to stop by) → the chosen rows read by an encoder fine-tuned on them; None: frozen.
+
+        Row numbers are places in ``chosen``.
+        """
+        if not settings.encoder.finetune_layers:
+            return None
+        texts = [notes[row] for row in chosen]
+        width = self.text.tokens.shape[1]
+        pieces = self.tokenizer.encode(texts, width)
+        tuner = EncoderTuner(self.encoder, pieces, self.labels[chosen], settings.encoder)
+
+        def retune(seed: int, fit: np.ndarray, valid: np.ndarray) -> FusionRows:
+            tuner.fit(seed, fit, valid)
+            return self.rows(chosen, text_features(self.encoder, self.tokenizer, texts, length=width).tokens)
+
+        return retune
 
     def shape(self, settings: FusionSettings) -> FusionShape:
         """Sizes of the arms' networks."""
@@ -53,7 +75,6 @@ def compute_features(context: Context, settings: FusionSettings, scans: NotedSca
     size = profile_size(context, settings.profile)
     network = build_patch_network(settings.backbone, size, settings.weights, settings.stored_precision)
     save_network(context, "patch_backbone", network)
-    save_network(context, "text_encoder", encoder.network)
     tokenizer.save(context.output("tokenizer"))
     patches = patch_features(context, network, settings.profile)
     text = text_features(encoder, tokenizer, scans.texts, lambda rows, total: context.progress(rows, total, "notes"))

@@ -65,7 +65,7 @@ class ArmTrainer:
 
     def __init__(self, arm: str, shape: FusionShape, fit: FusionFit, rows: FusionRows, precision: StoredPrecision) -> None:
         self.arm, self.fit, self.precision = arm, fit, precision
-        self.rows = rows if reads_members(arm) else rows.means()
+        self.use_rows(rows)
         self._shape = shape
         self.model = build_fusion(arm, shape)
         self._optimizer = keras.optimizers.AdamW(fit.learning_rate, weight_decay=fit.weight_decay)
@@ -75,6 +75,10 @@ class ArmTrainer:
         column = tf.TensorSpec((None, 1), tf.float32)
         self._step = tf.function(self._train_step, input_signature=[*doors, column, column])
         self._forward = tf.function(lambda *inputs: self.model(list(inputs), training=False), input_signature=doors)
+
+    def use_rows(self, rows: FusionRows) -> None:
+        """Train and judge on these from now on: the same cases, read by an encoder that has learnt since."""
+        self.rows = rows if reads_members(self.arm) else rows.means()
 
     def train(self, seed: int, train: np.ndarray, valid: np.ndarray) -> FitHistory:
         """Fit on the rows ``train``; the epoch of least loss on the rows ``valid`` is kept, its kernels rounded."""

@@ -16,6 +16,7 @@ from pipeline.engine.seeds import derive_seed
 from pipeline.evaluation.metrics import binary_metrics
 from pipeline.evaluation.resplits import Resplits
 from pipeline.models.fusion_names import CONTROLS, IMAGE_ONLY, LATE_AVERAGE, TEXT_ONLY
+from pipeline.training.fusion_features import Retune
 from pipeline.training.fusion_fit import WITHHELD, ArmTrainer
 
 METRICS = ("accuracy", "auc", "balanced_accuracy", "sensitivity", "specificity", "f1")
@@ -56,8 +57,13 @@ def plan_folds(labels: np.ndarray, patients: np.ndarray, folds: int, repeats: in
     return FoldPlan(np.stack(dealt), labels, patients, seed)
 
 
-def train_folds(context: Context, plan: FoldPlan, trainers: Sequence[ArmTrainer]) -> FoldAnswers:
-    """Train every arm on every fold of every repeat; finished ones are found again after a kill."""
+def train_folds(
+    context: Context, plan: FoldPlan, trainers: Sequence[ArmTrainer], retune: Retune | None = None
+) -> FoldAnswers:
+    """Train every arm on every fold of every repeat; finished ones are found again after a kill.
+
+    ``retune`` fine-tunes the text encoder on a fold's rows to fit, once for all arms.
+    """
     repeats, rows = plan.folds.shape
     folds = int(plan.folds.max()) + 1
     arms = [trainer.arm for trainer in trainers]
@@ -68,9 +74,14 @@ def train_folds(context: Context, plan: FoldPlan, trainers: Sequence[ArmTrainer]
     steps = [(repeat, fold) for repeat in range(repeats) for fold in range(folds)]
     for repeat, fold in context.progress(steps, len(steps), "folds"):
         fit, valid, test = plan.parts(repeat, fold)
+        files = {arm: context.scratch / "folds" / f"{arm}_{repeat:02d}_{fold:02d}.json" for arm in arms}
+        if retune is not None and not all(kept.exists() for kept in files.values()):
+            rows_of_fold = retune(derive_seed(plan.seed, "encoder", repeat, fold), fit, valid)
+            for trainer in trainers:
+                trainer.use_rows(rows_of_fold)
         for trainer in trainers:
             seed = derive_seed(plan.seed, "training", trainer.arm, repeat, fold)
-            kept = context.scratch / "folds" / f"{trainer.arm}_{repeat:02d}_{fold:02d}.json"
+            kept = files[trainer.arm]
             found = _trained(kept, trainer, seed, fit, valid, test)
             answers[trainer.arm][repeat, test] = found["probabilities"]
             for half in WITHHELD:

@@ -23,11 +23,16 @@ class EncoderSettings(_Settings):
 
     ``source`` is ``minilm``, ``biobert``, a BERT's folder or a hub address; ``window`` the most pieces of a note
     (None: the encoder's own). ``precision`` rounds its kernels before any feature is computed, to what a bundle stores.
+    ``finetune_layers`` of its last layers learn anew on every fold, as a classifier of the notes, before the arms are
+    trained on what it then gives; 0 leaves it frozen.
     """
 
     source: str = "minilm"
     window: Annotated[int, Field(ge=3, le=4096)] | None = None
     precision: Literal["int8", "float32"] = "int8"
+    finetune_layers: Annotated[int, Field(ge=0, le=48)] = 0
+    finetune_epochs: Annotated[int, Field(ge=1, le=100)] = 3
+    finetune_learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-5
 
 
 class FusionFit(_Settings):

@@ -13,7 +13,7 @@ from pipeline.engine.errors import DataError
 from pipeline.engine.seeds import derive_seed
 from pipeline.evaluation.intervals import metric_intervals
 from pipeline.models.fusion_names import FUSIONS
-from pipeline.training.fusion_features import FusionFeatures
+from pipeline.training.fusion_features import FusionFeatures, Retune
 from pipeline.training.fusion_fit import ArmTrainer
 from pipeline.training.fusion_rows import NotedScans
 from pipeline.training.fusion_settings import FusionSettings
@@ -34,7 +34,9 @@ class StoredArm:
     window: int
 
 
-def train_stored(context: Context, settings: FusionSettings, scans: NotedScans, features: FusionFeatures) -> StoredArm:
+def train_stored(
+    context: Context, settings: FusionSettings, scans: NotedScans, features: FusionFeatures, retune: Retune | None
+) -> StoredArm:
     """Choose among the fusions by the mean validation AUC of three trainings each, then store the first of them.
 
     Raises DataError where a part of the split lacks a class among the compared rows.
@@ -46,6 +48,11 @@ def train_stored(context: Context, settings: FusionSettings, scans: NotedScans, 
             raise DataError(f"{part}: the compared rows are not of both classes.", "Change s01's fractions or seed.")
     scores = {}
     trainers = features.trainers(settings, [arm for arm in FUSIONS if arm in settings.fusions], scans.compared)
+    if retune is not None:
+        tuned = retune(derive_seed(context.seed, "stored", "encoder"), rows["train"], rows["valid"])
+        for trainer in trainers:
+            trainer.use_rows(tuned)
+    save_network(context, "text_encoder", features.encoder.network)
     for trainer in trainers:
         scores[trainer.arm] = float(np.mean([_validation_auc(context, trainer, n, rows) for n in range(CHOOSING_SEEDS)]))
     chosen = max(trainers, key=lambda trainer: scores[trainer.arm])

@@ -46,20 +46,24 @@ def text_features(
     tokenizer: NoteTokenizer,
     notes: Sequence[str],
     track: Callable[[Iterable, int], Iterable] = lambda rows, _: rows,
+    length: int | None = None,
 ) -> TextFeatures:
-    """Features of N notes (``""``: none). Each note is computed alone, unpadded, as `NoteEncoder` does it later."""
-    pieces = tokenizer.encode(notes)
+    """Features of N notes (``""``: none), padded to the longest or to ``length`` pieces.
+
+    Each note is computed alone, unpadded, as `NoteEncoder` does it later.
+    """
+    pieces = tokenizer.encode(notes, length)
     forward = compiled_encoder(encoder.network)
     tokens = np.zeros((*pieces.ids.shape, encoder.width), np.float32)
     known: dict[bytes, int] = {}
     for row in track(range(len(notes)), len(notes)):
-        length = int(pieces.mask[row].sum())
-        if length == 0:
+        own = int(pieces.mask[row].sum())
+        if own == 0:
             continue
         twin = known.setdefault(pieces.ids[row].tobytes(), row)
         if twin != row:
             tokens[row] = tokens[twin]
             continue
-        ids, mask = pieces.ids[row : row + 1, :length], pieces.mask[row : row + 1, :length]
-        tokens[row, :length] = forward(tf.constant(ids), tf.constant(mask)).numpy()[0]
+        ids, mask = pieces.ids[row : row + 1, :own], pieces.mask[row : row + 1, :own]
+        tokens[row, :own] = forward(tf.constant(ids), tf.constant(mask)).numpy()[0]
     return TextFeatures(tokens, pieces.mask.astype(np.float32), pieces)

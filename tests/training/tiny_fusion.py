@@ -26,7 +26,7 @@ s08:
   fusion:
     profile: xray_48
     weights: none
-    encoder: {source: ENCODER}
+    encoder: {source: ENCODER, finetune_layers: 1, finetune_epochs: 1, finetune_learning_rate: 0.01}
     fit: {width: 16, heads: 2, epochs: 3, patience: 3, batch_size: 16, learning_rate: 0.01}
     folds: 2
     repeats: 2
