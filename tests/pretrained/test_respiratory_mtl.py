@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data.phantom import make_patient
+from pipeline.data.readers import read_gray
 from pipeline.inference.bundle import load_bundle
 from pipeline.inference.predictor import Predictor
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = ROOT / "pretrained" / "respiratory_mtl"
+SCANS = Path(__file__).parent / "respiratory_mtl_scans"
 STORED = json.loads((Path(__file__).parent / "respiratory_mtl_answers.json").read_text(encoding="utf-8"))
 
 
@@ -21,11 +22,12 @@ def predictor():
     return Predictor(load_bundle(BUNDLE))
 
 
-@pytest.mark.parametrize("stored", STORED, ids=lambda stored: f"{stored['condition']}-{stored['seed']}")
+@pytest.mark.parametrize("stored", STORED, ids=lambda stored: stored["pair"])
 def test_the_bundle_answers_as_stored(predictor, stored):
-    patient = make_patient(stored["seed"], stored["condition"])
-    answers = {a.modality: a.probability for a in predictor.answer(patient.xray, patient.ct)}
-    assert answers == pytest.approx(stored["probabilities"], abs=5e-3)
+    """The phantoms are stored: their last gray level depends on the processor, and the X-ray's answer on that."""
+    xray, ct = (read_gray(SCANS / f"{stored['pair']}_{modality}.png") for modality in ("xray", "ct"))
+    answers = {a.modality: a.probability for a in predictor.answer(xray, ct)}
+    assert answers == pytest.approx(stored["probabilities"], abs=1e-3)
 
 
 def test_the_bundle_fits_the_repository():
