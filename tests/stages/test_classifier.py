@@ -15,6 +15,7 @@ from stages.s01_preprocessing import STAGE as S01
 from stages.s08_classifier import STAGE as S08
 
 FOLDER = "s08_classifier"
+LOGISTIC = {"views": 2, "validation": {"folds": 2}, "head": {"hidden": [], "standardize": True, "solver": "logistic"}}
 STAGES = (S01, S08)
 
 
@@ -36,7 +37,7 @@ def train(tiny_inputs, folder, **s08):
 
 @pytest.fixture(scope="module")
 def frozen(tiny_inputs, tmp_path_factory):
-    return train(tiny_inputs, tmp_path_factory.mktemp("classifier"), views=2, validation={"folds": 2})
+    return train(tiny_inputs, tmp_path_factory.mktemp("classifier"), **LOGISTIC)
 
 
 def test_the_stored_network_gives_the_stored_probabilities(frozen):
@@ -79,7 +80,7 @@ def test_every_scan_is_answered_by_the_fold_of_its_patient(frozen):
 
 
 def test_the_same_seed_gives_the_same_bytes(frozen, tiny_inputs, tmp_path):
-    again = train(tiny_inputs, tmp_path / "again", views=2, validation={"folds": 2})
+    again = train(tiny_inputs, tmp_path / "again", **LOGISTIC)
     for name in ("classifier.weights.h5", "classifier.json", "probabilities.npy", "predictions.csv", "metrics.json"):
         assert (again / name).read_bytes() == (frozen / name).read_bytes(), name
 
@@ -104,6 +105,7 @@ def test_fine_tuning_moves_the_backbone_and_is_judged_with_it(tiny_inputs, tmp_p
         ({"validation": {"threshold": "sensitivity"}}, "threshold_target"),
         ({"augmentation": {"crop_from": 32}}, "smaller"),
         ({"augmentations": {}}, "augmentation"),
+        ({"head": {"solver": "logistic"}}, "hidden"),
     ],
 )
 def test_a_configuration_that_cannot_be_run_is_refused(changed, said):
