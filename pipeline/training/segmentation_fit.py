@@ -18,6 +18,7 @@ from pipeline.models.segmentation_losses import balanced_class_weights, sample_w
 from pipeline.training.epoch_state import EpochState
 from pipeline.training.segmentation_augmentation import PairAugmentation, plain_pair
 from pipeline.training.segmentation_evaluation import epoch_scores, predict_scans
+from pipeline.training.segmentation_schedule import cosine_rate
 from pipeline.training.segmentation_settings import SegmentationFit
 from pipeline.training.segmentation_step import build_optimizer, forward_pass, set_learning_rate, training_step
 
@@ -186,11 +187,7 @@ class _Clock:
         """Learning rate at a share of this epoch."""
         if fit.schedule == "plateau":
             return self.course.rate
-        now = self.epoch + share
-        if now < fit.warmup_epochs:
-            return fit.learning_rate * (0.01 + 0.99 * now / fit.warmup_epochs)
-        gone = (now - fit.warmup_epochs) / max(self.epochs - fit.warmup_epochs, 1e-9)
-        return fit.minimum_rate + (fit.learning_rate - fit.minimum_rate) * 0.5 * (1 + math.cos(math.pi * min(gone, 1.0)))
+        return cosine_rate(fit, self.epoch + share, self.epochs)
 
 
 def _restored(state: EpochState, fit: SegmentationFit):

@@ -59,9 +59,10 @@ class SegmentationFit(Settings):
     """AdamW with a plateau or cosine schedule; ``epochs`` at the profile's size follow those of ``early_sizes``.
 
     plateau: the rate is multiplied by plateau_factor once plateau_patience epochs brought no lower validation loss.
-    cosine: it rises for warmup_epochs, then falls to minimum_rate over all epochs. clip_norm bounds the norm of the
-    whole gradient. monitor: what chooses the epoch whose weights are kept. keep_every: every n-th epoch's weights are
-    kept too. mixed_float16 scales the loss, so that small gradients do not vanish.
+    cosine: it rises for warmup_epochs, then falls to minimum_rate over all epochs, or over decay_epochs; with
+    full_size_rate the epochs at the profile's own size have a cosine of their own from that rate. clip_norm bounds
+    the norm of the whole gradient. monitor: what chooses the epoch whose weights are kept. keep_every: every n-th
+    epoch's weights are kept too. mixed_float16 scales the loss, so that small gradients do not vanish.
     """
 
     epochs: Epochs = 100
@@ -74,6 +75,8 @@ class SegmentationFit(Settings):
     plateau_patience: Annotated[int, Field(ge=1)] = 15
     warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
     minimum_rate: Annotated[float, Field(ge=0)] = 1e-7
+    decay_epochs: Epochs | None = None
+    full_size_rate: Annotated[float, Field(gt=0, le=1)] | None = None
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
     precision: Precision = "float32"
     class_weights: Literal["balanced", "none"] = "balanced"
