@@ -68,7 +68,7 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
 
 
 def _external(config: Config, data: Path | None) -> Iterable[Path]:
-    return [Path(name) for name in config.weight_files()]
+    return [Path(name) for name in (config.fusion or config).weight_files()]
 
 
 def run(context: Context) -> None:

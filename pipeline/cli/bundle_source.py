@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.util
 import os
 from pathlib import Path
 
 import pipeline
+from pipeline.cli.run_exporters import EXPORTER, RunKind, export_run, kind_of_run
 from pipeline.engine.errors import MissingArtifactError, StorageError, UsageError
 from pipeline.engine.files import remove_folder, sha256_file
 from pipeline.engine.progress import Reporter
@@ -18,7 +18,6 @@ from pipeline.inference.bundle_files import MULTI_TASK, SEGMENTER
 REPOSITORY = Path(pipeline.__file__).parents[1]
 DEFAULT_BUNDLE = Path("pretrained") / MULTI_TASK
 DEFAULT_SEGMENTER = Path("pretrained") / SEGMENTER
-EXPORTER = "pipeline.export"
 
 
 def find_bundle(bundle: Path | None, run: Path | None, reporter: Reporter, default: Path = DEFAULT_BUNDLE) -> Path:
@@ -67,19 +66,11 @@ def bundle_of_run(run: Path, reporter: Reporter) -> Path:
 def _export(run: Path, finished: Path) -> None:
     # The exporter imports TensorFlow; whoever has a bundle must never pay for that, nor read its log.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if system_of_run(RunDirectory(run)) == SEGMENTER:
-        source = importlib.import_module(f"{EXPORTER}.segmenter_source").read_segmenter_run(run)
-        importlib.import_module(f"{EXPORTER}.segmenter_bundle").write_segmenter_bundle(source, finished, keras=True)
-    else:
-        importlib.import_module(f"{EXPORTER}.bundle_writer").export_bundle(run, finished)
+    # `segment --runtime keras` needs the networks themselves.
+    export_run(run, finished, keras=kind_of_run(run) is RunKind.SEGMENTER)
     for outdated in finished.parent.iterdir():
         if outdated != finished and outdated.is_dir():
             remove_folder(outdated)
-
-
-def system_of_run(run: RunDirectory) -> str:
-    """The system that a run's configuration names; the first one's configurations may leave it out."""
-    return run.config.get("system", MULTI_TASK)
 
 
 def _key(run: RunDirectory) -> str:

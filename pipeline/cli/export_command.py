@@ -96,31 +96,18 @@ def _write(options: Options) -> Path:
         from pipeline.export.original_bundle import import_original
 
         return import_original(options.original, options.out, options.positive_index or 0)
-    if options.checkpoint is None and not _is_segmenter(options.run):
-        if options.opset is not None or options.layout is not None:
-            raise UsageError("--opset and --layout are for a segmenter.", f"{options.run} is a run of another system.")
-        from pipeline.export.bundle_writer import export_bundle
+    layout = options.layout.value if options.layout is not None else None
+    if options.run is not None:
+        from pipeline.cli.run_exporters import export_run
 
-        return export_bundle(options.run, options.out, options.keras, text)
+        return export_run(options.run, options.out, options.keras, text, options.opset, layout)
     from pipeline.export.bundle_folder import refuse_foreign_folder
     from pipeline.export.segmenter_bundle import write_segmenter_bundle
-    from pipeline.export.segmenter_source import read_checkpoint, read_segmenter_run
+    from pipeline.export.segmenter_source import read_checkpoint
 
     refuse_foreign_folder(options.out)
-    if options.checkpoint is not None:
-        source = read_checkpoint(options.checkpoint, [name.strip() for name in options.classes.split(",")])
-    else:
-        source = read_segmenter_run(options.run)
-    layout = options.layout.value if options.layout is not None else "NHWC"
-    return write_segmenter_bundle(source, options.out, options.keras, options.opset or 17, layout, text)
-
-
-def _is_segmenter(run: Path) -> bool:
-    from pipeline.cli.bundle_source import system_of_run
-    from pipeline.engine.rundir import RunDirectory
-    from pipeline.inference.bundle_files import SEGMENTER
-
-    return system_of_run(RunDirectory(run)) == SEGMENTER
+    source = read_checkpoint(options.checkpoint, [name.strip() for name in options.classes.split(",")])
+    return write_segmenter_bundle(source, options.out, options.keras, options.opset or 17, layout or "NHWC", text)
 
 
 def _read(card: Path) -> str:
@@ -130,22 +117,30 @@ def _read(card: Path) -> str:
         raise DataError(f"{card}: cannot be read as text ({cause}).", "Give --card a Markdown file in UTF-8.") from cause
 
 
+EXAMPLES = {
+    "respiratory_mtl": "predict --bundle {} --xray FILE --ct FILE",
+    "radiography_unet": "segment --bundle {} FILE --out DIR",
+    "classifier": "classify --bundle {} FILE --out DIR --gradcam",
+    "vision_text": "classify --bundle {} FILE --note TEXT",
+}
+
+
 def _report(bundle: Path, as_json: bool) -> None:
-    from pipeline.inference.bundle_files import SEGMENTER, system_of
+    from pipeline.inference.bundle_files import system_of
 
     description = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
     files, parity = description["files"], description["parity"]
     total = sum(entry["bytes"] for entry in files.values()) + (bundle / "bundle.json").stat().st_size
-    what = description.get("variant", system_of(description))
+    system = system_of(description)
     if as_json:
-        answer = {"bundle": bundle.as_posix(), "variant": what, "bytes": total, "files": files}
+        answer = {"bundle": bundle.as_posix(), "variant": description.get("variant", system), "bytes": total, "files": files}
         answer["parity"] = parity
         typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
-    is_segmenter = system_of(description) == SEGMENTER
     for name, entry in files.items():
         typer.echo(f"{entry['bytes'] / 1e6:8.2f} MB  {name}")
-    typer.echo(f"{total / 1e6:8.2f} MB  {bundle}: {what}{'' if is_segmenter else ' variant'}")
-    typer.echo(f"ONNX against Keras: largest difference {parity['keras_max_difference']:.1e} (limit {parity['limit']:.0e})")
-    example = f"segment --bundle {bundle} FILE --out DIR" if is_segmenter else f"predict --bundle {bundle} --xray FILE --ct FILE"
-    typer.echo(f"To use it: python run_pipeline.py {example}")
+    what = f"{description['variant']} variant" if "variant" in description else system
+    typer.echo(f"{total / 1e6:8.2f} MB  {bundle}: {what}")
+    if "keras_max_difference" in parity:
+        typer.echo(f"ONNX against Keras: largest difference {parity['keras_max_difference']:.1e} (limit {parity['limit']:.0e})")
+    typer.echo(f"To use it: python run_pipeline.py {EXAMPLES[system].format(bundle)}")

@@ -153,24 +153,32 @@ def _evaluate(
     A CSV has image,modality,label or id,xray,ct,label; image,label,mask for a segmenter; patient_id where it is known.
     """
     from pipeline.cli.bundle_source import find_bundle
+    from pipeline.inference.bundle_files import CLASSIFIER, MULTI_TASK, SEGMENTER, VISION_TEXT
 
     if data.is_dir() and out.resolve().is_relative_to(data.resolve()):
         raise UsageError(f"{out}: lies inside the data, which is never written to.", "Give --out another place.")
     reporter = Reporter(quiet)
     found = find_bundle(bundle, run, reporter)
-    if _is_segmenter(found):
-        if modality is not None:
-            raise UsageError("--modality is for a bundle of both modalities.", "Leave it out: a segmenter reads X-rays.")
+    system = _system_of(found)
+    if system != MULTI_TASK and modality is not None:
+        raise UsageError("--modality is for a bundle of both modalities.", "Leave it out: this one reads X-rays.")
+    if system == SEGMENTER:
         document, words = _judge_segmenter(found, data, out, max_unreadable, reporter)
+    elif system == CLASSIFIER:
+        from pipeline.cli.classifier_evaluation import evaluate_classifier
+
+        document, words = evaluate_classifier(found, data, out, max_unreadable, reporter)
+    elif system == VISION_TEXT:
+        raise UsageError(f"{found} reads notes too; evaluate cannot judge it.", "Its run's report.md holds its figures.")
     else:
         document, words = _judge_answers(found, data, out, modality.value if modality else None, max_unreadable, reporter)
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else words)
 
 
-def _is_segmenter(bundle: Path) -> bool:
+def _system_of(bundle: Path) -> str:
     from pipeline.inference.bundle_files import SEGMENTER, read_description, system_of
 
-    return bundle.suffix == ".onnx" or system_of(read_description(bundle)) == SEGMENTER
+    return SEGMENTER if bundle.suffix == ".onnx" else system_of(read_description(bundle))
 
 
 def _judge_segmenter(bundle: Path, data: Path, out: Path, max_unreadable: float, reporter: Reporter) -> tuple[dict, str]:

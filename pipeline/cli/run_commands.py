@@ -56,18 +56,31 @@ def _register_run(app: typer.Typer, stages: Sequence[Stage]) -> None:
         overrides: Override = None,
         force: Force = False,
         allow_leakage: Leakage = False,
+        search: Annotated[
+            int | None, typer.Option("--search", min=1, help="First try that many settings of s08's head, by keras-tuner.")
+        ] = None,
+        track: Annotated[str | None, typer.Option("--track", help="Afterwards log the run to this MLflow address.")] = None,
         quiet: Quiet = False,
     ) -> None:
         """Run the stages that are not up to date."""
         from pipeline.engine.runner import run_pipeline
 
         settings, folder = _resolve(stages, config, out, overrides)
+        if search is not None:
+            from pipeline.cli.search_option import searched_overrides
+
+            found = searched_overrides(settings, stages, folder, data, search, _flags(allow_leakage), Reporter(quiet))
+            settings, folder = _resolve(stages, config, out, [*(overrides or []), *found])
         outcomes = run_pipeline(
             settings, stages, folder, data, first, last, only, force, _flags(allow_leakage), Reporter(quiet)
         )
         ran = sum(outcome.action == "ran" for outcome in outcomes)
         seconds = sum(outcome.duration_s for outcome in outcomes)
         typer.echo(f"{folder}: {ran} run in {seconds:.1f} s, {len(outcomes) - ran} unchanged")
+        if track is not None:
+            from pipeline.training.experiment_tracking import track_run
+
+            typer.echo(f"logged as MLflow run {track_run(folder, track)}")
 
 
 def _register_plan(app: typer.Typer, stages: Sequence[Stage]) -> None:
@@ -159,6 +172,13 @@ def _register_describe(app: typer.Typer, stages: Sequence[Stage]) -> None:
     def describe(
         name: Annotated[str | None, typer.Argument(metavar="[STAGE]", help="Such as s02.")] = None,
         config: ConfigFile = None,
+        augmentations: Annotated[
+            bool, typer.Option("--augmentations", help="Draw what the stage's augmentation does to a scan.")
+        ] = False,
+        image: Annotated[Path | None, typer.Option("--image", help="The scan to draw; a generated one by default.")] = None,
+        picture: Annotated[
+            Path, typer.Option("--picture", help="Where --augmentations draws.")
+        ] = Path("augmentations.png"),
         as_json: AsJson = False,
     ) -> None:
         """Show a stage's configuration and artifacts.
@@ -176,6 +196,11 @@ def _register_describe(app: typer.Typer, stages: Sequence[Stage]) -> None:
             return
         stage = _find_stage(stages, name)
         sections = load_run_config(config, stages).stages if config else {}
+        if augmentations:
+            from pipeline.cli.augmentation_option import draw_augmentations
+
+            typer.echo(f"{draw_augmentations(stage, sections, picture, image)}")
+            return
         description = describe_stage(stage, sections.get(stage.id))
         if as_json:
             _print_json(description)

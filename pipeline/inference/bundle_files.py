@@ -14,9 +14,9 @@ from pipeline.engine.files import sha256_file
 
 SCHEMA_VERSION = 1
 MANIFEST_FILE = "bundle.json"
-MULTI_TASK, SEGMENTER = "respiratory_mtl", "radiography_unet"
+MULTI_TASK, SEGMENTER, CLASSIFIER, VISION_TEXT = "respiratory_mtl", "radiography_unet", "classifier", "vision_text"
 # What a bundle is for; a bundle that names no system is of the first.
-COMMANDS = {MULTI_TASK: "predict", SEGMENTER: "segment"}
+COMMANDS = {MULTI_TASK: "predict", SEGMENTER: "segment", CLASSIFIER: "classify", VISION_TEXT: "classify"}
 MEND = "Fetch the bundle again, or export it again: export --run DIR --out DIR."
 
 

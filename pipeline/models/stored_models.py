@@ -26,7 +26,9 @@ def load_model(weights: Path, architecture: Path) -> keras.Model:
         CorruptArtifactError: a file is broken, or the weights do not belong to the architecture.
     """
     try:
-        model = keras.models.model_from_json(architecture.read_text(encoding="utf-8"))
+        described = architecture.read_text(encoding="utf-8")
+        _register_layers(described)
+        model = keras.models.model_from_json(described)
         model.load_weights(weights)
     except (ValueError, TypeError, KeyError, OSError) as cause:
         raise CorruptArtifactError(
@@ -34,3 +36,9 @@ def load_model(weights: Path, architecture: Path) -> keras.Model:
             "Run the stage that wrote them again (--only sNN --force).",
         ) from cause
     return model
+
+
+def _register_layers(described: str) -> None:
+    """Import keras-hub where an architecture names its layers; Keras knows them only after that."""
+    if '"keras_hub' in described or "keras_hub." in described:
+        import keras_hub  # noqa: F401
