@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.cli import bundle_source
+from pipeline.cli import bundle_source, run_exporters
 from pipeline.cli.app import main
 from pipeline.inference.rendering import CAUTION
 
@@ -163,13 +163,14 @@ def test_a_run_is_exported_once_and_again_when_its_artifacts_change(bundle, data
     run, exported, hashes = tmp_path / "run", [], {"a": "1"}
     run.mkdir()
 
-    def export(run_dir: Path, out: Path) -> Path:
+    def export(run_dir: Path, out: Path, *options) -> Path:
         exported.append(out)
         return Path(shutil.copytree(bundle, out))
 
     outputs = {name: SimpleNamespace(sha256=value) for name, value in hashes.items()}
-    directory = SimpleNamespace(config={}, manifests={"s05": SimpleNamespace(outputs=outputs)})
+    directory = SimpleNamespace(has=lambda name: False, manifests={"s05": SimpleNamespace(outputs=outputs)})
     monkeypatch.setattr(bundle_source, "RunDirectory", lambda run_dir: directory)
+    monkeypatch.setattr(run_exporters, "RunDirectory", lambda run_dir: directory)
     monkeypatch.setitem(sys.modules, "pipeline.export.bundle_writer", SimpleNamespace(export_bundle=export))
     words = ("predict", "--run", run, "--xray", data / XRAY, "--json")
     first, second = call(*words), call(*words)
