@@ -44,7 +44,7 @@ def export_run(
     The exporters load TensorFlow, so each is imported here, when it is needed.
 
     Raises:
-        UsageError: ``opset`` or ``layout`` for another run than a segmenter's; ``keras`` or ``card_text`` for vision and text.
+        UsageError: ``opset`` or ``layout`` for another run than a segmenter's; ``keras`` for vision and text.
     """
     kind = kind_of_run(run)
     if kind is RunKind.SEGMENTER:
@@ -55,9 +55,9 @@ def export_run(
     if kind is RunKind.CLASSIFIER:
         return _exporter("classifier_bundle_writer").export_classifier(run, out, keras, card_text)
     if kind is RunKind.VISION_TEXT:
-        if keras or card_text:
-            raise UsageError("--keras and --card are not for a bundle of vision and text.", "Leave them out.")
-        return _exporter("fusion_bundle").write_fusion_bundle(run, out)
+        if keras:
+            raise UsageError("--keras is not for a bundle of vision and text.", "Leave it out.")
+        return _exporter("fusion_bundle").write_fusion_bundle(run, out, card_text)
     return _exporter("bundle_writer").export_bundle(run, out, keras, card_text)
 
 

@@ -41,12 +41,13 @@ what is distributed under it is distributed on an "AS IS" BASIS, WITHOUT WARRANT
 """
 
 
-def write_fusion_bundle(run_dir: Path, out: Path) -> Path:
+def write_fusion_bundle(run_dir: Path, out: Path, card_text: str = "") -> Path:
     """Write the bundle of the fusion that a run stored.
 
     Args:
         run_dir: a run of ``vision_text`` whose s08 is done.
         out: the bundle's folder; an existing bundle there is replaced whole, at the end.
+        card_text: Markdown for the model card's section on data.
 
     Raises:
         MissingArtifactError: the run is not finished.
@@ -70,7 +71,7 @@ def write_fusion_bundle(run_dir: Path, out: Path) -> Path:
         document = _document(run, recipe, networks)
         write_description(folder, document)
         document["parity"] = check_fusion_parity(load_fusion_bundle(folder), networks, *_samples(run, recipe))
-        atomic_write_text(folder / "MODEL_CARD.md", fusion_card(document, recipe, file_table(folder)))
+        atomic_write_text(folder / "MODEL_CARD.md", fusion_card(document, recipe, file_table(folder), card_text))
         write_description(folder, document)
     return Path(out)
 

@@ -11,11 +11,14 @@ from pipeline.export.model_card import NOT_A_DEVICE
 PROBES = {"unmasked": "notes as written", "masked": "diagnosis words masked", "strict": "place, time and drugs masked too"}
 
 
-def fusion_card(document: Mapping[str, Any], recipe: Mapping[str, Any], files: Mapping[str, Mapping]) -> str:
-    """Markdown: what it is, what it may be used for, what it scored, what its notes gave away, where it fails."""
+def fusion_card(
+    document: Mapping[str, Any], recipe: Mapping[str, Any], files: Mapping[str, Mapping], data_text: str = ""
+) -> str:
+    """Markdown: what it is, what it may be used for, what it scored, what its notes gave away, whose data, where it fails."""
     negative, positive = document["class_names"]
+    data = [f"## Data and licences\n\n{data_text.strip()}"] if data_text.strip() else []
     return "\n\n".join([
-        _head(document, recipe, negative, positive), _figures(document), _notes(document), _limits(), _parity(document),
+        _head(document, recipe, negative, positive), _figures(document), _notes(document), *data, _limits(), _parity(document),
         f"## Files\n\n{files_table(files)}",
     ]) + "\n"  # fmt: skip
 
