@@ -60,7 +60,7 @@ def findings_text(document: dict[str, Any]) -> str:
         "\n".join(["Do the variants differ?", *(_verdict(entry) for entry in document["verdicts"])]),
         _alignment(document),
         _diagnosis(document["diagnosis"]),
-        systems_text(document["systems"]),
+        systems_text(document["systems"]) if "systems" in document else "",
         _places(document),
     ]
     return "\n\n".join(part for part in parts if part)

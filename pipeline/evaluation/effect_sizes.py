@@ -68,7 +68,7 @@ def paired_d(result: ResampledT, test_train_ratio: float, level: float = 0.95) -
 
 
 def _noncentrality(statistic: float, freedom: int, quantile: float) -> float | None:
-    """Noncentrality under which `statistic` >= 0 is the given quantile; None where it cannot be bracketed."""
+    """Noncentrality under which `statistic` >= 0 is the given quantile; None where it cannot be found."""
 
     def excess(shift: float) -> float:
         return float(nct.cdf(statistic, freedom, shift)) - quantile
@@ -79,7 +79,11 @@ def _noncentrality(statistic: float, freedom: int, quantile: float) -> float | N
     at_low, at_high = excess(low), excess(high)
     if not (math.isfinite(at_low) and math.isfinite(at_high) and at_low * at_high < 0):
         return None
-    return float(brentq(excess, low, high))
+    try:
+        return float(brentq(excess, low, high))
+    except ValueError:
+        # SciPy's noncentral t is not a number at some points in between, with few degrees of freedom.
+        return None
 
 
 def smallest_detectable_difference(

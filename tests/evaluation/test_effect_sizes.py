@@ -90,3 +90,15 @@ def test_six_rows_are_needed_at_five_percent():
     # 2^(1 - 6) = 0.031 < 0.05 < 2^(1 - 5)
     assert smallest_attainable_difference(100) == 0.06
     assert smallest_attainable_difference(100, alpha=0.05 / 9) == 0.09
+
+
+def test_an_interval_that_scipy_cannot_find_is_none_and_not_a_crash(monkeypatch):
+    """SciPy's noncentral t is not a number here and there: brentq then stops at such a point."""
+    from types import SimpleNamespace
+
+    def cdf(statistic, freedom, shift):
+        return float("nan") if abs(shift) < 3 else float(shift < 0)
+
+    monkeypatch.setattr("pipeline.evaluation.effect_sizes.nct", SimpleNamespace(cdf=cdf))
+    result = SimpleNamespace(statistic=1.0, sd=0.5, mean=0.3, folds=2)
+    assert paired_d(result, 0.25, 0.95) == {"name": "paired_d", "value": 0.6, "low": None, "high": None}
