@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.export import card_tables as tables
+from pipeline.export.card_data import data_section, shown_interval
 from pipeline.export.model_card import NOT_A_DEVICE
 
 PARTS = {
@@ -94,7 +95,7 @@ def _figures(card: ClassifierCard) -> str:
     if not parts:
         return "## Figures\n\n**The run recorded none.**"
     names = list(dict.fromkeys(name for part in parts.values() for name in part["metrics"] if name in METRICS))
-    rows = [[METRICS[name], *(_shown(part["metrics"].get(name)) for part in parts.values())] for name in names]
+    rows = [[METRICS[name], *(shown_interval(part["metrics"].get(name)) for part in parts.values())] for name in names]
     sizes = [f"{PARTS.get(name, name)}: {part['rows']} scans, {part['patients']} patients" for name, part in parts.items()]
     return f"""## Figures
 
@@ -110,38 +111,15 @@ def _class_tables(parts: Mapping[str, Mapping], class_names: Sequence[str]) -> s
     for name, part in parts.items():
         per_class = part["metrics"].get("per_class", {})
         known = [label for label in class_names if label in per_class]
-        rows = [[label, *(_shown(per_class[label].get(column)) for column in CLASS_COLUMNS)] for label in known]
+        rows = [[label, *(shown_interval(per_class[label].get(column)) for column in CLASS_COLUMNS)] for label in known]
         if rows and name != "validation":
             said.append(f"{PARTS.get(name, name)}, each class against the rest:\n\n"
                         + tables.table(["class", *CLASS_COLUMNS.values()], rows))  # fmt: skip
     return "\n\n".join(said)
 
 
-def _shown(entry: Mapping | None) -> str:
-    if entry is None or entry["value"] is None:
-        return "undefined"
-    bounds = "" if entry["low"] is None or entry["high"] is None else f" [{entry['low']:.3f}, {entry['high']:.3f}]"
-    return f"{entry['value']:.3f}{bounds}"
-
-
 def _data(card: ClassifierCard) -> str:
-    leakage = card.dataset.get("leakage") or []
-    statement = (
-        "**Leakage was allowed, so the scores above are flattered:** " + " ".join(leakage) if leakage
-        else "No known patient and no identical image is on both sides of the split."
-    )  # fmt: skip
-    warnings = "\n".join(f"- {text}" for text in card.document["training"]["warnings"])
-    parts = [
-        "## Data and their terms",
-        card.extra_text.strip(),
-        tables.counts_table(card.dataset["counts"]) if card.dataset.get("counts") else "",
-        tables.terms_table(card.data_terms),
-        "Terms are those that the data folder's own manifest states. No scan is part of this bundle. Weights learnt from scans "
-        "under a non-commercial licence, or under none, are for research only.",
-        statement,
-        f"Warnings of the run:\n\n{warnings}" if warnings else "",
-    ]
-    return "\n\n".join(part for part in parts if part)
+    return data_section(card.dataset, card.data_terms, card.extra_text, card.document["training"]["warnings"])
 
 
 def _limits(card: ClassifierCard) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.export import card_tables as tables
+from pipeline.export.card_data import data_section, shown_interval
 from pipeline.export.model_card import NOT_A_DEVICE
 
 
@@ -70,7 +71,7 @@ A pixel counts as lung from probability {document["threshold"]} on, after the ma
 
 
 def _figures(card: SegmenterCard) -> str:
-    rows = [[name, _shown(entry)] for name, entry in _intervals(card.document["figures"])]
+    rows = [[name, shown_interval(entry)] for name, entry in _intervals(card.document["figures"])]
     if not rows:
         return "## Figures on the test part\n\n**None: these weights were not evaluated here.**"
     return f"""## Figures on the test part
@@ -91,13 +92,6 @@ def _intervals(figures: Any, place: str = "") -> Iterator[tuple[str, Mapping]]:
         yield from _intervals(inner, f"{place}.{name}" if place else str(name))
 
 
-def _shown(entry: Mapping) -> str:
-    if entry["value"] is None:
-        return "undefined"
-    bounds = "" if entry["low"] is None or entry["high"] is None else f" [{entry['low']:.3f}, {entry['high']:.3f}]"
-    return f"{entry['value']:.3f}{bounds}"
-
-
 def _data(card: SegmenterCard) -> str:
     if not card.dataset:
         return "\n\n".join(filter(None, [
@@ -105,23 +99,7 @@ def _data(card: SegmenterCard) -> str:
             card.extra_text.strip(),
             "A checkpoint does not say what it was trained on: ask whoever gave it, before it is passed on.",
         ]))  # fmt: skip
-    leakage = card.dataset.get("leakage") or []
-    statement = (
-        "**Leakage was allowed, so the scores above are flattered:** " + " ".join(leakage) if leakage
-        else "No known patient and no identical image is on both sides of the split."
-    )  # fmt: skip
-    warnings = "\n".join(f"- {text}" for text in card.document["training"]["warnings"])
-    parts = [
-        "## Data and their terms",
-        card.extra_text.strip(),
-        tables.counts_table(card.dataset["counts"]) if card.dataset.get("counts") else "",
-        tables.terms_table(card.data_terms),
-        "Terms are those that the data folder's own manifest states. No scan is part of this bundle. Weights learnt from scans "
-        "under a non-commercial licence, or under none, are for research only.",
-        statement,
-        f"Warnings of the run:\n\n{warnings}" if warnings else "",
-    ]
-    return "\n\n".join(part for part in parts if part)
+    return data_section(card.dataset, card.data_terms, card.extra_text, card.document["training"]["warnings"])
 
 
 def _gate(card: SegmenterCard) -> str:
