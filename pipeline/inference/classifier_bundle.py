@@ -9,20 +9,18 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from pipeline.data.preprocessing import Profile
-from pipeline.engine.errors import UsageError
 from pipeline.inference.bundle_files import (
-    COMMANDS,
+    CLASSIFIER,
     MANIFEST_FILE,
     Entry,
     StoredFile,
     check_file_names,
     read_description,
-    system_of,
+    require_system,
     validated,
     verify_files,
 )
 
-CLASSIFIER = "classifier"
 CLASSIFICATION, FEATURES = "classification", "features"
 FEATURE_MAPS, GRADIENTS = "feature_maps", "class_activation_gradients"
 
@@ -78,13 +76,7 @@ def load_classifier_bundle(path: Path) -> ClassifierBundle:
     of another system), CorruptArtifactError (a file that was changed, a description that does not fit itself).
     """
     document = read_description(path)
-    found = system_of(document)
-    if found != CLASSIFIER:
-        command = COMMANDS.get(found)
-        raise UsageError(
-            f"{path} is a bundle of {found!r}; here one of {CLASSIFIER!r} is needed.",
-            f"Use {command}: {command} --bundle {path}" if command else "Use another bundle.",
-        )
+    require_system(path, document, CLASSIFIER)
     manifest = validated(ClassifierManifest, document, path / MANIFEST_FILE)
     verify_files(path, manifest.files)
     return ClassifierBundle(path, manifest)

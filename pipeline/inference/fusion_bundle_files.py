@@ -9,20 +9,17 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from pipeline.data.preprocessing import Profile
-from pipeline.engine.errors import UsageError
 from pipeline.inference.bundle_files import (
-    COMMANDS,
     MANIFEST_FILE,
+    VISION_TEXT,
     Entry,
     StoredFile,
     check_file_names,
     read_description,
-    system_of,
+    require_system,
     validated,
     verify_files,
 )
-
-VISION_TEXT = "vision_text"
 
 
 class ImageHalf(Entry):
@@ -80,11 +77,7 @@ def load_fusion_bundle(path: Path) -> FusionBundle:
     bundle of another system), CorruptArtifactError (a file that was changed, a description that does not fit itself).
     """
     document = read_description(path)
-    found = system_of(document)
-    if found != VISION_TEXT:
-        command = COMMANDS.get(found)
-        raise UsageError(f"{path} is a bundle of {found!r}; here one of {VISION_TEXT!r} is needed.",
-                         f"Use {command}: {command} --bundle {path}" if command else "Use another bundle.")  # fmt: skip
+    require_system(path, document, VISION_TEXT)
     manifest = validated(FusionManifest, document, path / MANIFEST_FILE)
     verify_files(path, manifest.files)
     return FusionBundle(path, manifest)
