@@ -6,10 +6,11 @@ import math
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.data.lung_components import LungPieces
 from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
@@ -31,12 +32,16 @@ TOLD = {"loss": "loss", "val_loss": "validation loss", "val_dice": "Dice", "val_
 
 
 class Architecture(BaseModel):
-    """The network's widths; the defaults are the documents', 6,643,510 trainable parameters with four classes."""
+    """The network's widths, and the dropout rate of its backbone.
+
+    The defaults are the documents', 6,643,510 trainable parameters with four classes.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: tuple[int, ...] = (32, 64, 128, 256, 512)
     decoded_channels: int = 64
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
 
 
 class Gate(BaseModel):
@@ -52,6 +57,8 @@ class Config(StageConfig):
 
     classes: the labels to tell apart, in the order of the probabilities; null for all, sorted. Rows of other labels
     are left out. initial_weights: a PyTorch checkpoint (.pth) or Keras weights (.weights.h5) to start from.
+    lung_pieces: ``two_largest`` keeps the two largest pieces of an outline and fills their holes, in the figures of
+    both parts and at inference.
     """
 
     profile: str = "xray_256"
@@ -60,6 +67,7 @@ class Config(StageConfig):
     architecture: Architecture = Architecture()
     initial_weights: str | None = None
     fit: SegmentationFit = SegmentationFit()
+    lung_pieces: LungPieces = "all"
     stored_precision: Literal["float16", "float32"] = "float16"
     tensorboard: bool = False
     gate: Gate | None = None
@@ -146,7 +154,7 @@ def run(context: Context) -> None:
         context.save_figure(name, figure)
     context.save_json("segmenter", {
         "class_names": list(index.class_names), "image_size": scans.image_size, "profile": dataset["profiles"][config.profile],
-        "threshold": THRESHOLD, "positive_class": config.positive_class,
+        "threshold": THRESHOLD, "lung_pieces": config.lung_pieces, "positive_class": config.positive_class,
     })  # fmt: skip
     context.save_json("training_summary", _summary(config, index, history, parameters))
 
@@ -224,7 +232,8 @@ def _build(config: Config, scans: SegmentationRows, seed: int) -> keras.Model:
     from pipeline.models.unet import build_unet
 
     widths = config.architecture
-    model = build_unet(scans.class_count, widths.channels, (2,) * (len(widths.channels) - 1), widths.decoded_channels, seed=seed)
+    model = build_unet(scans.class_count, widths.channels, (2,) * (len(widths.channels) - 1), widths.decoded_channels,
+                       widths.dropout, seed=seed)  # fmt: skip
     if config.initial_weights is not None and config.initial_weights.endswith(".weights.h5"):
         model.load_weights(config.initial_weights)
     elif config.initial_weights is not None:
@@ -246,7 +255,7 @@ def _judge(context: Context, network: keras.Model, name: str, index: ClassIndex,
     from pipeline.training.segmentation_step import forward_pass
 
     answers = predict_scans(forward_pass(network, scans.image_size), scans, index.positions(name), context.config.fit.batch_size)
-    return judge_part(name, index, scans, answers)
+    return judge_part(name, index, scans, answers.keeping(context.config.lung_pieces))
 
 
 def _save_part(context: Context, part: JudgedPart, prefix: str) -> None:

@@ -67,7 +67,12 @@ def _inputs(card: SegmenterCard) -> str:
 
 A frontal chest X-ray as PNG, JPEG, TIFF, BMP or DICOM, read as 8-bit gray. Operations before resizing: {operations}. The
 resize stretches to {document["image_size"]} × {document["image_size"]}; gray / 255 is repeated to three channels.
-A pixel counts as lung from probability {document["threshold"]} on, after the map was resized back to the image's own size."""
+A pixel counts as lung from probability {document["threshold"]} on, after the map was resized back to the image's own size.
+{_pieces(document["lung_pieces"])}""".rstrip()
+
+
+def _pieces(kept: str) -> str:
+    return "Of that region the two largest pieces are kept, their holes filled." if kept == "two_largest" else ""
 
 
 def _figures(card: SegmenterCard) -> str:

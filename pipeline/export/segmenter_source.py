@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from pipeline.data.lung_components import LungPieces
 from pipeline.data.preprocessing import Profile
 from pipeline.engine.errors import CorruptArtifactError, UsageError
 from pipeline.engine.files import sha256_file
@@ -36,6 +37,7 @@ class SegmenterSource:
     class_names: list[str]
     profile: Profile
     threshold: float
+    lung_pieces: LungPieces
     positive_class: str | None
     images: np.ndarray
     images_are: str
@@ -75,6 +77,7 @@ def read_segmenter_run(run_dir: Path) -> SegmenterSource:
         class_names=list(segmenter["class_names"]),
         profile=profile,
         threshold=float(segmenter["threshold"]),
+        lung_pieces=segmenter.get("lung_pieces", "all"),
         positive_class=segmenter.get("positive_class"),
         images=run.stored_images(profile),
         images_are="Keras on scans of the run",
@@ -107,6 +110,7 @@ def read_checkpoint(checkpoint: Path, class_names: Sequence[str], image_size: in
         class_names=names,
         profile=profile,
         threshold=LUNG_THRESHOLD,
+        lung_pieces="all",
         positive_class=None,
         images=_phantoms(profile),
         images_are="Keras on generated X-rays",

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from pipeline.data.lung_components import LungPieces
 from pipeline.data.preprocessing import Profile
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError
 from pipeline.engine.files import sha256_file
@@ -66,7 +67,8 @@ class KerasFiles(Entry):
 class SegmenterManifest(Entry):
     """`bundle.json` of a segmenter, as far as segmenting needs it.
 
-    threshold: a pixel counts as lung from this probability on. gate: what the X-ray gate keeps of itself, or None.
+    threshold: a pixel counts as lung from this probability on. lung_pieces: which pieces of that region are kept.
+    gate: what the X-ray gate keeps of itself, or None.
     """
 
     class_names: tuple[str, ...] = Field(min_length=2)
@@ -74,6 +76,7 @@ class SegmenterManifest(Entry):
     image_size: int = Field(ge=16, le=2048)
     profile: Profile
     threshold: float = Field(ge=0, le=1)
+    lung_pieces: LungPieces = "all"
     network: NetworkFile
     keras: KerasFiles | None = None
     gate: dict[str, Any] | None = None

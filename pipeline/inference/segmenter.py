@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from pipeline.data.lung_components import lung_pieces
 from pipeline.data.preprocessing import Profile, preprocess
 from pipeline.engine.errors import CorruptArtifactError, DataError
 from pipeline.inference.segmentation_bundle import SegmenterBundle
@@ -51,12 +52,11 @@ class Segmenter:
         if not (np.isfinite(lungs).all() and np.isfinite(logits).all()):
             raise DataError("The network answered with values that are no numbers.", "Check the bundle with another image.")
         lung_probs = resized_back(lungs[0, ..., 0], gray.shape)
+        lung_mask = lung_pieces(lung_probs >= manifest.threshold, manifest.lung_pieces)
         class_probs = softmax(logits[0])
         best = int(class_probs.argmax())
         by_class = dict(zip(manifest.class_names, map(float, class_probs), strict=True))
-        return Segmentation(
-            lung_probs, lung_probs >= manifest.threshold, by_class, manifest.class_names[best], float(class_probs[best])
-        )
+        return Segmentation(lung_probs, lung_mask, by_class, manifest.class_names[best], float(class_probs[best]))
 
 
 def network_input(gray: np.ndarray, profile: Profile) -> np.ndarray:

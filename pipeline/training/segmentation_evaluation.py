@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
+from pipeline.data.lung_components import LungPieces, lung_pieces
 from pipeline.evaluation.clusters import bootstrap_weights, cluster_codes
 from pipeline.evaluation.intervals import RESAMPLES, percentile_interval
 from pipeline.evaluation.metrics import defined
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 class ScanAnswers:
     """The network's answers, in the order of the positions asked for.
 
-    lungs: ``(n, S, S)`` bool, probability above THRESHOLD. logits, probabilities: ``(n, K)`` float64.
+    lungs: ``(n, S, S)`` bool, probability above THRESHOLD, all pieces unless ``keeping`` chose.
+    logits, probabilities: ``(n, K)`` float64.
     segmentation_loss: ``(n,)``, Dice + BCE, meaningless without a mask.
     """
 
@@ -37,6 +39,10 @@ class ScanAnswers:
     def probabilities(self) -> np.ndarray:
         raised = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
         return raised / raised.sum(axis=1, keepdims=True)
+
+    def keeping(self, pieces: LungPieces) -> ScanAnswers:
+        """The same answers with these pieces of every outline."""
+        return replace(self, lungs=np.stack([lung_pieces(mask, pieces) for mask in self.lungs]))
 
 
 def predict_scans(forward, scans: SegmentationRows, positions: np.ndarray, batch: int) -> ScanAnswers:

@@ -89,7 +89,7 @@ def test_the_description_is_what_export_reads(run):
     segmenter = run.load_json("segmenter")
     assert segmenter == {
         "class_names": ["A", "B", "C"], "image_size": 32, "positive_class": "C", "threshold": 0.5,
-        "profile": {"modality": "xray", "size": 32, "operations": []},
+        "lung_pieces": "all", "profile": {"modality": "xray", "size": 32, "operations": []},
     }  # fmt: skip
 
 
