@@ -16,7 +16,7 @@ from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
 from pipeline.engine.errors import ConfigError, did_you_mean
 from pipeline.models.backbone_names import feature_key, minimum_size, require_backbone
 from pipeline.training.network_artifacts import save_network
-from pipeline.training.settings import FitSettings
+from pipeline.training.settings import FineTuning, FitSettings
 
 if TYPE_CHECKING:
     import keras
@@ -29,7 +29,8 @@ class Embedder(BaseModel):
     """One embedder: which backbone on which of s01's profiles.
 
     ``weights`` is ``imagenet``, ``none`` or a file; ``taps`` names inner layers whose pooled maps join the
-    last one's; ``mirrored`` takes the mean of a scan's features and of its mirror image's.
+    last one's; ``mirrored`` takes the mean of a scan's features and of its mirror image's; ``fine_tune`` trains the
+    backbone's last blocks with the embedding layer.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,10 +40,12 @@ class Embedder(BaseModel):
     weights: str = "imagenet"
     taps: tuple[str, ...] = ()
     mirrored: bool = False
+    fine_tune: FineTuning | None = None
 
     @property
     def key(self) -> str:
-        return feature_key(self.backbone, self.profile, self.weights, self.taps, self.mirrored)
+        after = self.fine_tune.after if self.fine_tune else None
+        return feature_key(self.backbone, self.profile, self.weights, self.taps, self.mirrored, after)
 
 
 class Embedders(BaseModel):
@@ -72,6 +75,8 @@ class Config(StageConfig):
         for (modality, role), embedder in self.embedders.each().items():
             where = f"s02.embedders.{modality}_{role}"
             require_backbone(embedder.backbone)
+            if embedder.fine_tune and embedder.mirrored:
+                raise ConfigError(f"{where}: mirrored features cannot be fine-tuned.", "Take out one of the two.")
             profile = (profiles or {}).get(embedder.profile)
             if profiles is not None and profile is None:
                 raise ConfigError(f"{where}: s01 has no profile {embedder.profile!r}.{did_you_mean(embedder.profile, profiles)}")
@@ -98,6 +103,9 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
                      f"what enters the last Dense of the {name} embedder"),
             *model_artifacts(f"embedder_{name}", f"{name} embedder on backbone features"),
         ]  # fmt: skip
+    for (modality, role), embedder in config.embedders.each().items():
+        if embedder.fine_tune:
+            outputs += model_artifacts(f"tail_{modality}_{role}", "last blocks of the backbone before they are fine-tuned")
     for key in dict.fromkeys(embedder.key for embedder in config.embedders.each().values()):
         outputs += model_artifacts(f"backbone_{key}", "frozen backbone with its input scaling")
     return (
@@ -115,12 +123,12 @@ def _external(config: Config, data: Path | None) -> Iterable[Path]:
 def run(context: Context) -> None:
     """Compute each distinct backbone's features once, then train the four embedders on the training rows."""
     from pipeline.training.determinism import make_deterministic
-    from pipeline.training.multi_task import EmbedderRecipe, Workshop, feature_blocks, train_embedder
+    from pipeline.training.multi_task import EmbedderRecipe, Tail, Workshop, feature_blocks, train_embedder
     from pipeline.training.scan_labels import read_labelled
 
     config: Config = context.config
     make_deterministic(context.seed)
-    files = _write_backbone_features(context)
+    files, tails = _write_backbone_features(context)
     labelled = read_labelled(context)
     recipe = EmbedderRecipe(fit=config.fit, dropout=config.dropout, precision=config.stored_precision)
     workshop = Workshop(context.seed, config.stored_precision, context.scratch)
@@ -128,7 +136,8 @@ def run(context: Context) -> None:
     for (modality, role), embedder in config.embedders.each().items():
         name = f"{modality}_{role}"
         features = open_array(files[embedder.key])
-        model, histories[name] = train_embedder(f"embedder_{name}", features, labelled[modality], recipe, workshop)
+        tail = None if embedder.fine_tune is None else Tail(tails[name], embedder.fine_tune.fit, features)
+        model, histories[name] = train_embedder(f"embedder_{name}", features, labelled[modality], recipe, workshop, tail)
         with context.writer(f"embedding_{name}", model.get_layer("features").output.shape[1:]) as writer:
             for block in feature_blocks(model, features):
                 writer.append(block)
@@ -141,29 +150,41 @@ def run(context: Context) -> None:
     })  # fmt: skip
 
 
-def _write_backbone_features(context: Context) -> dict[str, Path]:
-    """Frozen features by backbone key; a killed run finds the finished ones in its scratch folder."""
+def _write_backbone_features(context: Context) -> tuple[dict[str, Path], dict[str, keras.Model]]:
+    """Frozen features by backbone key, and tails by embedder; a killed run finds finished features in its scratch folder."""
     distinct = {embedder.key: embedder for embedder in context.config.embedders.each().values()}
     # All are built before any is run: a misspelt layer is told before minutes of work.
-    backbones = {key: _build(context, embedder) for key, embedder in distinct.items()}
+    backbones, tails = {}, {}
+    for key, embedder in distinct.items():
+        backbones[key], tails[key] = _build(context, embedder)
     files = {key: _features_once(context, distinct[key], backbone) for key, backbone in backbones.items()}
     for (modality, role), embedder in context.config.embedders.each().items():
         shutil.copyfile(files[embedder.key], context.output(f"backbone_features_{modality}_{role}"))
-    return files
+    fine_tuned = {f"{m}_{r}": tails[e.key] for (m, r), e in context.config.embedders.each().items() if e.fine_tune}
+    for name, tail in fine_tuned.items():
+        save_network(context, f"tail_{name}", tail)
+    return files, fine_tuned
 
 
-def _build(context: Context, embedder: Embedder) -> keras.Model:
+def _build(context: Context, embedder: Embedder) -> tuple[keras.Model, keras.Model | None]:
+    """What is run over the scans once, and the tail that is fine-tuned from there, if any."""
     import keras
 
     from pipeline.models.backbones import build_backbone
+    from pipeline.models.split_backbone import split_backbone
     from pipeline.models.stored_precision import round_kernels
 
     keras.utils.set_random_seed(context.seed)
     size = read_layout(context.input(f"pixels_{embedder.profile}")).shape[1]
-    backbone = build_backbone(embedder.backbone, size, embedder.weights, embedder.taps, embedder.mirrored)
+    if embedder.fine_tune is None:
+        backbone, tail = build_backbone(embedder.backbone, size, embedder.weights, embedder.taps, embedder.mirrored), None
+    else:
+        halves = split_backbone(embedder.backbone, size, embedder.weights, embedder.taps, embedder.fine_tune.after)
+        backbone, tail = halves.front, halves.tail
+        round_kernels(tail, context.config.stored_precision)
     round_kernels(backbone, context.config.stored_precision)
     save_network(context, f"backbone_{embedder.key}", backbone)
-    return backbone
+    return backbone, tail
 
 
 def _features_once(context: Context, embedder: Embedder, backbone: keras.Model) -> Path:

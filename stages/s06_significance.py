@@ -28,6 +28,8 @@ def _inputs(config: Config) -> tuple[Input, ...]:
     return (
         Input("scan_index"), Input("dataset"),
         *(Input(f"backbone_features_{m}_{r}") for m in MODALITIES for r in ROLES),
+        *(Input(f"tail_{m}_{r}_{part}", optional=True)
+          for m in MODALITIES for r in ROLES for part in ("weights", "architecture")),
         Input("embedder_recipe"), Input("task_recipe"), Input("shared_recipe"), Input("head_recipe"),
         Input("choice"), Input("alignment"),
     )  # fmt: skip

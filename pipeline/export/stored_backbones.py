@@ -60,7 +60,8 @@ def collect_backbones(source: FinishedRun) -> tuple[dict[str, StoredBackbone], d
 def _store(stored: dict[str, StoredBackbone], source: FinishedRun, embedder: dict, artifact: str) -> str:
     network = source.load_network(artifact)
     size = network.input_shape[1]
-    options = embedder["weights"], tuple(embedder["taps"]), embedder.get("mirrored", False)
+    after = (embedder.get("fine_tune") or {}).get("after")
+    options = embedder["weights"], tuple(embedder["taps"]), embedder.get("mirrored", False), after
     key = feature_key(embedder["backbone"].lower(), str(size), *options)
     if key in stored and not _equal_weights(stored[key].network, network):
         # Weights that differ although they are named alike, such as random ones: kept apart by their profile.

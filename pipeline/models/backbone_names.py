@@ -50,9 +50,14 @@ def minimum_size(name: str) -> int:
     return MINIMUM_SIZE.get(name, 32)
 
 
-def feature_key(backbone: str, profile: str, weights: str, taps: tuple[str, ...], mirrored: bool = False) -> str:
-    """A file-name-safe key that two embedders share exactly when they read the same frozen features."""
-    said = [backbone, profile, *(["mirrored"] if mirrored else [])]
+def feature_key(
+    backbone: str, profile: str, weights: str, taps: tuple[str, ...], mirrored: bool = False, after: str | None = None
+) -> str:
+    """A file-name-safe key that two embedders share exactly when they read the same frozen features.
+
+    ``after``: the layer whose maps they fine-tune from, ``None`` where the whole backbone is frozen.
+    """
+    said = [backbone, profile, *(["mirrored"] if mirrored else []), *([f"to_{after}"] if after else [])]
     if weights != "imagenet" or taps:
         said.append(hashlib.sha256(json.dumps([weights, list(taps)]).encode()).hexdigest()[:8])
     return "_".join(said)

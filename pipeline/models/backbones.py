@@ -71,31 +71,39 @@ def build_backbone(
         ConfigError: unknown backbone or layer, or ImageNet weights neither installed nor downloadable.
         CorruptArtifactError: a weight file that does not fit.
     """
-    require_backbone(name)
-    body, scaling = (_lite if name in LITE_SIZES else _application)(name, image_size, weights)
-    body.trainable = False
-    tapped = keras.Model(body.input, [*(_layer(body, tap).output for tap in taps), body.output], name=body.name)
+    body, scaling = frozen_body(name, image_size, weights)
+    tapped = keras.Model(body.input, [*(layer_of(body, tap).output for tap in taps), body.output], name=body.name)
     image = keras.Input((image_size, image_size, 1), name="image")
     if mirrored:
         views = {"": image, "_mirrored": Mirror(name="mirror")(image)}
-        both = [_pooled(tapped(scaling(view), training=False), end) for end, view in views.items()]
+        both = [pooled(tapped(scaling(view), training=False), end) for end, view in views.items()]
         features = layers.Average(name="features")(both)
     else:
-        features = layers.Identity(name="features")(_pooled(tapped(scaling(image), training=False)))
+        features = layers.Identity(name="features")(pooled(tapped(scaling(image), training=False)))
     return keras.Model(image, features, name=f"{name.lower()}_{image_size}")
 
 
-def _pooled(maps, end: str = ""):
+def frozen_body(name: str, image_size: int, weights: str | Path) -> tuple[keras.Model, InputScaling]:
+    """The convolutions of a backbone, not trainable, and the input scaling before them. Raises as ``build_backbone``."""
+    require_backbone(name)
+    body, scaling = (_lite if name in LITE_SIZES else _application)(name, image_size, weights)
+    body.trainable = False
+    return body, scaling
+
+
+def pooled(maps, end: str = ""):
     """Feature maps side by side, each averaged over its positions; ``end`` tells the layers of two views apart."""
     maps = maps if isinstance(maps, list | tuple) else [maps]
-    pooled = [layers.GlobalAveragePooling2D(name=f"pool_{place}{end}")(feature_map) for place, feature_map in enumerate(maps)]
-    return pooled[0] if len(pooled) == 1 else layers.Concatenate(name=f"join{end}")(pooled)
+    means = [layers.GlobalAveragePooling2D(name=f"pool_{place}{end}")(feature_map) for place, feature_map in enumerate(maps)]
+    return means[0] if len(means) == 1 else layers.Concatenate(name=f"join{end}")(means)
 
 
-def _layer(body: keras.Model, name: str) -> layers.Layer:
+def layer_of(body: keras.Model, name: str) -> layers.Layer:
+    """The body's layer of this name. Raises ConfigError with the nearest one where there is none."""
     names = [layer.name for layer in body.layers]
     if name not in names:
-        raise ConfigError(f"{body.name} has no layer {name!r}.{did_you_mean(name, names)}", "Mend `taps:`.")
+        remedy = "Mend the name under `taps:` or `fine_tune:`."
+        raise ConfigError(f"{body.name} has no layer {name!r}.{did_you_mean(name, names)}", remedy)
     return body.get_layer(name)
 
 

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from pipeline.models.split_backbone import unfreeze
+
 EMBEDDING = 1280
 FEATURES = 640
 KERAS_SLOPE = 0.3
@@ -38,12 +40,34 @@ def build_embedder(mean: np.ndarray, variance: np.ndarray, name: str, dropout: f
     embedders of one width are one architecture. ``dropout`` acts on the standardised features while training.
     """
     pooled = keras.Input((len(mean),), name="backbone_features")
+    return _embedder_on(pooled, pooled, mean, variance, name, dropout, seed)
+
+
+def build_fine_tuned_embedder(tail: keras.Model, frozen: keras.Model, name: str, seed: int = 0) -> keras.Model:
+    """A backbone's tail → the layers of an embedder trained on what that tail gave while frozen; all of it trainable.
+
+    ``tail``: of ``split_backbone``, which is copied; its batch normalisations keep their statistics. ``frozen``: of
+    ``build_embedder``, whose weights are copied too, so that the network starts by answering as both do in a row.
+    """
+    front = keras.Input(tail.input_shape[1:], name="backbone_features")
+    own = keras.models.clone_model(tail)
+    own.set_weights(tail.get_weights())
+    unfreeze(own)
+    mean, variance = frozen.get_layer("standardise").get_weights()
+    dropout = next((layer.rate for layer in frozen.layers if layer.name == "dropout_input"), 0.0)
+    model = _embedder_on(front, own(front, training=False), mean, variance, name, dropout, seed)
+    for layer in ("dense_1", "logit"):
+        model.get_layer(layer).set_weights(frozen.get_layer(layer).get_weights())
+    return model
+
+
+def _embedder_on(entering, x, mean: np.ndarray, variance: np.ndarray, name: str, dropout: float, seed: int) -> keras.Model:
     scale = layers.BatchNormalization(center=False, scale=False, epsilon=SMALLEST_VARIANCE, trainable=False, name="standardise")
-    x = scale(pooled)
+    x = scale(x)
     scale.set_weights([mean, variance])
     if dropout:
         x = layers.Dropout(dropout, seed=seed, name="dropout_input")(x)
-    return _with_logit(pooled, _dense_stack(x, (EMBEDDING,)), name)
+    return _with_logit(entering, _dense_stack(x, (EMBEDDING,)), name)
 
 
 def build_xray_task_extractor(name: str = "task_extractor_xray", seed: int = 0) -> keras.Model:

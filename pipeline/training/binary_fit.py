@@ -17,6 +17,7 @@ from pipeline.training.epoch_state import EpochState
 from pipeline.training.settings import FitSettings
 
 PREDICTION_BATCH = 1024
+PREDICTION_NUMBERS = 2**21
 EPOCH_CHUNK = 4096
 
 
@@ -63,10 +64,11 @@ def apply_network(model: keras.Model, inputs: np.ndarray, rows: np.ndarray | Non
 
 
 def network_blocks(model: keras.Model, inputs: np.ndarray, rows: np.ndarray | None = None) -> Iterator[np.ndarray]:
-    """As ``apply_network``, a block of rows at a time."""
+    """As ``apply_network``, a block of rows at a time; rows that hold feature maps come in smaller blocks."""
     chosen = np.arange(len(inputs)) if rows is None else rows
-    for start in range(0, len(chosen), PREDICTION_BATCH):
-        block = rows_of(inputs, chosen[start : start + PREDICTION_BATCH])
+    size = max(1, min(PREDICTION_BATCH, PREDICTION_NUMBERS // inputs.shape[1]))
+    for start in range(0, len(chosen), size):
+        block = rows_of(inputs, chosen[start : start + size])
         yield np.asarray(model(np.ascontiguousarray(block), training=False))
 
 

@@ -8,6 +8,7 @@ that for hundreds of networks; they are of a dozen kinds.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
@@ -16,6 +17,9 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.training.settings import FitSettings
+
+# TensorFlow takes a dozen kinds of training, each compiled once on purpose, for one that is compiled over and over.
+tf.get_logger().setLevel(logging.ERROR)
 
 T = TypeVar("T")
 _COMPILED: dict[Hashable, Any] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import keras
 import numpy as np
@@ -81,8 +82,39 @@ class Labelled:
         return Examples(inputs, self.labels, self.train, self.valid)
 
 
-def train_embedder(name: str, features: np.ndarray, scans: Labelled, recipe: EmbedderRecipe, workshop: Workshop):
-    """Backbone features ``(N, F)`` → embedder network and its history; standardised on the training rows."""
+@dataclass
+class Tail:
+    """A backbone's tail (``split_backbone``), how an embedder fine-tunes it, and the front's features ``(N, F)``."""
+
+    network: keras.Model
+    fit: FitSettings
+    features: np.ndarray
+
+    @cached_property
+    def pooled(self) -> np.ndarray:
+        """What the tail gives before any fine-tuning, ``(N, F')`` float32: computed once for all trainings."""
+        return apply_network(self.network, self.features)
+
+
+def train_embedder(
+    name: str, features: np.ndarray, scans: Labelled, recipe: EmbedderRecipe, workshop: Workshop, tail: Tail | None = None
+):
+    """Backbone features ``(N, F)`` → embedder network and its history; standardised on the training rows.
+
+    With a ``tail``, whose features are these, an embedder is trained on what the frozen tail gives; then both are
+    trained on, and the history is of this second training.
+    """
+    if tail is None:
+        return _train_on_frozen(name, features, scans, recipe, workshop)
+    frozen, _ = _train_on_frozen(f"{name}_frozen", tail.pooled, scans, recipe, workshop)
+    return train_once(
+        name, workshop,
+        lambda seed: networks.build_fine_tuned_embedder(tail.network, frozen, name, seed),
+        lambda model, seed, state: fit_binary(model, scans.examples(features), tail.fit, seed, state).as_json(),
+    )  # fmt: skip
+
+
+def _train_on_frozen(name: str, features: np.ndarray, scans: Labelled, recipe: EmbedderRecipe, workshop: Workshop):
     mean, variance = _moments(features, scans.train)
     return train_once(
         name, workshop,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
@@ -18,6 +18,7 @@ from pipeline.training.multi_task import (
     HeadRecipe,
     Labelled,
     SharedRecipe,
+    Tail,
     TaskRecipe,
     features_from,
     train_embedder,
@@ -32,13 +33,14 @@ Probabilities = dict[str, dict[str, np.ndarray]]
 
 @dataclass(frozen=True)
 class ChainRecipe:
-    """The recipes of s02 to s05, and the variants that are compared."""
+    """The recipes of s02 to s05, and the variants that are compared; ``tails`` of the embedders that are fine-tuned."""
 
     embedder: EmbedderRecipe
     task: TaskRecipe
     shared: SharedRecipe
     head: HeadRecipe
     variants: tuple[str, ...]
+    tails: Mapping[tuple[str, str], Tail] = field(default_factory=dict)
 
 
 def train_chain(
@@ -50,13 +52,14 @@ def train_chain(
 ) -> Probabilities:
     """Backbone features ``{(modality, role): (N, F)}`` → ``{variant: {"xray" | "ct" | "paired": (N,) or (P,)}}``.
 
-    Everything that learns from labels is trained anew on ``scans[...].train``: the embedding layers, the task
-    extractors, the shared extractor of each variant and the three heads.
+    Everything that learns from labels is trained anew on ``scans[...].train``: the embedding layers with the tails
+    that they fine-tune, the task extractors, the shared extractor of each variant and the three heads.
     """
     embeddings = {}
-    for (modality, role), pooled in features.items():
-        model, _ = train_embedder(f"embedder_{modality}_{role}", pooled, scans[modality], recipe.embedder, workshop)
-        embeddings[modality, role] = features_from(model, pooled)
+    for (modality, role), given in features.items():
+        name, tail = f"embedder_{modality}_{role}", recipe.tails.get((modality, role))
+        model, _ = train_embedder(name, given, scans[modality], recipe.embedder, workshop, tail)
+        embeddings[modality, role] = features_from(model, given)
     task = {}
     for modality in MODALITIES:
         embedding = embeddings[modality, "task"]

@@ -27,6 +27,20 @@ class FitSettings(BaseModel):
     class_weights: Literal["none", "balanced"] = "none"
 
 
+class FineTuning(BaseModel):
+    """Which part of an embedder's backbone is trained too, and how.
+
+    after: the layer behind which the backbone learns; up to it the backbone stays frozen and its maps are stored once.
+    fit: the second training, of tail and embedding layer together, begun where the frozen backbone's embedder ended
+    (linear probing, then fine-tuning: Kumar et al. 2022). Batch normalisations keep their statistics.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    after: str
+    fit: FitSettings = FitSettings(epochs=10, batch_size=16, learning_rate=3e-4, patience=10, monitor="val_auc")
+
+
 class AdversarialSettings(BaseModel):
     """How the generator and the discriminator are set against each other.
 

@@ -21,7 +21,11 @@ s02:
     xray_task: {backbone: EfficientNetLite0, profile: xray_plain, weights: none}
     xray_shared: {backbone: EfficientNetLite0, profile: xray_plain, weights: none}
     ct_task: {backbone: EfficientNetLite0, profile: ct_plain, weights: none}
-    ct_shared: {backbone: EfficientNetLite0, profile: ct_plain, weights: none}
+    ct_shared:
+      backbone: EfficientNetLite0
+      profile: ct_plain
+      weights: none
+      fine_tune: {after: block14_add, fit: {epochs: 1, batch_size: 16}}
   dropout: 0.2
   fit: {epochs: 1, batch_size: 16}
 s03:

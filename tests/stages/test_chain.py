@@ -24,6 +24,18 @@ def test_all_six_ran_and_are_then_skipped(tiny_run, run_tiny):
     assert [(outcome.action, outcome.reason) for outcome in again] == [("skipped", "unchanged")] * 6
 
 
+def test_a_fine_tuned_embedder_answers_from_the_stored_maps(tiny_run):
+    from pipeline.models.respiratory_networks import features_of
+    from pipeline.models.stored_models import load_model
+
+    folder = tiny_run.folder / "s02_embeddings"
+    rows = np.load(folder / "backbone_features_ct_shared.npy")
+    assert rows.shape == (24, 2 * 2 * 192)
+    tuned = load_model(folder / "embedder_ct_shared.weights.h5", folder / "embedder_ct_shared.json")
+    stored, anew = np.load(folder / "embedding_ct_shared.npy"), np.asarray(features_of(tuned)(rows))
+    np.testing.assert_allclose(stored, anew, rtol=1e-3, atol=1e-3)
+
+
 def test_each_row_is_the_scan_that_the_index_names(tiny_run):
     from pipeline.data.preprocessing import Profile, preprocess
     from pipeline.data.readers import read_gray
@@ -36,7 +48,9 @@ def test_each_row_is_the_scan_that_the_index_names(tiny_run):
     assert len(index) == 48 and index["id"].is_unique
     for modality in ("xray", "ct"):
         name = f"backbone_EfficientNetLite0_{modality}_plain"
-        key = next(path.name.removesuffix(".weights.h5") for path in folder.glob(f"{name}*.weights.h5"))
+        key = next(
+            path.name.removesuffix(".weights.h5") for path in folder.glob(f"{name}*.weights.h5") if "_to_" not in path.name
+        )
         backbone = load_model(folder / f"{key}.weights.h5", folder / f"{key}.json")
         embedder = load_model(folder / f"embedder_{modality}_task.weights.h5", folder / f"embedder_{modality}_task.json")
         features = np.load(folder / f"backbone_features_{modality}_task.npy")
