@@ -10,8 +10,8 @@ from pipeline.engine.errors import DataError
 from pipeline.engine.progress import Reporter
 
 if TYPE_CHECKING:
+    from pipeline.cli.judged_bundles import JudgedBundle
     from pipeline.inference.classification_answers import ImageAnswer
-    from pipeline.inference.classifier_bundle import ClassifierManifest
     from pipeline.inference.segmentation_images import SourceImage
 
 PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
@@ -22,38 +22,37 @@ _SHOWN = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "cohen_kappa
 _SHOWN_OF_CLASS = ("sensitivity", "specificity", "precision", "f1", "auc")
 
 
-def evaluate_classifier(bundle: Path, data: Path, out: Path, max_unreadable: float, reporter: Reporter) -> tuple[dict, str]:
+def evaluate_classifier(
+    bundle: Path, judged: JudgedBundle, data: Path, out: Path, max_unreadable: float, reporter: Reporter
+) -> tuple[dict, str]:
     """Answer the labelled images of `data`, write OUTPUTS into `out`; returns the document of `metrics.json` and its words.
 
     Intervals are clustered by patient. Where images have lung masks, `lungs` says how much of the heat maps lies in them and
     what is scored without them (see `lung_findings`). Two classes are told apart by the bundle's own threshold: it was
     chosen on its validation part, never on these images.
 
-    Raises what `load_classifier_bundle` and `read_labelled_classes` raise, and DataError where more than
+    judged: the bundle, opened. Raises what `read_labelled_classes` raises, and DataError where more than
     `max_unreadable` (a share) of the images have no answer or what is left is of one class; `predictions.csv` is written
     all the same and names them.
     """
     from pipeline.cli.lung_findings import lung_findings, lung_words
     from pipeline.cli.output_folder import refuse_taken_folder, write_findings
-    from pipeline.inference.classification_answers import answer_images, refuse_all_failed, write_class_answers
-    from pipeline.inference.classifier import Classifier
-    from pipeline.inference.classifier_bundle import load_classifier_bundle
+    from pipeline.inference.classification_answers import refuse_all_failed, write_class_answers
     from pipeline.inference.labelled_classes import read_labelled_classes
     from pipeline.inference.pair_table import prepare_output, refuse_overwriting
 
     refuse_taken_folder(out)
-    classifier, warnings = Classifier(load_classifier_bundle(bundle)), []
-    manifest = classifier.bundle.manifest
-    labelled = read_labelled_classes(data, manifest.class_names, warnings.append)
+    warnings: list[str] = []
+    labelled = read_labelled_classes(data, judged.class_names, warnings.append)
     patients = {image.source: image.patient_id for image in labelled}
     refuse_overwriting([out / name for name in OUTPUTS], [data, *(source.path for source in patients)])
     prepare_output(out / PREDICTIONS)
-    answers = list(answer_images(classifier, reporter.track(list(patients), len(patients), "images")))
-    write_class_answers(out / PREDICTIONS, answers, manifest.class_names, patients)
+    answers = judged.answers(reporter.track(labelled, len(labelled), "images"))
+    write_class_answers(out / PREDICTIONS, answers, judged.class_names, patients)
     refuse_all_failed(answers)
     _refuse_many_failures(answers, data, out, max_unreadable)
-    document, figures = _judge(manifest, answers, patients, warnings)
-    document |= {"bundle": str(bundle), "lungs": lung_findings(classifier, labelled, reporter, SEED)}
+    document, figures = _judge(judged, answers, patients, warnings)
+    document |= {"bundle": str(bundle), "lungs": lung_findings(judged, labelled, reporter, SEED)}
     write_findings(out, METRICS, document, figures)
     words = _words(document)
     if document["lungs"] is not None:
@@ -76,7 +75,7 @@ def _refuse_many_failures(answers: Sequence[ImageAnswer], data: Path, out: Path,
 
 
 def _judge(
-    manifest: ClassifierManifest, answers: Sequence[ImageAnswer], patients: dict[SourceImage, str], warnings: list[str]
+    judged: JudgedBundle, answers: Sequence[ImageAnswer], patients: dict[SourceImage, str], warnings: list[str]
 ) -> tuple[dict, dict]:
     import numpy as np
 
@@ -87,19 +86,19 @@ def _judge(
     from pipeline.evaluation.multiclass_metrics import multiclass_metrics
     from pipeline.inference.classification_answers import failed_answers
 
-    names, mine = list(manifest.class_names), [answer for answer in answers if answer.error is None]
+    names, mine = list(judged.class_names), [answer for answer in answers if answer.error is None]
     truth = np.array([names.index(answer.image.label) for answer in mine])
     predicted = np.array([names.index(answer.predicted) for answer in mine])
     probabilities = np.array([[answer.probs[name] for name in names] for answer in mine])
     clusters = [patients[answer.image] for answer in mine]
-    plain = multiclass_metrics(truth, probabilities, names, manifest.positive_class, predicted=predicted)
+    plain = multiclass_metrics(truth, probabilities, names, judged.positive_class, predicted=predicted)
     intervals = multiclass_intervals(truth, probabilities, names, clusters, seed=SEED, predicted=predicted)
     document = {
         "schema_version": 1,
-        "system": "classifier",
+        "system": judged.system,
         "class_names": names,
-        "positive_class": manifest.positive_class,
-        "threshold": manifest.threshold,
+        "positive_class": judged.positive_class,
+        "threshold": judged.threshold,
         "images": len(answers),
         "unreadable": {answer.image.relative.as_posix(): answer.error for answer in failed_answers(answers)},
         "patients": len(set(clusters) - {""}) or None,
@@ -109,7 +108,7 @@ def _judge(
         "settings": {"seed": SEED, "level": 0.95, "clusters": "patients"},
         "warnings": [*warnings, *filter(None, [cluster_note(clusters)])],
     }
-    shared = (truth, probabilities, names, clusters, manifest.positive_class, intervals)
+    shared = (truth, probabilities, names, clusters, judged.positive_class, intervals)
     figures = {
         "confusion": confusion_matrix_figure(plain["confusion"], names),
         "roc": one_vs_rest_roc_figure(*shared),

@@ -10,7 +10,7 @@ from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.progress import Reporter
 
 if TYPE_CHECKING:
-    from pipeline.inference.classification_answers import ImageAnswer
+    from pipeline.inference.classification_answers import ImageAnswer, Keep
     from pipeline.inference.fusion_predictor import FusionPredictor
     from pipeline.inference.segmentation_images import SourceImage
 
@@ -26,11 +26,12 @@ def is_vision_text(bundle: Path) -> bool:
 
 
 def classify_cases(
-    bundle: Path, sources: Sequence[SourceImage], note: str | None, out: Path | None, reporter: Reporter
+    bundle: Path, sources: Sequence[SourceImage], note: str | None, out: Path | None, reporter: Reporter, keep: Keep | None = None
 ) -> tuple[dict, str]:
     """Answer each image, or one image and its note, or a note alone; returns a document and its words.
 
-    With `out`, predictions.csv is written there. What was taken out of the note, and what to be wary of, is told.
+    With `out`, predictions.csv is written there. keep: draws a heat map, as in `answer_images`; None where none is wanted.
+    What was taken out of the note, and what to be wary of, is told.
     Raises UsageError for one note and several images, DataError where there is no answer at all.
     """
     from pipeline.inference.classification_answers import failure_summary, refuse_all_failed, write_class_answers
@@ -40,7 +41,7 @@ def classify_cases(
     if note is not None and len(sources) > 1:
         raise UsageError(f"One note and {len(sources)} images.", "A note is of one case: give one image with it, or none.")
     predictor = FusionPredictor(load_fusion_bundle(bundle))
-    answers = list(_answers(predictor, reporter.track(sources, len(sources), "images") if sources else [None], note))
+    answers = list(_answers(predictor, reporter.track(sources, len(sources), "images") if sources else [None], note, keep))
     manifest = predictor.bundle.manifest
     if out is not None:
         write_class_answers(out / PREDICTIONS, answers, manifest.class_names)
@@ -51,20 +52,26 @@ def classify_cases(
     return document, _words(document)
 
 
-def _answers(predictor: FusionPredictor, sources, note: str | None) -> Iterator[ImageAnswer]:
+def _answers(predictor: FusionPredictor, sources, note: str | None, keep: Keep | None) -> Iterator[ImageAnswer]:
+    import numpy as np
+
     from pipeline.data.readers import read_gray
     from pipeline.inference.classification_answers import NOTE_ALONE, ImageAnswer
+    from pipeline.inference.classifier import Classification
 
     for source in sources:
         try:
-            found = predictor.answer(read_gray(source.path) if source is not None else None, note)
+            gray = read_gray(source.path) if source is not None else None
+            found = predictor.answer(gray, note, gradcam=keep is not None)
         except DataError as error:
             yield ImageAnswer(source or NOTE_ALONE, error=error.message)
             continue
         told = {"used": " and ".join(found.used), "masked": ", ".join(found.masked), "warnings": " ".join(found.warnings)}
-        yield ImageAnswer(
-            source or NOTE_ALONE, found.predicted, found.probabilities[found.predicted], found.probabilities, told
-        )
+        confidence = found.probabilities[found.predicted]
+        if keep is not None and found.activation is not None:
+            drawn = {"gradcam": found.activation}
+            told |= keep(source, gray, Classification(found.probabilities, found.predicted, confidence, np.empty(0), drawn))
+        yield ImageAnswer(source or NOTE_ALONE, found.predicted, confidence, found.probabilities, told)
 
 
 def _document(predictor: FusionPredictor, answers: Sequence[ImageAnswer], out: Path | None) -> dict:

@@ -71,9 +71,11 @@ def _classify(
     reporter = Reporter(quiet)
     found = find_bundle(bundle, run, reporter, DEFAULT_CLASSIFIER)
     if is_vision_text(found):
-        if methods or features is not None:
-            raise UsageError("--gradcam and --features are for a classifier of images alone.", f"{found} reads notes too.")
-        _classify_cases(found, images or [], note, out, reporter, as_json)
+        if plus_plus or features is not None:
+            raise UsageError(
+                "--gradcam-plus-plus and --features are for a classifier of images alone.", f"{found} reads notes too."
+            )
+        _classify_cases(found, images or [], note, methods, lungs, out, reporter, as_json)
         return
     if note is not None:
         raise UsageError(f"{found} reads images alone.", "Leave --note out, or give a bundle of vision and text.")
@@ -94,14 +96,15 @@ def _classify(
 
 
 def _classify_cases(
-    bundle: Path, images: Sequence[Path], note: str | None, out: Path | None, reporter: Reporter, as_json: bool
-) -> None:
+    bundle: Path, images: Sequence[Path], note: str | None, methods: Sequence[str], lungs: Path | None, out: Path | None,
+    reporter: Reporter, as_json: bool,
+) -> None:  # fmt: skip
     from pipeline.cli.classify_cases import classify_cases
     from pipeline.inference.segmentation_images import find_images
 
     sources = find_images(images) if images or note is None else []
-    _targets(sources, (), out, None)
-    document, words = classify_cases(bundle, sources, note, out, reporter)
+    keep = _keeper(_targets(sources, methods, out, None), _segmenter(lungs) if lungs is not None else None)
+    document, words = classify_cases(bundle, sources, note, out, reporter, keep if methods else None)
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else words)
 
 

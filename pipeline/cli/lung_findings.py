@@ -9,12 +9,12 @@ from pipeline.engine.errors import DataError
 from pipeline.engine.progress import Reporter
 
 if TYPE_CHECKING:
-    from pipeline.inference.classifier import Classifier
+    from pipeline.cli.judged_bundles import JudgedBundle
     from pipeline.inference.labelled_classes import LabelledClass
 
 
-def lung_findings(classifier: Classifier, images: Sequence[LabelledClass], reporter: Reporter, seed: int = 0) -> dict | None:
-    """{"gradcam", "gradcam_plus_plus": `lung_energy_report`, "ablation": `lung_ablation`, "unreadable"}; None without masks.
+def lung_findings(bundle: JudgedBundle, images: Sequence[LabelledClass], reporter: Reporter, seed: int = 0) -> dict | None:
+    """{"gradcam": `lung_energy_report` (and other methods), "ablation": `lung_ablation`, "unreadable"}; None without masks.
 
     Images without a mask are left out; one whose image or mask cannot be read is named in "unreadable". Heat maps are of
     the class that was named, and masks are brought to each image's own size.
@@ -24,11 +24,10 @@ def lung_findings(classifier: Classifier, images: Sequence[LabelledClass], repor
     from pipeline.data.preprocessing import preprocess, resize_square
     from pipeline.data.readers import read_gray
     from pipeline.evaluation.lung_energy import lung_ablation, lung_energy, lung_energy_report
-    from pipeline.inference.classifier import METHODS
     from pipeline.inference.segmentation_labels import read_mask_at
 
-    profile, names = classifier.bundle.manifest.profile, list(classifier.bundle.manifest.class_names)
-    energies: dict[str, list[float | None]] = {method: [] for method in METHODS}
+    profile, names = bundle.profile, list(bundle.class_names)
+    energies: dict[str, list[float | None]] = {}
     areas, pixels, masks, kept, unreadable = [], [], [], [], {}
     masked = [image for image in images if image.mask is not None]
     for image in reporter.track(masked, len(masked), "lungs"):
@@ -38,10 +37,10 @@ def lung_findings(classifier: Classifier, images: Sequence[LabelledClass], repor
         except DataError as error:
             unreadable[image.source.relative.as_posix()] = error.message
             continue
-        answer, area = classifier.classify(gray, tuple(METHODS)), None
-        for method, activation in answer.activations.items():
+        area = None
+        for method, activation in bundle.activations(image, gray).items():
             energy, area = lung_energy(activation, mask)
-            energies[method].append(energy)
+            energies.setdefault(method, []).append(energy)
         areas.append(area)
         pixels.append(preprocess(gray, profile))
         masks.append(resize_square(mask.astype(np.uint8) * np.uint8(255), profile.size) > 127)
@@ -51,8 +50,9 @@ def lung_findings(classifier: Classifier, images: Sequence[LabelledClass], repor
     patients = [image.patient_id for image in kept]
     truth = [names.index(image.source.label) for image in kept]
     ablation = lung_ablation(
-        np.array(pixels), np.array(masks), truth, names, patients, classifier.probabilities,
-        lambda probs: np.array([classifier.decide(row) for row in probs]), seed,
+        np.array(pixels), np.array(masks), truth, names, patients,
+        lambda pictures, rows: bundle.probabilities(pictures, [kept[row] for row in rows]),
+        lambda probs: np.array([bundle.decide(row) for row in probs]), seed,
     )  # fmt: skip
     reports = {method: lung_energy_report(found, areas, patients, seed) for method, found in energies.items()}
     return {**reports, "ablation": ablation, "unreadable": unreadable}

@@ -150,7 +150,8 @@ def _evaluate(
 ) -> None:
     """Judge a bundle on labelled scans: metrics with patient-clustered intervals, and figures.
 
-    A CSV has image,modality,label or id,xray,ct,label; image,label,mask for a segmenter; patient_id where it is known.
+    A CSV has image,modality,label or id,xray,ct,label; image,label,mask for a segmenter or a classifier, and note for one
+    of vision and text; patient_id where it is known.
     """
     from pipeline.cli.bundle_source import find_bundle
     from pipeline.inference.bundle_files import CLASSIFIER, MULTI_TASK, SEGMENTER, VISION_TEXT
@@ -164,12 +165,12 @@ def _evaluate(
         raise UsageError("--modality is for a bundle of both modalities.", "Leave it out: this one reads X-rays.")
     if system == SEGMENTER:
         document, words = _judge_segmenter(found, data, out, max_unreadable, reporter)
-    elif system == CLASSIFIER:
+    elif system in (CLASSIFIER, VISION_TEXT):
         from pipeline.cli.classifier_evaluation import evaluate_classifier
+        from pipeline.cli.judged_bundles import CaseBundle, ImageBundle
 
-        document, words = evaluate_classifier(found, data, out, max_unreadable, reporter)
-    elif system == VISION_TEXT:
-        raise UsageError(f"{found} reads notes too; evaluate cannot judge it.", "Its run's report.md holds its figures.")
+        judged = ImageBundle(found) if system == CLASSIFIER else CaseBundle(found)
+        document, words = evaluate_classifier(found, judged, data, out, max_unreadable, reporter)
     else:
         document, words = _judge_answers(found, data, out, modality.value if modality else None, max_unreadable, reporter)
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else words)

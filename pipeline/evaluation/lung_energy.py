@@ -16,7 +16,7 @@ from pipeline.evaluation.multiclass_intervals import multiclass_difference, mult
 WHOLE, WITHOUT_LUNGS, LUNGS_ONLY = "whole", "lungs_blacked_out", "all_but_lungs_blacked_out"
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc")
 
-Predict = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
+Predict = Callable[[NDArray[np.uint8], NDArray[np.intp]], NDArray[np.floating]]
 Decide = Callable[[NDArray[np.float64]], NDArray[np.intp]]
 
 
@@ -104,7 +104,8 @@ def lung_ablation(
     scan that the network learnt from: where the score falls as far with the lungs alone, it was the black that did it.
 
     pixels: (N, S, S) uint8; lungs: (N, S, S) bool, rows with an empty mask are left out; true_index: (N,) int;
-    predict: (n, S, S) uint8 → (n, K) probabilities; decide: probabilities → (n,) classes, the most probable by default.
+    predict: (n, S, S) uint8 and the rows (n,) that they are of → (n, K) probabilities; decide: probabilities → (n,)
+    classes, the most probable by default.
     Returns {arm: {metric: {"value", "low", "high"}}, "change": {arm: {metric: …}} (arm - whole, paired by picture),
     "pictures", "without_lungs"}; metrics are METRICS. Raises DataError: no mask, or shapes that do not fit.
     """
@@ -115,7 +116,7 @@ def lung_ablation(
     rows: dict[str, ClassifiedRows] = {}
     made: dict[str, dict[str, Interval]] = {}
     for arm in (WHOLE, WITHOUT_LUNGS, LUNGS_ONLY):
-        probabilities = np.asarray(predict(blacked_out(pixels[kept], lungs[kept], arm)), np.float64)
+        probabilities = np.asarray(predict(blacked_out(pixels[kept], lungs[kept], arm), np.flatnonzero(kept)), np.float64)
         chosen = decide(probabilities) if decide is not None else None
         rows[arm] = checked_rows(truth, probabilities, class_names, chosen)
         found = multiclass_intervals(truth, probabilities, class_names, codes, seed, resamples, predicted=chosen)

@@ -17,16 +17,17 @@ from pipeline.inference.segmentation_images import SourceImage
 
 @dataclass(frozen=True, slots=True)
 class LabelledClass:
-    """An image with its class (in `source.label`), its patient ("" where unknown) and its lung mask (None where none)."""
+    """An image with its class (in `source.label`), its patient ("" where unknown), its lung mask and note (None where none)."""
 
     source: SourceImage
     patient_id: str
     mask: Path | None = None
+    note: str | None = None
 
 
 def read_labelled_classes(data: Path, class_names: Sequence[str], warn: Callable[[str], None]) -> list[LabelledClass]:
     """Images of `{class}/`, of `{train,val,test}/{class}/` (the test part alone), or of a CSV
-    image,label(,patient_id,mask). Masks of folders: see `read_class_folders`.
+    image,label(,patient_id,mask,note). Masks of folders: see `read_class_folders`.
 
     Told through `warn`: a class of the bundle that the data lacks, images without a patient.
 
@@ -91,7 +92,8 @@ def _read_table(table: Path, warn: Callable[[str], None]) -> list[LabelledClass]
             raise DataError(f"{table}: {row['image']} stands in row {seen[row['image']]} and in row {number}.", "Keep one.")
         seen[row["image"]] = number
         source = SourceImage(path, PurePosixPath(os.path.normpath(row["image"])), row["label"])
-        found.append(LabelledClass(source, row.get("patient_id", ""), find_scan(row.get("mask", ""), table.parent)))
+        found.append(LabelledClass(source, row.get("patient_id", ""), find_scan(row.get("mask", ""), table.parent),
+                                   row.get("note") or None))  # fmt: skip
     unknown = sum(not image.patient_id for image in found)
     if unknown:
         warn(f"{table}: {unknown} of {len(found)} images have no patient_id; each counts as a patient")

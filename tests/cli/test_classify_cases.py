@@ -112,7 +112,7 @@ def test_words_tell_what_was_masked_and_cut_off(bundle, scan, capsys):
     ("words", "error", "said"),
     [
         (["{scan}", "{scan}/../other.png", "--note", "fever"], UsageError, "One note and 2 images"),
-        (["{scan}", "--note", "fever", "--gradcam", "--out", "{out}"], UsageError, "for a classifier of images alone"),
+        (["{scan}", "--note", "fever", "--gradcam-plus-plus", "--out", "{out}"], UsageError, "for a classifier of images alone"),
         (["--note", "covid"], DataError, "Nothing is left of the note"),
         ([], UsageError, "No image"),
     ],
@@ -130,3 +130,39 @@ def test_a_note_needs_a_bundle_that_reads_notes(scan, tmp_path, monkeypatch):
 
     with pytest.raises(UsageError, match="reads images alone"):
         call(scan, "--bundle", write_classifier(tmp_path / "tiny"), "--note", "fever")
+
+
+def test_a_heat_map_is_drawn_over_the_image_of_a_case(bundle, scan, tmp_path):
+    out = tmp_path / "drawn"
+    call(scan, "--note", "fever", "--gradcam", "--out", out, "--bundle", bundle)
+    (drawn,) = (cv2.imread(str(path)) for path in out.rglob("*.png"))
+    assert drawn.shape == (40, 40, 3) and (drawn[-1] > 60).any()  # a colour over the gray of 60
+    with pytest.raises(UsageError, match="for a classifier of images alone"):
+        call(scan, "--gradcam-plus-plus", "--out", out, "--bundle", bundle)
+
+
+def test_cases_are_judged_with_their_notes_and_without_their_lungs(bundle, tmp_path):
+    """Brightness 0.4 alone is below the edge of 0.5; a note with a fever lifts it above."""
+    from pipeline.cli.classifier_evaluation import evaluate_classifier
+    from pipeline.cli.judged_bundles import CaseBundle
+    from pipeline.engine.progress import Reporter
+
+    rows = ["image,label,note,patient_id,mask"]
+    for number in range(8):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((40, 40), 100, np.uint8))
+        label, note = ("COVID", "with fever") if number % 2 else ("other", "a cough")
+        rows.append(f"{number}.png,{label},{note if number else ''},p{number},mask.png")
+    mask = np.zeros((40, 40), np.uint8)
+    mask[:20] = 255
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    (tmp_path / "cases.csv").write_text("\n".join(rows))
+    document, words = evaluate_classifier(
+        bundle, CaseBundle(bundle), tmp_path / "cases.csv", tmp_path / "judged", 0.05, Reporter(quiet=True)
+    )
+    assert document["system"] == "vision_text" and document["metrics"]["accuracy"]["value"] == 1.0
+    lungs = document["lungs"]
+    assert lungs["gradcam"]["energy"]["value"] == pytest.approx(0.5, abs=0.03) and "gradcam_plus_plus" not in lungs
+    assert lungs["ablation"]["lungs_blacked_out"]["accuracy"]["value"] == 1.0  # the note decides with any picture
+    assert "of Grad-CAM lies in them" in words
+    table = list(csv.DictReader((tmp_path / "judged" / "predictions.csv").open()))
+    assert [row["used"] for row in table[:2]] == ["image", "image and note"]

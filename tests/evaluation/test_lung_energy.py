@@ -82,7 +82,8 @@ def scans():
 def reader_of(region):
     """A classifier that looks at one region alone, and calls black the first class."""
 
-    def predict(pixels):
+    def predict(pixels, rows):
+        assert len(rows) == len(pixels)
         bright = pixels[:, region].mean(axis=1) > 100
         return np.where(bright[:, None], [0.1, 0.9], [0.9, 0.1])
 
