@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.inference.segmentation_bundle import SegmenterBundle
     from pipeline.inference.segmentation_images import SourceImage
     from pipeline.inference.segmentation_runtimes import SegmentationRuntime
+    from pipeline.inference.segmenter_activation import SegmenterActivation
 
 PREDICTIONS = "predictions.csv"
 
@@ -52,6 +53,9 @@ def _segment(
     num_samples: Annotated[int | None, typer.Option("--num-samples", min=1, help="That many at random.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of --num-samples.")] = 0,
     masks: Annotated[bool, typer.Option("--masks", help="Write the lung masks too, as <image>_mask.png.")] = False,
+    gradcam: Annotated[
+        bool, typer.Option("--gradcam", help="Draw Grad-CAM of the class, as <image>_gradcam.png; tell its share in the lungs.")
+    ] = False,
     no_gate: Annotated[bool, typer.Option("--no-gate", help="Segment whatever is given.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Let the nine simple checks refuse images.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
@@ -68,12 +72,12 @@ def _segment(
     if strict and no_gate:
         raise UsageError("--strict and --no-gate contradict each other.", "Give one of them.")
     sources = find_images(images, num_samples, seed)
-    targets = _targets(sources, out, masks)
+    targets = _targets(sources, out, masks, gradcam)
     reporter = Reporter(quiet)
     opened = open_segmenter_bundle(bundle, run, reporter)
     gate = None if no_gate else open_gate(opened, strict)
     segmenter = Segmenter(opened, open_named_runtime(opened, runtime))
-    keep = _writer(targets)
+    keep = _writer(targets, _activation(opened) if gradcam else None)
     answers = list(answer_images(segmenter, reporter.track(sources, len(sources), "images"), keep, gate, strict))
     write_image_answers(out / PREDICTIONS, answers, opened.manifest.class_names)
     for line in failure_summary(answers):
@@ -113,31 +117,47 @@ def open_gate(bundle: SegmenterBundle, strict: bool) -> Gate | None:
     return XrayGate.load(bundle.path, bundle.manifest.gate)
 
 
-def _targets(sources: Sequence[SourceImage], out: Path, masks: bool) -> dict[SourceImage, tuple[Path, Path | None]]:
-    """Overlay and mask file of each image. Raises UsageError where one would fall on a source."""
+def _activation(bundle: SegmenterBundle) -> SegmenterActivation:
+    from pipeline.inference.segmenter_activation import SegmenterActivation
+
+    return SegmenterActivation(bundle)
+
+
+def _targets(sources: Sequence[SourceImage], out: Path, masks: bool, gradcam: bool) -> dict[SourceImage, dict[str, Path]]:
+    """The files of each image by kind: overlay, mask, gradcam. Raises UsageError where one would fall on a source."""
     from pipeline.inference.pair_table import prepare_output, refuse_overwriting
     from pipeline.inference.segmentation_images import output_names
 
-    targets = {}
-    for image, name in zip(sources, output_names(sources), strict=True):
-        overlay = out / name.with_name(f"{name.name}.png")
-        targets[image] = overlay, out / name.with_name(f"{name.name}_mask.png") if masks else None
-    written = [path for pair in targets.values() for path in pair if path is not None]
+    endings = {"overlay": "", **({"mask": "_mask"} if masks else {}), **({"gradcam": "_gradcam"} if gradcam else {})}
+    targets = {
+        image: {kind: out / name.with_name(f"{name.name}{end}.png") for kind, end in endings.items()}
+        for image, name in zip(sources, output_names(sources), strict=True)
+    }
+    written = [path for files in targets.values() for path in files.values()]
     if len(set(written)) < len(written):
-        raise UsageError("Two outputs have one name: an image is called as another's mask.", "Leave --masks out, or rename it.")
+        raise UsageError("Two outputs have one name: an image is called as another's mask or heat map.",
+                         "Leave --masks or --gradcam out, or rename it.")  # fmt: skip
     refuse_overwriting([*written, out / PREDICTIONS], [image.path for image in sources])
     prepare_output(out / PREDICTIONS)
     return targets
 
 
-def _writer(targets: dict[SourceImage, tuple[Path, Path | None]]):
-    def keep(image, gray, answer) -> None:
+def _writer(targets: dict[SourceImage, dict[str, Path]], activation: SegmenterActivation | None):
+    def keep(image, gray, answer) -> dict[str, float | None]:
+        from pipeline.evaluation.lung_energy import lung_energy
+        from pipeline.inference.activation_overlays import draw_activation
         from pipeline.inference.overlays import draw_overlay, mask_picture, write_png
 
-        overlay, mask = targets[image]
-        write_png(overlay, draw_overlay(gray, answer))
-        if mask is not None:
-            write_png(mask, mask_picture(answer))
+        files = targets[image]
+        write_png(files["overlay"], draw_overlay(gray, answer))
+        if "mask" in files:
+            write_png(files["mask"], mask_picture(answer))
+        if activation is None:
+            return {}
+        heat = activation.activation(gray, answer.predicted)
+        write_png(files["gradcam"], draw_activation(gray, heat, f"Grad-CAM: {answer.predicted} {100 * answer.confidence:.1f} %"))
+        energy, area = lung_energy(heat, answer.lung_mask)
+        return {"gradcam_lung_energy": energy, "lung_area": area}
 
     return keep
 
@@ -161,6 +181,9 @@ def _report(answers: Sequence[ImageAnswer], out: Path, as_json: bool) -> None:
         typer.echo(f"{answer.image.relative}: {answer.predicted} {answer.confidence:.1%}, {lungs}")
     if len(answered) > 10:
         typer.echo(f"… and {len(answered) - 10} more")
+    energies = [share for answer in answered if (share := answer.extra.get("gradcam_lung_energy")) is not None]
+    if energies:
+        typer.echo(f"Grad-CAM: {sum(energies) / len(energies):.1%} of it lies in the outlined lungs, on average.")
     told = f", {right} of {len(known)} as their folder says" if known else ""
     typer.echo(f"{len(answered)} of {len(answers)} images answered{told}; overlays and {PREDICTIONS} in {out}")
     typer.echo(CAUTION)
@@ -175,4 +198,5 @@ def _row(answer: ImageAnswer) -> dict:
         "true_class": answer.image.label or None,
         "error": answer.error,
         **answer.geometry,
+        **answer.extra,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,7 +32,7 @@ class Gate(Protocol):
 class ImageAnswer:
     """One image's row. probs: {class: probability}. error: why there is no answer, or None.
 
-    refused: the gate took it for something other than a chest X-ray.
+    refused: the gate took it for something other than a chest X-ray. extra: further columns.
     """
 
     image: SourceImage
@@ -42,18 +42,20 @@ class ImageAnswer:
     geometry: dict[str, int | float | None] = field(default_factory=dict)
     error: str | None = None
     refused: bool = False
+    extra: Mapping[str, float | None] = field(default_factory=dict)
 
 
 def answer_images(
     segmenter: Segmenter,
     images: Iterable[SourceImage],
-    keep: Callable[[SourceImage, np.ndarray, Segmentation], None] = lambda image, gray, answer: None,
+    keep: Callable[[SourceImage, np.ndarray, Segmentation], Mapping[str, float | None] | None] = lambda image, gray, answer: None,
     gate: Gate | None = None,
     strict: bool = False,
 ) -> Iterator[ImageAnswer]:
     """Answer the images one after the other; what cannot be read, or what the gate refuses, is named and skipped.
 
-    keep: called with the image, its pixels uint8 (H, W) and its answer, to draw or to compare before they are let go.
+    keep: called with the image, its pixels uint8 (H, W) and its answer, to draw or to compare before they are let go;
+    what it returns becomes the row's `extra`.
     strict: the gate's nine checks decide.
     """
     for image in images:
@@ -64,30 +66,32 @@ def answer_images(
                 yield ImageAnswer(image, error=f"refused by the X-ray gate: {verdict.message}", refused=True)
                 continue
             answer = segmenter.segment(gray)
-            keep(image, gray, answer)
+            extra = keep(image, gray, answer) or {}
         except DataError as error:
             yield ImageAnswer(image, error=error.message)
             continue
         measured = lung_geometry.measure_lungs(answer.lung_mask).document()
-        yield ImageAnswer(image, answer.predicted, answer.confidence, answer.class_probs, measured)
+        yield ImageAnswer(image, answer.predicted, answer.confidence, answer.class_probs, measured, extra=extra)
 
 
 def write_image_answers(path: Path, answers: Sequence[ImageAnswer], class_names: Sequence[str]) -> None:
     """Write `predictions.csv`, whole or not at all: a row an image, probabilities with float32's 9 digits.
 
     Columns: image, predicted, confidence, prob_<class> of each, error, true_class where any is known, and those of
-    `LungGeometry`.
+    `LungGeometry` and of `extra`.
     """
     known = [TRUE_CLASS] if any(answer.image.label for answer in answers) else []
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     probs = [f"prob_{name}" for name in class_names]
-    writer.writerow(["image", "predicted", "confidence", *probs, "error", *known, *lung_geometry.COLUMNS])
+    extra = list(dict.fromkeys(name for answer in answers for name in answer.extra))
+    writer.writerow(["image", "predicted", "confidence", *probs, "error", *known, *lung_geometry.COLUMNS, *extra])
     for answer in answers:
         writer.writerow([
             answer.image.relative.as_posix(), answer.predicted or "", _cell(answer.confidence),
             *(_cell(answer.probs.get(name)) for name in class_names), answer.error or "",
             *([answer.image.label] if known else []), *(_cell(answer.geometry.get(name)) for name in lung_geometry.COLUMNS),
+            *(_cell(answer.extra.get(name)) for name in extra),
         ])  # fmt: skip
     atomic_write_text(path, text.getvalue())
 

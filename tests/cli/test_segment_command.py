@@ -85,6 +85,23 @@ def test_a_folder_with_a_broken_image(bundle, data, tmp_path, call):
     assert int(rows[0]["lung_px_right"]) == pytest.approx(40 * 25, rel=0.15)
 
 
+def test_a_graph_without_the_head_that_heat_maps_need(bundle, data, tmp_path, call):
+    code, _, err = call("segment", "--bundle", bundle, data, "--gradcam", "--out", tmp_path / "out")
+    assert code == 2 and "0 nodes GlobalAveragePool" in err and not list((tmp_path / "out").rglob("*.png"))
+
+
+def test_heat_maps_of_the_shipped_network(data, tmp_path, call):
+    shipped = Path(__file__).resolve().parents[2] / "pretrained" / "radiography_unet"
+    words = ("segment", "--bundle", shipped, data, "--num-samples", 2, "--gradcam", "--no-gate", "--out", tmp_path / "out")
+    code, said, err = call(*words)
+    rows = rows_of(tmp_path / "out" / "predictions.csv")
+    drawn = list((tmp_path / "out").rglob("*_gradcam.png"))
+    assert code == 0 and len(drawn) == 2 and cv2.imread(str(drawn[0])).shape == (60, 80, 3), err
+    measured = [row for row in rows if row["gradcam_lung_energy"]]
+    assert all(0 <= float(row["gradcam_lung_energy"]) <= 1 and float(row["lung_area"]) > 0 for row in measured)
+    assert ("of it lies in the outlined lungs" in said) == bool(measured)
+
+
 def test_every_runtime_gives_the_same_table(bundle, data, tmp_path, call):
     answers = {}
     for runtime in ("onnx", "openvino"):

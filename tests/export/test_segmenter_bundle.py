@@ -179,6 +179,29 @@ def test_three_runtimes_one_answer(segmenter, shape):
         np.testing.assert_allclose(logits, direct[0][1], atol=1e-4)
 
 
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+def test_grad_cam_from_the_graph_is_that_of_the_tape(run, network, tmp_path, layout):
+    from pipeline.export.segmenter_bundle import write_segmenter_bundle
+    from pipeline.export.segmenter_source import read_segmenter_run
+    from pipeline.inference.class_activation import at_size
+    from pipeline.inference.segmentation_bundle import load_segmenter_bundle
+    from pipeline.inference.segmenter import network_input
+    from pipeline.inference.segmenter_activation import SegmenterActivation
+    from pipeline.models.grad_cam import grad_cam, map_gradients
+
+    bundle = write_segmenter_bundle(read_segmenter_run(run), tmp_path / "unet", layout=layout)
+    shown = SegmenterActivation(load_segmenter_bundle(bundle))
+    gray = np.random.default_rng(7).integers(0, 256, (50, 40), dtype=np.uint8)
+    image = network_input(gray, Profile(modality="xray", size=SIZE))
+    drawn = 0
+    for place, name in enumerate(CLASS_NAMES):
+        told = map_gradients(network, image, np.array([place]), "backbone_level0_up_add")
+        expected = at_size(grad_cam(told.feature_maps, told.gradients)[0], gray.shape)
+        np.testing.assert_allclose(shown.activation(gray, name), expected, atol=0.03)
+        drawn += expected.max() > 0
+    assert drawn
+
+
 @pytest.mark.parametrize("opset", [13, 18])
 def test_channels_first_and_another_opset_give_the_same_answers(run, segmenter, tmp_path, opset):
     from pipeline.export.segmenter_bundle import write_segmenter_bundle
