@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.engine.contract import MANIFEST_NAME
+from pipeline.cli.output_folder import refuse_taken_folder
 from pipeline.engine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _compare(
     if labels is not None and not files:
         raise UsageError("--labels belongs to --predictions.", "A run knows its own labels.")
     if out is not None:
-        _refuse_stage_folder(out)
+        refuse_taken_folder(out)
     with_files = out is not None
     comparison = _of_files(files, labels, positive, with_files) if files else _of_runs(runs, with_files)
     if out is not None:
@@ -75,13 +75,6 @@ def _sort_sources(runs: list[Path], files: list[Path], more: list[Path]) -> tupl
     if not runs and not files:
         raise UsageError("Nothing to compare.", "Name a run with --run DIR, or files with --predictions A.csv B.csv.")
     return ([*runs, *more], []) if runs else ([], [*files, *more])
-
-
-def _refuse_stage_folder(out: Path) -> None:
-    if (out / MANIFEST_NAME).exists():
-        raise UsageError(f"{out} holds a stage's artifacts, which only its stage writes.", "Give --out another place.")
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file.", "Give --out a folder.")
 
 
 def _of_runs(folders: list[Path], with_files: bool) -> Comparison:

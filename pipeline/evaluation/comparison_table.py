@@ -1,6 +1,6 @@
 """The comparison as plain text: Markdown tables that also line up on a terminal."""
 
-from collections.abc import Sequence
+from pipeline.evaluation.text_grid import text_grid
 
 TITLES = {"xray": "X-ray", "ct": "CT", "paired": "Paired"}
 
@@ -42,7 +42,7 @@ def _modality(document: dict, modality: str) -> str:
         f"{TITLES.get(modality, modality)}: {counts['rows']} rows of {counts['clusters']} patients, "
         f"{counts['positive']} positive; mean over seeds [{level:.0%} interval] ± training noise"
     )
-    return heading + "\n\n" + _grid(["metric", *arms], rows)
+    return heading + "\n\n" + text_grid(["metric", *arms], rows)
 
 
 def _tests(document: dict) -> str:
@@ -62,7 +62,7 @@ def _tests(document: dict) -> str:
     ]
     columns = ["modality", "arms", "metric", "test", "n", "statistic", "p", "Holm p", "effect"]
     families = "\n".join(f"Holm family {name}: {what}." for name, what in document["families"].items())
-    lines = ["Tests", "", _grid(columns, rows), "", families]
+    lines = ["Tests", "", text_grid(columns, rows), "", families]
     cautions = dict.fromkeys(test["caution"] for test in document["tests"] if test.get("caution"))
     lines += [f"original_anova, in no family: {caution}." for caution in cautions]
     return "\n".join(lines)
@@ -87,13 +87,3 @@ def _value(interval: dict, noise: float | None) -> str:
 
 def _number(value: float | None, form: str) -> str:
     return "-" if value is None else form.format(value)
-
-
-def _grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(line[column]) for line in [header, *rows]) for column in range(len(header))]
-
-    def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |"
-
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([line(header), rule, *(line(row) for row in rows)])

@@ -9,11 +9,10 @@ from scipy.stats import binom, rankdata
 from pipeline.engine.errors import DataError
 from pipeline.evaluation.binary_inputs import checked_binary, checked_probabilities
 from pipeline.evaluation.clusters import cluster_codes, cluster_sums
+from pipeline.evaluation.permutation import permutation_p
 from pipeline.evaluation.ranking import weighted_ranking
 
 PERMUTATIONS = 5000
-# two statistics nearer than this are the same number up to rounding
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -111,5 +110,4 @@ def _auc_differences(
 def _result(observed: float, permuted: NDArray[np.float64], clusters: int) -> PermutationResult:
     if not np.isfinite(observed):
         return PermutationResult(None, None, clusters)
-    count = int(np.sum(np.abs(permuted) >= abs(observed) - ROUNDING))
-    return PermutationResult(observed, (1 + count) / (1 + permuted.size), clusters)
+    return PermutationResult(observed, permutation_p(observed, permuted), clusters)

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluation.paired_tests import ROUNDING
+# two statistics nearer than this are the same number up to rounding
+ROUNDING = 1e-12
 
 
 def permutation_p(observed: float, permuted: NDArray[np.float64], two_sided: bool = True) -> float | None:
