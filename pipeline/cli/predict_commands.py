@@ -52,6 +52,9 @@ def _predict(
         Path | None, typer.Option("--csv", help="A table of pairs: id,xray,ct; either cell may be empty.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="The table of answers to write, with --csv.")] = None,
+    gradcam: Annotated[
+        Path | None, typer.Option("--gradcam", help="Folder for Grad-CAM of a pair: xray_gradcam.png, ct_gradcam.png.")
+    ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -63,9 +66,14 @@ def _predict(
         raise UsageError("--csv and --xray or --ct were given.", "Give a table or one pair.")
     if (table is None) != (out is None):
         raise UsageError("--csv and --out belong together.", "Give the table of pairs and the table to write.")
+    if gradcam is not None and xray is None and ct is None:
+        raise UsageError("--gradcam draws over the scans of one pair.", "Give --xray, --ct or both.")
     reporter = Reporter(quiet)
     if table is None:
-        _answer_pair(_open(bundle, run, reporter), xray, ct, as_json)
+        predictor = _open(bundle, run, reporter)
+        answers = _answer_pair(predictor, xray, ct, as_json)
+        if gradcam is not None:
+            _draw_heat(predictor, {"xray": xray, "ct": ct}, answers, gradcam)
     else:
         _answer_table(bundle, run, table, out, reporter, as_json)
 
@@ -78,7 +86,7 @@ def _open(bundle: Path | None, run: Path | None, reporter: Reporter) -> Predicto
     return Predictor(load_bundle(find_bundle(bundle, run, reporter)))
 
 
-def _answer_pair(predictor: Predictor, xray: Path | None, ct: Path | None, as_json: bool) -> None:
+def _answer_pair(predictor: Predictor, xray: Path | None, ct: Path | None, as_json: bool) -> list[Answer]:
     from pipeline.inference.answers import all_failed, failures
     from pipeline.inference.rendering import answer_document, answer_words
 
@@ -92,6 +100,28 @@ def _answer_pair(predictor: Predictor, xray: Path | None, ct: Path | None, as_js
         typer.echo(answer_words(predictor.bundle, answers, is_phantom))
     for answer in failures(answers):
         typer.echo(f"warning: no answer for {answer.modality}: {answer.error}", err=True)
+    return answers
+
+
+def _draw_heat(predictor: Predictor, scans: dict[str, Path | None], answers: list[Answer], folder: Path) -> None:
+    """Grad-CAM of the class that each scan was given, beside nothing of the user's."""
+    from pipeline.data.readers import read_gray
+    from pipeline.inference.activation_overlays import draw_activation
+    from pipeline.inference.overlays import write_png
+    from pipeline.inference.pair_table import refuse_overwriting
+    from pipeline.inference.scan_activation import ScanActivation
+
+    shown = ScanActivation(predictor.bundle)
+    targets = {name: folder / f"{name}_gradcam.png" for name, scan in scans.items() if scan is not None}
+    refuse_overwriting(list(targets.values()), [scan for scan in scans.values() if scan is not None])
+    for answer in answers:
+        if answer.modality not in targets or answer.predicted is None:
+            continue
+        gray = read_gray(scans[answer.modality])
+        positive = answer.predicted == predictor.bundle.manifest.positive_class
+        heat = shown.activation(gray, answer.modality, positive)
+        share = answer.probability if positive else 1 - answer.probability
+        write_png(targets[answer.modality], draw_activation(gray, heat, f"Grad-CAM: {answer.predicted} {100 * share:.1f} %"))
 
 
 def _answer_phantom(predictor: Predictor) -> list[Answer]:

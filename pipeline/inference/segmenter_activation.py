@@ -4,41 +4,34 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.engine.errors import CorruptArtifactError, UsageError
+from pipeline.engine.errors import UsageError
 from pipeline.inference.channel_gradients import channel_gradients
 from pipeline.inference.class_activation import at_size, grad_cam
+from pipeline.inference.graph_parts import GraphParts
 from pipeline.inference.segmentation_bundle import CLASSIFICATION, SegmenterBundle
 from pipeline.inference.segmenter import network_input
 
 POOL = "GlobalAveragePool"
 # The head is linear but for the corners of its ReLUs: a short step meets few of them.
 STEP = 0.003
-_ERRORS_ONLY = 3
 
 
 class SegmenterActivation:
-    """The two parts of a bundle's graph on onnxruntime: image → decoded maps, and their means → class logits."""
+    """The two parts of a bundle's graph: image → decoded maps, and their means → class logits."""
 
     def __init__(self, bundle: SegmenterBundle) -> None:
         """Raises UsageError where no mean over the decoded maps leads to the classes; CorruptArtifactError: no graph."""
-        import onnx
-
         self.bundle = bundle
-        try:
-            model = onnx.shape_inference.infer_shapes(onnx.load(str(bundle.network_path)))
-            extractor = onnx.utils.Extractor(model)
-        except (OSError, ValueError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as cause:
-            raise CorruptArtifactError(f"{bundle.network_path}: no ONNX graph ({cause}).", "Export it again.") from cause
-        pools = [node for node in model.graph.node if node.op_type == POOL]
+        parts = GraphParts(bundle.network_path)
+        pools = parts.nodes(POOL)
         if len(pools) != 1:
             raise UsageError(
                 f"{bundle.network_path}: {len(pools)} nodes {POOL}, where the head that reads the maps' means has one.",
                 "Export the network with this program.",
             )
-        self._maps_name, self._means_name = pools[0].input[0], pools[0].output[0]
-        self._door = model.graph.input[0].name
-        self._maps = _session(extractor.extract_model([self._door], [self._maps_name]))
-        self._head = _session(extractor.extract_model([self._means_name], [CLASSIFICATION]))
+        self._door, self._means = parts.inputs[0], pools[0].output[0]
+        self._maps_of = parts.part([self._door], [pools[0].input[0]])
+        self._head = parts.part([self._means], [CLASSIFICATION])
 
     def activation(self, gray: np.ndarray, class_name: str) -> np.ndarray:
         """uint8 (H, W) → float32 (H, W) in [0, 1]: where the scan speaks for a class of the bundle.
@@ -49,18 +42,9 @@ class SegmenterActivation:
         image = network_input(gray, self.bundle.manifest.profile)
         if self.bundle.manifest.network.layout == "NCHW":
             image = image.transpose(0, 3, 1, 2)
-        maps = self._maps.run([self._maps_name], {self._door: np.ascontiguousarray(image)})[0][0].transpose(1, 2, 0)
-        means = maps.mean(axis=(0, 1))
+        maps = self._maps_of.run({self._door: np.ascontiguousarray(image)})[0][0].transpose(1, 2, 0)
 
-        def logit(rows: np.ndarray) -> np.ndarray:
-            return self._head.run([CLASSIFICATION], {self._means_name: rows[:, :, None, None]})[0][:, index].astype(np.float64)
+        def logit(means: np.ndarray) -> np.ndarray:
+            return self._head.run({self._means: means[:, :, None, None]})[0][:, index].astype(np.float64)
 
-        return at_size(grad_cam(maps, channel_gradients(logit, means, STEP)), gray.shape)
-
-
-def _session(model):
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return at_size(grad_cam(maps, channel_gradients(logit, maps.mean(axis=(0, 1)), STEP)), gray.shape)

@@ -99,7 +99,7 @@ def _tail(body: keras.Model, cut: layers.Layer, early: list[str], taps: tuple[st
 def unfreeze(network: keras.Model) -> None:
     """Let every layer learn but batch normalisations, which keep the statistics of the frozen network.
 
-    Networks inside networks are walked into: setting ``trainable`` outside does not reach their layers.
+    Networks inside networks are walked into: of a clone, ``trainable`` set outside does not reach their layers.
     """
     network.trainable = True
     for layer in network.layers:

@@ -88,6 +88,16 @@ def test_half_a_pair_and_an_unreadable_half(bundle, data, tmp_path, call):
     assert code == 4 and err.startswith("error: ") and "text.png" in err
 
 
+def test_heat_maps_of_a_pair(data, tmp_path, call):
+    shipped = Path(__file__).resolve().parents[2] / "pretrained" / "respiratory_mtl"
+    scan = next(path for path in sorted(data.rglob("*.png")))
+    code, _, err = call("predict", "--bundle", shipped, "--xray", scan, "--gradcam", tmp_path / "heat")
+    drawn = cv2.imread(str(tmp_path / "heat" / "xray_gradcam.png"))
+    assert code == 0 and drawn.shape[:2] == cv2.imread(str(scan)).shape[:2], err
+    code, _, err = call("predict", "--bundle", shipped, "--gradcam", tmp_path / "none")
+    assert code == 2 and "draws over the scans" in err and not (tmp_path / "none").exists()
+
+
 def test_without_scans_a_phantom_is_answered_and_said_so(bundle, call):
     code, out, _ = call("predict", "--bundle", bundle, "--json")
     document = json.loads(out)

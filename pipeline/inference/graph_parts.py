@@ -1,0 +1,65 @@
+"""Parts of an ONNX graph as sessions of their own, between any of its tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.engine.errors import CorruptArtifactError
+
+_ERRORS_ONLY = 3
+
+
+class GraphParts:
+    """One ONNX file, taken apart on demand; its nodes in the order of computation."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises CorruptArtifactError: no ONNX graph."""
+        import onnx
+
+        self.path = path
+        try:
+            self._model = onnx.shape_inference.infer_shapes(onnx.load(str(path)))
+            self._extractor = onnx.utils.Extractor(self._model)
+        except (OSError, ValueError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as cause:
+            raise CorruptArtifactError(f"{path}: no ONNX graph ({cause}).", "Export it again.") from cause
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of the graph's own inputs."""
+        return [door.name for door in self._model.graph.input]
+
+    def nodes(self, *kinds: str) -> list:
+        """The nodes of these operations."""
+        return [node for node in self._model.graph.node if node.op_type in kinds]
+
+    def maps_among(self, tensors: Sequence[str]) -> list[str]:
+        """Those of the tensors that have four axes."""
+        ranks = {value.name: len(value.type.tensor_type.shape.dim) for value in self._model.graph.value_info}
+        return [name for name in tensors if ranks.get(name) == 4]
+
+    def maker_of(self, tensor: str):
+        """The node that makes a tensor, None for an input or a stored one."""
+        return next((node for node in self._model.graph.node if tensor in node.output), None)
+
+    def part(self, inputs: Sequence[str], outputs: Sequence[str]) -> GraphPart:
+        """What computes some tensors from others."""
+        return GraphPart(self._extractor.extract_model(list(inputs), list(outputs)), outputs)
+
+
+class GraphPart:
+    """A part of a graph on onnxruntime's CPU provider."""
+
+    def __init__(self, model, outputs: Sequence[str]) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _ERRORS_ONLY
+        self._outputs = list(outputs)
+        self._session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """The outputs in the order they were asked for; feeds by tensor name, float32."""
+        return self._session.run(self._outputs, dict(feeds))
