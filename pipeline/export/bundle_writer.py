@@ -20,6 +20,7 @@ from pipeline.export.finished_run import MODALITIES, ROLES, SYSTEM, FinishedRun
 from pipeline.export.kernel_files import write_graphs
 from pipeline.export.model_card import CardFacts, write_card
 from pipeline.export.onnx_graphs import convert_network, graph_metadata
+from pipeline.export.packing import pack_largest
 from pipeline.export.parity import Graph, ParityRecord, compare_with_keras
 from pipeline.export.run_figures import read_figures
 from pipeline.export.run_parity import compare_backbone_rows, compare_stored_rows, compare_whole_path
@@ -54,7 +55,7 @@ def export_bundle(run_dir: Path, out: Path, keras: bool = False, card_text: str 
         parity = _check_parity(folder, source, backbones, read_by, networks)
         if keras:
             _copy_keras(source, backbones, folder / "keras")
-        document = _document(source, backbones, read_by, names, parity)
+        document = pack_largest(folder, _document(source, backbones, read_by, names, parity))
         card = CardFacts(document, source.dataset, data_terms=read_terms(source), extra_text=card_text, files=file_table(folder))
         atomic_write_text(folder / "MODEL_CARD.md", write_card(card))
         write_description(folder, document)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.engine.errors import CorruptArtifactError
+from pipeline.inference.packed_graphs import is_packed, unpacked
 
 _ERRORS_ONLY = 3
 
@@ -21,7 +22,7 @@ class GraphParts:
 
         self.path = path
         try:
-            self._model = onnx.shape_inference.infer_shapes(onnx.load(str(path)))
+            self._model = onnx.shape_inference.infer_shapes(_loaded(path))
             self._extractor = onnx.utils.Extractor(self._model)
         except (OSError, ValueError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as cause:
             raise CorruptArtifactError(f"{path}: no ONNX graph ({cause}).", "Export it again.") from cause
@@ -47,6 +48,16 @@ class GraphParts:
     def part(self, inputs: Sequence[str], outputs: Sequence[str]) -> GraphPart:
         """What computes some tensors from others."""
         return GraphPart(self._extractor.extract_model(list(inputs), list(outputs)), outputs)
+
+
+def _loaded(path: Path):
+    import onnx
+
+    if not is_packed(path):
+        return onnx.load(str(path))
+    model = onnx.load_model_from_string(unpacked(path))
+    onnx.load_external_data_for_model(model, str(path.parent))
+    return model
 
 
 class GraphPart:

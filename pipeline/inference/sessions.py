@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -12,9 +14,10 @@ import numpy as np
 
 from pipeline.engine.errors import CorruptArtifactError
 from pipeline.inference.bundle import Bundle
+from pipeline.inference.packed_graphs import is_packed, unpacked
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, SessionOptions
 
 THREADS = 2
 _ERRORS_ONLY = 3
@@ -61,12 +64,20 @@ def _open(bundle: Bundle, file: str) -> InferenceSession:
     try:
         # One scan at a time is too little for a GPU to pay for its start, and the CPU's answers are those
         # that the bundle's figures were taken from.
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(_graph(path, options), options, providers=["CPUExecutionProvider"])
     except (states.InvalidProtobuf, states.InvalidGraph, states.Fail, states.NotImplemented, states.RuntimeException) as cause:
         reason = str(cause).splitlines()[0]
         raise CorruptArtifactError(f"{path}: onnxruntime refuses the graph ({reason}).", "Export the bundle again.") from cause
     _check_classes(session, bundle, file)
     return session
+
+
+def _graph(path: Path, options: SessionOptions) -> str | bytes:
+    """What a session is made of: the file's name, or a compressed file's content, told where its outer kernels lie."""
+    if not is_packed(path):
+        return str(path)
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", f"{path.parent}{os.sep}")
+    return unpacked(path)
 
 
 def _check_classes(session: InferenceSession, bundle: Bundle, file: str) -> None:
