@@ -188,7 +188,8 @@ def _parity(facts: CardFacts) -> str:
 def _files(facts: CardFacts) -> str:
     return f"""## Files
 
-ONNX, opset 17, any batch size; a file ending in `.gz` is compressed (gzip), losslessly. `bundle.json` describes them and carries the hash of this card; every hash is checked on loading.
+ONNX, opset 17, any batch size; a file ending in `.gz` is compressed (gzip), losslessly. `bundle.json` describes them and carries
+the hash of this card; every hash is checked on loading.
 Keep the files together: a graph may read kernels from the `.bin` files beside it.
 
 {tables.files_table(facts.files)}"""

@@ -17,7 +17,8 @@ LEVEL = 9
 def pack_largest(folder: Path, document: dict[str, Any], limit: int = BUNDLE_LIMIT_BYTES) -> dict[str, Any]:
     """Replace ``name.onnx`` by ``name.onnx.gz``, the largest first, until the folder's files fit into ``limit`` bytes.
 
-    Folders in it (Keras networks that were asked for) do not count. Lossless, and equal graphs give equal archives. Where all are packed and still too many bytes, so it stays.
+    Folders in it (Keras networks that were asked for) do not count. Lossless, and equal graphs give equal archives.
+    Where all are packed and still too many bytes, so it stays.
 
     Returns:
         The document of ``bundle.json`` with the new names wherever a file is named.

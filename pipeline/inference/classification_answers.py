@@ -100,9 +100,12 @@ def failed_answers(answers: Sequence[ImageAnswer]) -> list[ImageAnswer]:
 
 
 def failure_summary(answers: Sequence[ImageAnswer]) -> list[str]:
-    """Lines for people: how many images have no answer, and the first of them; [] where all have."""
+    """Lines for people: how many images have no answer, and the first of them; [] where all have, or for a single image,
+    whose error `refuse_all_failed` tells."""
     failed = failed_answers(answers)
     if not failed:
+        return []
+    if len(answers) == 1:
         return []
     named = [f"  {answer.image.relative}: {answer.error}" for answer in failed[:_NAMED]]
     more = [f"  … and {len(failed) - _NAMED} more"] if len(failed) > _NAMED else []
@@ -114,6 +117,8 @@ def refuse_all_failed(answers: Sequence[ImageAnswer]) -> None:
     failed = failed_answers(answers)
     if len(failed) == len(answers):
         first = failed[0]
+        if first.image == NOTE_ALONE:
+            raise DataError(first.error or "", "Give an image, or a note that describes the case.")
         raise DataError(
             f"None of the {len(answers)} images has an answer (first: {first.image.relative}: {first.error})",
             "Mend the paths or the images.",

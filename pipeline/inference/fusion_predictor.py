@@ -63,8 +63,8 @@ class FusionPredictor:
         manifest = self.bundle.manifest
         encoded = self._notes.encode(note)
         if pixels is None and not encoded.present:
-            raise DataError("Nothing is left of the note once its diagnosis words are masked, and there is no image.",
-                            "Give an image, or a note that describes the case.")  # fmt: skip
+            left = "Nothing is left of the note once its diagnosis words are masked" if encoded.masked else "The note is empty"
+            raise DataError(f"{left}, and there is no image.", "Give an image, or a note that describes the case.")
         feeds = {
             "patches": self._patches(pixels), "image_present": np.full((1, 1), pixels is not None, np.float32),
             "tokens": encoded.tokens, "note_mask": encoded.mask,
