@@ -6,42 +6,30 @@ import math
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from pipeline.data.lung_components import LungPieces
 from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
 from pipeline.engine.errors import ConfigError, did_you_mean
-from pipeline.training.segmentation_settings import REDUCTION, SegmentationFit
+from pipeline.training.segmentation_settings import REDUCTION, Architecture, SegmentationFit
 
 if TYPE_CHECKING:
     import keras
     import pandas as pd
 
     from pipeline.data.class_index import ClassIndex
-    from pipeline.training.segmentation_fit import SegmentationHistory, SegmentationRows
+    from pipeline.training.segmentation_fit import SegmentationHistory
     from pipeline.training.segmentation_outputs import JudgedPart
+    from pipeline.training.segmentation_rows import SegmentationRows
 
 CURVE_FIGURES = ("training_curves", "loss", "cls_loss", "seg_loss", "accuracy", "dice", "val_auc")
 PART_FIGURES = ("confusion_matrix", "roc_curves", "sample_overlays")
 THRESHOLD = 0.5
 TOLD = {"loss": "loss", "val_loss": "validation loss", "val_dice": "Dice", "val_accuracy": "accuracy", "val_auc": "AUC"}
-
-
-class Architecture(BaseModel):
-    """The network's widths, and the dropout rate of its backbone.
-
-    The defaults are the documents', 6,643,510 trainable parameters with four classes.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    channels: tuple[int, ...] = (32, 64, 128, 256, 512)
-    decoded_channels: int = 64
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
 
 
 class Gate(BaseModel):
@@ -177,7 +165,7 @@ def _save_gate(context: Context, frame: pd.DataFrame, profile: dict[str, Any]) -
 
 
 def _scans(context: Context, index: ClassIndex) -> SegmentationRows:
-    from pipeline.training.segmentation_fit import SegmentationRows
+    from pipeline.training.segmentation_rows import SegmentationRows
 
     profile = context.config.profile
     scans = SegmentationRows(
@@ -197,12 +185,13 @@ def _train(context: Context, scans: SegmentationRows) -> tuple[keras.Model, Segm
     from pipeline.models.stored_precision import round_kernels
     from pipeline.training.network_artifacts import save_network
     from pipeline.training.segmentation_fit import CHECKPOINTS, fit_segmenter
+    from pipeline.training.segmentation_start import starting_network
     from pipeline.training.segmentation_step import computing_in
 
     config: Config = context.config
     keras.utils.set_random_seed(context.seed)
     with computing_in(config.fit.precision):
-        model = _build(config, scans, context.seed)
+        model = starting_network(config.architecture, config.initial_weights, scans.class_count, context.seed)
     log = _tensorboard(context)
 
     def on_epoch(epoch: int, scores: dict[str, float]) -> None:
@@ -219,26 +208,12 @@ def _train(context: Context, scans: SegmentationRows) -> tuple[keras.Model, Segm
     if config.tensorboard:
         shutil.copytree(context.scratch / "tensorboard", context.output("tensorboard"), dirs_exist_ok=True)
     with computing_in("float32"):
-        stored = _build(config, scans, context.seed)
+        stored = starting_network(config.architecture, None, scans.class_count, context.seed)
     stored.set_weights(model.get_weights())
     round_kernels(stored, config.stored_precision)
     save_network(context, "unet", stored)
     trainable = sum(math.prod(variable.shape) for variable in stored.trainable_variables)
     return stored, history, {"trainable": trainable, "all": stored.count_params()}
-
-
-def _build(config: Config, scans: SegmentationRows, seed: int) -> keras.Model:
-    from pipeline.models.checkpoints import load_unet_checkpoint
-    from pipeline.models.unet import build_unet
-
-    widths = config.architecture
-    model = build_unet(scans.class_count, widths.channels, (2,) * (len(widths.channels) - 1), widths.decoded_channels,
-                       widths.dropout, seed=seed)  # fmt: skip
-    if config.initial_weights is not None and config.initial_weights.endswith(".weights.h5"):
-        model.load_weights(config.initial_weights)
-    elif config.initial_weights is not None:
-        load_unet_checkpoint(model, Path(config.initial_weights))
-    return model
 
 
 def _tensorboard(context: Context) -> Any:

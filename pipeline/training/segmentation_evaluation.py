@@ -17,7 +17,7 @@ from pipeline.training.segmentation_settings import SegmentationFit
 from pipeline.training.segmentation_step import THRESHOLD, segmentation_loss_of
 
 if TYPE_CHECKING:
-    from pipeline.training.segmentation_fit import SegmentationRows
+    from pipeline.training.segmentation_rows import SegmentationRows
 
 
 

@@ -6,18 +6,18 @@ import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import keras
 import numpy as np
 import tensorflow as tf
 
-from pipeline.models.segmentation_losses import balanced_class_weights, sample_weights
+from pipeline.models.segmentation_losses import sample_weights
 from pipeline.training.epoch_state import EpochState
 from pipeline.training.segmentation_augmentation import PairAugmentation, plain_pair
 from pipeline.training.segmentation_evaluation import epoch_scores, predict_scans
+from pipeline.training.segmentation_rows import SegmentationRows
 from pipeline.training.segmentation_schedule import cosine_rate
 from pipeline.training.segmentation_settings import SegmentationFit
 from pipeline.training.segmentation_step import build_optimizer, forward_pass, set_learning_rate, training_step
@@ -28,47 +28,6 @@ STEP_SCORES = ("loss", "seg_loss", "cls_loss", "accuracy", "dice")
 LOWER_IS_BETTER = {"val_loss": True, "val_accuracy": False}
 STATE_FILE = "training.state.npz"
 CHECKPOINTS = "checkpoints"
-
-
-@dataclass(frozen=True)
-class SegmentationRows:
-    """Scans, masks and classes of all rows, the rows to learn from and those that choose the epoch.
-
-    images, masks: ``(N, S, S)`` uint8, arrays or memory maps, masks of 0 and 1. class_index: ``(N,)`` int64.
-    has_mask: ``(N,)`` bool. rows: ``(n,)`` where each scan stands in images and masks. train, valid: positions in rows.
-    """
-
-    images: np.ndarray
-    masks: np.ndarray
-    rows: np.ndarray
-    class_index: np.ndarray
-    has_mask: np.ndarray
-    train: np.ndarray
-    valid: np.ndarray
-    class_count: int
-
-    @property
-    def image_size(self) -> int:
-        return self.images.shape[1]
-
-    def at_size(self, size: int) -> SegmentationRows:
-        """The same scans averaged over areas to a smaller side, their masks by the nearest pixel; only the used rows."""
-        if size == self.image_size:
-            return self
-        images, masks = (np.empty((len(self.rows), size, size), np.uint8) for _ in range(2))
-        for place, row in enumerate(self.rows):
-            images[place] = cv2.resize(self.images[row], (size, size), interpolation=cv2.INTER_AREA)
-            masks[place] = cv2.resize(self.masks[row], (size, size), interpolation=cv2.INTER_NEAREST)
-        return replace(self, images=images, masks=masks, rows=np.arange(len(self.rows)))
-
-    def pixels(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Scans and masks ``(n, S, S)`` uint8 of these positions."""
-        rows = self.rows[positions]
-        return np.asarray(self.images[rows]), np.asarray(self.masks[rows])
-
-    def class_weights(self, kind: str) -> np.ndarray | None:
-        """``(K,)`` float32 that the training part asks for, None where every class counts alike."""
-        return balanced_class_weights(self.class_index[self.train], self.class_count) if kind == "balanced" else None
 
 
 @dataclass

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from pipeline.training.segmentation_fit import SegmentationRows
+    from pipeline.training.segmentation_rows import SegmentationRows
 
 OVERLAYS = 8
 AVERAGES = {"macro avg": "macro", "weighted avg": "weighted"}

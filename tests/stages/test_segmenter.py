@@ -152,12 +152,10 @@ def test_the_epochs_and_the_summary(run):
 def test_the_default_network_is_the_documents():
     import math
 
-    from pipeline.training.segmentation_fit import SegmentationRows
-    from stages.s07_segmenter import Config, _build
+    from pipeline.training.segmentation_start import starting_network
+    from stages.s07_segmenter import Config
 
-    empty = np.zeros((1, 256, 256), np.uint8)
-    nobody = np.zeros(1, int)
-    network = _build(Config(), SegmentationRows(empty, empty, nobody, nobody, nobody.astype(bool), nobody, nobody, 4), 0)
+    network = starting_network(Config().architecture, None, 4, 0)
     assert sum(math.prod(variable.shape) for variable in network.trainable_variables) == 6_643_510
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.training.segmentation_evaluation import ScanAnswers, mean_interval, overlap_summary, overlap_table
-from pipeline.training.segmentation_fit import SegmentationRows
+from pipeline.training.segmentation_rows import SegmentationRows
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import pytest
 
 from pipeline.models.unet import build_unet
 from pipeline.training.determinism import make_deterministic
-from pipeline.training.segmentation_fit import CHECKPOINTS, Course, SegmentationRows, fit_segmenter
+from pipeline.training.segmentation_fit import CHECKPOINTS, Course, fit_segmenter
+from pipeline.training.segmentation_rows import SegmentationRows
 from pipeline.training.segmentation_settings import EarlySize, SegmentationAugmentation, SegmentationFit
 from pipeline.training.segmentation_step import computing_in
 
