@@ -3,29 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import numpy as np
 import pytest
-
-import pipeline.cli.app as application
-
-MODULE = "pipeline.cli.reader_study_command"
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    modules = dict.fromkeys((*application.COMMAND_MODULES, MODULE))
-    monkeypatch.setattr(application, "COMMAND_MODULES", tuple(modules))
-    monkeypatch.setenv("COLUMNS", "160")
-
-    def command(*words):
-        code = application.main((), [str(word) for word in words])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return command
 
 
 @pytest.fixture
