@@ -1,8 +1,7 @@
 """The comparison as plain text: Markdown tables that also line up on a terminal."""
 
+from pipeline.evaluation.modality_titles import title_of
 from pipeline.evaluation.text_grid import text_grid
-
-TITLES = {"xray": "X-ray", "ct": "CT", "paired": "Paired"}
 
 
 def comparison_table(document: dict) -> str:
@@ -39,7 +38,7 @@ def _modality(document: dict, modality: str) -> str:
     ]
     level = document["settings"]["level"]
     heading = (
-        f"{TITLES.get(modality, modality)}: {counts['rows']} rows of {counts['clusters']} patients, "
+        f"{title_of(modality)}: {counts['rows']} rows of {counts['clusters']} patients, "
         f"{counts['positive']} positive; mean over seeds [{level:.0%} interval] ± training noise"
     )
     return heading + "\n\n" + text_grid(["metric", *arms], rows)
@@ -48,7 +47,7 @@ def _modality(document: dict, modality: str) -> str:
 def _tests(document: dict) -> str:
     rows = [
         [
-            TITLES.get(test["modality"], test["modality"]),
+            title_of(test["modality"]),
             f"{test['b']} - {test['a']}",
             test["metric"],
             test["test"],
@@ -70,7 +69,7 @@ def _tests(document: dict) -> str:
 
 def _verdicts(document: dict) -> str:
     return "Verdict\n" + "\n".join(
-        f"- {TITLES.get(entry['modality'], entry['modality'])}, {entry['b']} against {entry['a']}: "
+        f"- {title_of(entry['modality'])}, {entry['b']} against {entry['a']}: "
         f"{entry['sentence']}"
         for entry in document["verdicts"]
     )

@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":", "-", "--", "-.")
-TITLES = {"xray": "X-ray", "ct": "CT", "paired": "Paired"}
 GRAY = "#666666"
 
 
@@ -20,11 +19,6 @@ def new_figure(rows: int, columns: int, width: float, height: float) -> tuple[Fi
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)
     return figure, list(axes.flat)
-
-
-def title_of(modality: str) -> str:
-    """A modality's name for people."""
-    return TITLES.get(modality, modality.replace("_", " "))
 
 
 def label_of(metric: str) -> str:

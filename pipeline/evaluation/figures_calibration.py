@@ -3,7 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from pipeline.evaluation.figure_style import GRAY, LINES, MARKERS, PALETTE, new_figure, title_of
+from pipeline.evaluation.figure_style import GRAY, LINES, MARKERS, PALETTE, new_figure
+from pipeline.evaluation.modality_titles import title_of
 from pipeline.evaluation.prediction_table import PredictionTable
 from pipeline.evaluation.reliability import reliability
 

@@ -3,7 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from pipeline.evaluation.figure_style import new_figure, title_of
+from pipeline.evaluation.figure_style import new_figure
+from pipeline.evaluation.modality_titles import title_of
 
 
 def confusion_figure(

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from pipeline.evaluation.figure_style import MARKERS, PALETTE, label_of, new_figure, title_of
+from pipeline.evaluation.figure_style import MARKERS, PALETTE, label_of, new_figure
+from pipeline.evaluation.modality_titles import title_of
 
 SHOWN = (
     "accuracy",

@@ -2,8 +2,9 @@
 
 from matplotlib.figure import Figure
 
-from pipeline.evaluation.figure_style import GRAY, LINES, PALETTE, new_figure, title_of
+from pipeline.evaluation.figure_style import GRAY, LINES, PALETTE, new_figure
 from pipeline.evaluation.intervals import metric_intervals
+from pipeline.evaluation.modality_titles import title_of
 from pipeline.evaluation.prediction_table import PredictionTable
 from pipeline.evaluation.roc_band import roc_band
 

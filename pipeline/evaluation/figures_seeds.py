@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from pipeline.evaluation.figure_style import GRAY, MARKERS, PALETTE, label_of, new_figure, title_of
+from pipeline.evaluation.figure_style import GRAY, MARKERS, PALETTE, label_of, new_figure
 from pipeline.evaluation.metrics import metric_arrays
+from pipeline.evaluation.modality_titles import title_of
 from pipeline.evaluation.prediction_table import PredictionTable
 
 
