@@ -25,7 +25,7 @@ from pipeline.training.segmentation_step import build_optimizer, forward_pass, s
 Track = Callable[[Iterable, int, str], Iterator]
 OnEpoch = Callable[[int, dict[str, float]], None]
 STEP_SCORES = ("loss", "seg_loss", "cls_loss", "accuracy", "dice")
-LOWER_IS_BETTER = {"val_loss": True, "val_accuracy": False}
+LOWER_IS_BETTER = {"val_loss": True, "val_accuracy": False, "val_dice": False}
 STATE_FILE = "training.state.npz"
 CHECKPOINTS = "checkpoints"
 
