@@ -143,10 +143,11 @@ def test_cosine_rises_then_falls_over_all_epochs(scans, tmp_path):
     assert rates[3] == pytest.approx(1e-4 + (1e-2 - 1e-4) * 0.5)
 
 
-def test_accuracy_can_choose_the_epoch(scans, tmp_path):
-    _, history = trained(scans, tmp_path, epochs=6, monitor="val_accuracy", learning_rate=1e-2)
-    accuracies = history.epochs["val_accuracy"]
-    assert history.best_epoch == int(np.argmax(accuracies))
+@pytest.mark.parametrize("monitor", ["val_accuracy", "val_dice"])
+def test_another_score_can_choose_the_epoch(scans, tmp_path, monitor):
+    _, history = trained(scans, tmp_path, epochs=6, monitor=monitor, learning_rate=1e-2)
+    scores = history.epochs[monitor]
+    assert history.best_epoch == int(np.argmax(scores))
 
 
 def test_smaller_scans_are_averaged_and_their_masks_stay_binary(scans):
