@@ -1,5 +1,7 @@
 """How every evaluation figure looks: colours that colour-blind readers tell apart, and the blank axes."""
 
+import textwrap
+
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -9,6 +11,8 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":", "-", "--", "-.")
 GRAY = "#666666"
+# Of the title's font at its size.
+LETTERS_PER_INCH = 11
 
 
 def new_figure(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
@@ -19,6 +23,12 @@ def new_figure(rows: int, columns: int, width: float, height: float) -> tuple[Fi
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)
     return figure, list(axes.flat)
+
+
+def set_title(figure: Figure, title: str) -> None:
+    """The title of a whole figure, on as many lines as its width asks for."""
+    letters = max(20, int(figure.get_figwidth() * LETTERS_PER_INCH))
+    figure.suptitle("\n".join(textwrap.wrap(title, letters)), fontsize=11)
 
 
 def label_of(metric: str) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from pipeline.evaluation.figure_style import GRAY, LINES, MARKERS, PALETTE, new_figure
+from pipeline.evaluation.figure_style import GRAY, LINES, MARKERS, PALETTE, new_figure, set_title
 from pipeline.evaluation.modality_titles import title_of
 from pipeline.evaluation.prediction_table import PredictionTable
 from pipeline.evaluation.reliability import reliability
@@ -52,5 +52,5 @@ def calibration_figure(predictions: dict[str, dict[str, PredictionTable]], bins:
         strip.set_ylabel("Rows", fontsize=8)
         strip.tick_params(labelsize=7)
         axis.legend(loc="upper left", fontsize=8, framealpha=0.9)
-    figure.suptitle("Calibration of the seed-averaged probability, 95 % Wilson bars", fontsize=11)
+    set_title(figure, "Calibration of the seed-averaged probability, 95 % Wilson bars")
     return figure

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from pipeline.evaluation.figure_style import new_figure
+from pipeline.evaluation.figure_style import new_figure, set_title
 from pipeline.evaluation.modality_titles import title_of
 
 
@@ -36,5 +36,5 @@ def confusion_figure(
             axis.set_xticks([0, 1], class_names)
             axis.set_yticks([0, 1], class_names, rotation=90, va="center")
             axis.set(xlabel="Predicted", ylabel="True", title=f"{title_of(modality)}, {arm}")
-    figure.suptitle("Seed-averaged prediction: count and share of the true class", fontsize=11)
+    set_title(figure, "Seed-averaged prediction: count and share of the true class")
     return figure

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from pipeline.evaluation.figure_style import MARKERS, PALETTE, label_of, new_figure
+from pipeline.evaluation.figure_style import MARKERS, PALETTE, label_of, new_figure, set_title
 from pipeline.evaluation.modality_titles import title_of
 
 SHOWN = (
@@ -19,6 +19,7 @@ SHOWN = (
     "auc",
     "average_precision",
 )
+LEGEND_INCHES = 1.6
 
 
 def forest_figure(document: dict, metrics: Sequence[str] = SHOWN) -> Figure:
@@ -57,7 +58,8 @@ def forest_figure(document: dict, metrics: Sequence[str] = SHOWN) -> Figure:
         axis.set_axisbelow(True)
     handles, labels = axes[0].get_legend_handles_labels()
     if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+        fitting = max(1, min(len(labels), int(figure.get_figwidth() / LEGEND_INCHES)))
+        figure.legend(handles, labels, loc="outside lower center", ncols=fitting, frameon=False)
     level = document["settings"]["level"]
-    figure.suptitle(f"Metrics with {level:.0%} patient-clustered intervals (mean over seeds)", fontsize=11)
+    set_title(figure, f"Metrics with {level:.0%} patient-clustered intervals (mean over seeds)")
     return figure

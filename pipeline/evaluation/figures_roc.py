@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from pipeline.evaluation.figure_style import GRAY, LINES, PALETTE, new_figure
+from pipeline.evaluation.figure_style import GRAY, LINES, PALETTE, new_figure, set_title
 from pipeline.evaluation.intervals import metric_intervals
 from pipeline.evaluation.modality_titles import title_of
 from pipeline.evaluation.prediction_table import PredictionTable
@@ -47,5 +47,5 @@ def roc_figure(
             axis.plot(rate, band.sensitivity, color=color, linestyle=LINES[place % len(LINES)], label=text)
         if axis.get_legend_handles_labels()[0]:
             axis.legend(loc="lower right", fontsize=8, frameon=True, framealpha=0.9)
-    figure.suptitle("ROC, mean over training seeds, with 95 % patient-clustered band", fontsize=11)
+    set_title(figure, "ROC, mean over training seeds, with 95 % patient-clustered band")
     return figure

@@ -5,10 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from pipeline.evaluation.figure_style import GRAY, MARKERS, PALETTE, label_of, new_figure
+from pipeline.evaluation.figure_style import GRAY, MARKERS, PALETTE, label_of, new_figure, set_title
 from pipeline.evaluation.metrics import metric_arrays
 from pipeline.evaluation.modality_titles import title_of
 from pipeline.evaluation.prediction_table import PredictionTable
+
+# Room for an arm's name below its dots.
+ARM_INCHES = 0.9
 
 
 def seed_spread_figure(
@@ -23,7 +26,7 @@ def seed_spread_figure(
     """
     names = list(dict.fromkeys(name for tables in predictions.values() for name in tables))
     arms = list(predictions)
-    figure, axes = new_figure(len(metrics), len(names), 3.4, 2.9)
+    figure, axes = new_figure(len(metrics), len(names), max(3.4, ARM_INCHES * len(arms)), 2.9)
     threshold = document["settings"]["threshold"] if document else 0.5
     for row, metric in enumerate(metrics):
         for column, modality in enumerate(names):
@@ -49,12 +52,12 @@ def seed_spread_figure(
                 if interval and interval["low"] is not None:
                     axis.vlines(place + 0.27, interval["low"], interval["high"], color=GRAY, linewidth=1.6)
                     axis.plot(place + 0.27, interval["value"], marker="_", color=GRAY, markersize=9)
-            axis.set_xticks(range(len(arms)), arms)
+            axis.set_xticks(range(len(arms)), [arm.replace("_", "\n") for arm in arms], fontsize=9)
             axis.set(xlim=(-0.5, len(arms) - 0.5), ylabel=label_of(metric) if column == 0 else "")
             axis.grid(axis="y", color="#dddddd", linewidth=0.6)
             axis.set_axisbelow(True)
             if row == 0:
                 axis.set_title(title_of(modality))
     note = "; gray bar: interval over patients of the mean" if document else ""
-    figure.suptitle(f"Training noise: one dot for each seed{note}", fontsize=11)
+    set_title(figure, f"Training noise: one dot for each seed{note}")
     return figure
