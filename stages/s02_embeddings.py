@@ -98,7 +98,7 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
         name, rows = f"{modality}_{role}", f"N_{modality}"
         outputs += [
             Artifact(f"backbone_features_{name}", f"backbone_features_{name}.npy", (rows, f"F_{name}"), "float32",
-                     "pooled activation", f"frozen features behind the {name} embedder"),
+                     "activation", f"what the frozen layers behind the {name} embedder give: pooled, or maps to fine-tune from"),
             Artifact(f"embedding_{name}", f"embedding_{name}.npy", (rows, 1280), "float32", "activation",
                      f"what enters the last Dense of the {name} embedder"),
             *model_artifacts(f"embedder_{name}", f"{name} embedder on backbone features"),

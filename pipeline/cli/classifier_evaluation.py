@@ -23,7 +23,7 @@ _SHOWN_OF_CLASS = ("sensitivity", "specificity", "precision", "f1", "auc")
 
 
 def evaluate_classifier(
-    bundle: Path, judged: JudgedBundle, data: Path, out: Path, max_unreadable: float, reporter: Reporter
+    judged: JudgedBundle, data: Path, out: Path, max_unreadable: float, reporter: Reporter
 ) -> tuple[dict, str]:
     """Answer the labelled images of `data`, write OUTPUTS into `out`; returns the document of `metrics.json` and its words.
 
@@ -31,7 +31,7 @@ def evaluate_classifier(
     what is scored without them (see `lung_findings`). Two classes are told apart by the bundle's own threshold: it was
     chosen on its validation part, never on these images.
 
-    judged: the bundle, opened. Raises what `read_labelled_classes` raises, and DataError where more than
+    Raises what `read_labelled_classes` raises, and DataError where more than
     `max_unreadable` (a share) of the images have no answer or what is left is of one class; `predictions.csv` is written
     all the same and names them.
     """
@@ -52,7 +52,7 @@ def evaluate_classifier(
     refuse_all_failed(answers)
     _refuse_many_failures(answers, data, out, max_unreadable)
     document, figures = _judge(judged, answers, patients, warnings)
-    document |= {"bundle": str(bundle), "lungs": lung_findings(judged, labelled, reporter, SEED)}
+    document |= {"bundle": str(judged.path), "lungs": lung_findings(judged, labelled, reporter, SEED)}
     write_findings(out, METRICS, document, figures)
     words = _words(document)
     if document["lungs"] is not None:

@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 
 
 class JudgedBundle(Protocol):
-    """system: of `bundle.json`. class_names: in the order of the probabilities. threshold: of positive_class, one of two."""
+    """path: the bundle's folder. system: of `bundle.json`. class_names: in the order of the probabilities.
 
+    threshold: of positive_class, one of two.
+    """
+
+    path: Path
     system: str
     class_names: tuple[str, ...]
     positive_class: str | None
@@ -52,7 +56,7 @@ class ImageBundle:
         from pipeline.inference.classifier import Classifier
         from pipeline.inference.classifier_bundle import load_classifier_bundle
 
-        self._classifier = Classifier(load_classifier_bundle(bundle))
+        self.path, self._classifier = bundle, Classifier(load_classifier_bundle(bundle))
         manifest = self._classifier.bundle.manifest
         self.class_names, self.positive_class = tuple(manifest.class_names), manifest.positive_class
         self.threshold, self.profile = manifest.threshold, manifest.profile
@@ -81,7 +85,7 @@ class CaseBundle:
         from pipeline.inference.fusion_bundle_files import load_fusion_bundle
         from pipeline.inference.fusion_predictor import FusionPredictor
 
-        self._predictor = FusionPredictor(load_fusion_bundle(bundle))
+        self.path, self._predictor = bundle, FusionPredictor(load_fusion_bundle(bundle))
         manifest = self._predictor.bundle.manifest
         self.class_names, self.positive_class = tuple(manifest.class_names), manifest.positive_class
         self.threshold, self.profile = manifest.threshold, manifest.image.profile

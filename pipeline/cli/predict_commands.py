@@ -200,7 +200,7 @@ def _evaluate(
         from pipeline.cli.judged_bundles import CaseBundle, ImageBundle
 
         judged = ImageBundle(found) if system == CLASSIFIER else CaseBundle(found)
-        document, words = evaluate_classifier(found, judged, data, out, max_unreadable, reporter)
+        document, words = evaluate_classifier(judged, data, out, max_unreadable, reporter)
     else:
         document, words = _judge_answers(found, data, out, modality.value if modality else None, max_unreadable, reporter)
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else words)

@@ -44,9 +44,11 @@ def build_embedder(mean: np.ndarray, variance: np.ndarray, name: str, dropout: f
 
 
 def build_fine_tuned_embedder(tail: keras.Model, frozen: keras.Model, name: str, seed: int = 0) -> keras.Model:
-    """A backbone's tail → the layers of an embedder trained on what that tail gave while frozen; all of it trainable.
+    """A backbone's tail → the layers of an embedder trained on what that tail gave while frozen.
 
-    ``tail``: of ``split_backbone``, which is copied; its batch normalisations keep their statistics. ``frozen``: of
+    All of it learns but the batch normalisations and the standardisation.
+
+    ``tail``: of ``split_backbone``, which is copied. ``frozen``: of
     ``build_embedder``, whose weights are copied too, so that the network starts by answering as both do in a row.
     """
     front = keras.Input(tail.input_shape[1:], name="backbone_features")

@@ -32,7 +32,7 @@ class FineTuning(BaseModel):
 
     after: the layer behind which the backbone learns; up to it the backbone stays frozen and its maps are stored once.
     fit: the second training, of tail and embedding layer together, begun where the frozen backbone's embedder ended
-    (linear probing, then fine-tuning: Kumar et al. 2022). Batch normalisations keep their statistics.
+    (linear probing, then fine-tuning: Kumar et al. 2022). Batch normalisations stay as they are.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

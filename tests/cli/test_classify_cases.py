@@ -157,7 +157,7 @@ def test_cases_are_judged_with_their_notes_and_without_their_lungs(bundle, tmp_p
     cv2.imwrite(str(tmp_path / "mask.png"), mask)
     (tmp_path / "cases.csv").write_text("\n".join(rows))
     document, words = evaluate_classifier(
-        bundle, CaseBundle(bundle), tmp_path / "cases.csv", tmp_path / "judged", 0.05, Reporter(quiet=True)
+        CaseBundle(bundle), tmp_path / "cases.csv", tmp_path / "judged", 0.05, Reporter(quiet=True)
     )
     assert document["system"] == "vision_text" and document["metrics"]["accuracy"]["value"] == 1.0
     lungs = document["lungs"]
