@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from pipeline.models.segmentation_losses import sample_weights
 from pipeline.training.epoch_state import EpochState
+from pipeline.training.pointwise_fusion import fusing_pointwise
 from pipeline.training.segmentation_augmentation import PairAugmentation, plain_pair
 from pipeline.training.segmentation_evaluation import epoch_scores, predict_scans
 from pipeline.training.segmentation_rows import SegmentationRows
@@ -170,8 +171,9 @@ def _train_epoch(work: _Work, fit: SegmentationFit, clock: _Clock, track: Track)
         set_learning_rate(work.optimizer, clock.rate(fit, place / steps))
         classes, has_mask = scans.class_index[positions], scans.has_mask[positions]
         counted = sample_weights(has_mask, classes, weights)
-        values = work.step(images, masks, tf.constant(classes, tf.int32),
-                           tf.constant(counted["segmentation"]), tf.constant(counted["classification"])).numpy()  # fmt: skip
+        with fusing_pointwise(fit.fuse_pointwise):
+            values = work.step(images, masks, tf.constant(classes, tf.int32),
+                               tf.constant(counted["segmentation"]), tf.constant(counted["classification"])).numpy()  # fmt: skip
         sums += values * np.array([len(positions)] * 3 + [1, 1])
         masked, seen = masked + int(has_mask.sum()), seen + len(positions)
     shares = sums / np.array([seen, seen, seen, seen, max(masked, 1)])

@@ -73,7 +73,8 @@ class SegmentationFit(Settings):
     cosine: it rises for warmup_epochs, then falls to minimum_rate over all epochs, or over decay_epochs; with
     full_size_rate the epochs at the profile's own size have a cosine of their own from that rate. clip_norm bounds
     the norm of the whole gradient. monitor: what chooses the epoch whose weights are kept. keep_every: every n-th
-    epoch's weights are kept too. mixed_float16 scales the loss, so that small gradients do not vanish.
+    epoch's weights are kept too. mixed_float16 scales the loss, so that small gradients do not vanish. fuse_pointwise:
+    XLA compiles elementwise operations together, which pays for long trainings.
     """
 
     epochs: Epochs = 100
@@ -90,6 +91,7 @@ class SegmentationFit(Settings):
     full_size_rate: Annotated[float, Field(gt=0, le=1)] | None = None
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
     precision: Precision = "float32"
+    fuse_pointwise: bool = False
     class_weights: Literal["balanced", "none"] = "balanced"
     loss_weights: LossShares = LossShares()
     monitor: Monitor = "val_loss"
