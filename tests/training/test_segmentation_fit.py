@@ -77,6 +77,20 @@ def test_a_killed_training_ends_with_the_bytes_of_an_undisturbed_one(killed_afte
         assert files[0].read_bytes() == files[1].read_bytes()
 
 
+def test_fused_elementwise_operations_change_rounding_alone_and_resume_to_the_byte(scans, kill_after, tmp_path):
+    settings = {"epochs": 2, "augmentation": ROTATED}
+    make_deterministic(0)
+    _, plain = trained(scans, tmp_path / "plain", **settings)
+    whole, told = trained(scans, tmp_path / "whole", fuse_pointwise=True, **settings)
+    with pytest.raises(kill_after(0)):
+        trained(scans, tmp_path / "killed", fuse_pointwise=True, **settings)
+    kill_after(None)
+    resumed, _ = trained(scans, tmp_path / "killed", fuse_pointwise=True, **settings)
+    np.testing.assert_allclose(told.epochs["loss"], plain.epochs["loss"], rtol=1e-4)
+    for mine, theirs in zip(values(resumed), values(whole), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
 def test_sizes_follow_each_other_and_the_last_one_chooses(undisturbed):
     model, history, folder = undisturbed
     assert history.epochs["image_size"] == [16, 16, 32, 32]
