@@ -46,7 +46,7 @@ class Config(StageConfig):
     classes: the labels to tell apart, in the order of the probabilities; null for all, sorted. Rows of other labels
     are left out. initial_weights: a PyTorch checkpoint (.pth) or Keras weights (.weights.h5) to start from.
     lung_pieces: ``two_largest`` keeps the two largest pieces of an outline and fills their holes, in the figures of
-    both parts and at inference.
+    both parts and at inference. mirror_average: there, the answer is the mean over a scan and its mirror image.
     """
 
     profile: str = "xray_256"
@@ -56,6 +56,7 @@ class Config(StageConfig):
     initial_weights: str | None = None
     fit: SegmentationFit = SegmentationFit()
     lung_pieces: LungPieces = "all"
+    mirror_average: bool = False
     stored_precision: Literal["float16", "float32"] = "float16"
     tensorboard: bool = False
     gate: Gate | None = None
@@ -142,7 +143,8 @@ def run(context: Context) -> None:
         context.save_figure(name, figure)
     context.save_json("segmenter", {
         "class_names": list(index.class_names), "image_size": scans.image_size, "profile": dataset["profiles"][config.profile],
-        "threshold": THRESHOLD, "lung_pieces": config.lung_pieces, "positive_class": config.positive_class,
+        "threshold": THRESHOLD, "lung_pieces": config.lung_pieces, "mirror_average": config.mirror_average,
+        "positive_class": config.positive_class,
     })  # fmt: skip
     context.save_json("training_summary", _summary(config, index, history, parameters))
 
@@ -229,8 +231,10 @@ def _judge(context: Context, network: keras.Model, name: str, index: ClassIndex,
     from pipeline.training.segmentation_outputs import judge_part
     from pipeline.training.segmentation_step import forward_pass
 
-    answers = predict_scans(forward_pass(network, scans.image_size), scans, index.positions(name), context.config.fit.batch_size)
-    return judge_part(name, index, scans, answers.keeping(context.config.lung_pieces))
+    config: Config = context.config
+    forward = forward_pass(network, scans.image_size, config.mirror_average)
+    answers = predict_scans(forward, scans, index.positions(name), config.fit.batch_size)
+    return judge_part(name, index, scans, answers.keeping(config.lung_pieces))
 
 
 def _save_part(context: Context, part: JudgedPart, prefix: str) -> None:

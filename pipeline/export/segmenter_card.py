@@ -68,11 +68,16 @@ def _inputs(card: SegmenterCard) -> str:
 A frontal chest X-ray as PNG, JPEG, TIFF, BMP or DICOM, read as 8-bit gray. Operations before resizing: {operations}. The
 resize stretches to {document["image_size"]} × {document["image_size"]}; gray / 255 is repeated to three channels.
 A pixel counts as lung from probability {document["threshold"]} on, after the map was resized back to the image's own size.
-{_pieces(document["lung_pieces"])}""".rstrip()
+{_afterwards(document)}""".rstrip()
 
 
-def _pieces(kept: str) -> str:
-    return "Of that region the two largest pieces are kept, their holes filled." if kept == "two_largest" else ""
+def _afterwards(document: Mapping[str, Any]) -> str:
+    """What is done with the network's answers."""
+    said = {
+        "Of that region the two largest pieces are kept, their holes filled.": document["lung_pieces"] == "two_largest",
+        "Map and logits are means over the image and its mirror image.": document["mirror_average"],
+    }
+    return "\n".join(sentence for sentence, holds in said.items() if holds)
 
 
 def _figures(card: SegmenterCard) -> str:

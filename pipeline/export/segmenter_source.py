@@ -38,6 +38,7 @@ class SegmenterSource:
     profile: Profile
     threshold: float
     lung_pieces: LungPieces
+    mirror_average: bool
     positive_class: str | None
     images: np.ndarray
     images_are: str
@@ -78,6 +79,7 @@ def read_segmenter_run(run_dir: Path) -> SegmenterSource:
         profile=profile,
         threshold=float(segmenter["threshold"]),
         lung_pieces=segmenter.get("lung_pieces", "all"),
+        mirror_average=segmenter.get("mirror_average", False),
         positive_class=segmenter.get("positive_class"),
         images=run.stored_images(profile),
         images_are="Keras on scans of the run",
@@ -111,6 +113,7 @@ def read_checkpoint(checkpoint: Path, class_names: Sequence[str], image_size: in
         profile=profile,
         threshold=LUNG_THRESHOLD,
         lung_pieces="all",
+        mirror_average=False,
         positive_class=None,
         images=_phantoms(profile),
         images_are="Keras on generated X-rays",

@@ -68,6 +68,7 @@ class SegmenterManifest(Entry):
     """`bundle.json` of a segmenter, as far as segmenting needs it.
 
     threshold: a pixel counts as lung from this probability on. lung_pieces: which pieces of that region are kept.
+    mirror_average: the answer is the mean over the image and its mirror image.
     gate: what the X-ray gate keeps of itself, or None.
     """
 
@@ -77,6 +78,7 @@ class SegmenterManifest(Entry):
     profile: Profile
     threshold: float = Field(ge=0, le=1)
     lung_pieces: LungPieces = "all"
+    mirror_average: bool = False
     network: NetworkFile
     keras: KerasFiles | None = None
     gate: dict[str, Any] | None = None

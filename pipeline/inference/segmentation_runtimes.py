@@ -110,6 +110,13 @@ def run_padded(
     return lungs[:, :height, :width], logits
 
 
+def run_mirrored(runtime: SegmentationRuntime, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`run_padded` of the images and of their mirror images (left for right), the latter's lungs mirrored back; the mean."""
+    lungs, logits = run_padded(runtime, images)
+    mirrored_lungs, mirrored_logits = run_padded(runtime, images[:, :, ::-1])
+    return (lungs + mirrored_lungs[:, :, ::-1]) / 2, (logits + mirrored_logits) / 2
+
+
 def _to_door(images: np.ndarray, layout: Layout) -> np.ndarray:
     return np.ascontiguousarray(images if layout == "NHWC" else images.transpose(0, 3, 1, 2), np.float32)
 

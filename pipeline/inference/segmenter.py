@@ -11,7 +11,7 @@ from pipeline.data.lung_components import lung_pieces
 from pipeline.data.preprocessing import Profile, preprocess
 from pipeline.engine.errors import CorruptArtifactError, DataError
 from pipeline.inference.segmentation_bundle import SegmenterBundle
-from pipeline.inference.segmentation_runtimes import SegmentationRuntime, run_padded
+from pipeline.inference.segmentation_runtimes import SegmentationRuntime, run_mirrored, run_padded
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Segmenter:
         Raises DataError where the network answers with no number, CorruptArtifactError where it has other classes.
         """
         manifest = self.bundle.manifest
-        lungs, logits = run_padded(self._runtime, network_input(gray, manifest.profile))
+        run = run_mirrored if manifest.mirror_average else run_padded
+        lungs, logits = run(self._runtime, network_input(gray, manifest.profile))
         if logits.shape[-1] != len(manifest.class_names):
             raise CorruptArtifactError(
                 f"{self.bundle.network_path}: the network tells {logits.shape[-1]} classes apart, its description names "

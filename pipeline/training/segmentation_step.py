@@ -69,10 +69,23 @@ def training_step(
     return tf.function(step, input_signature=signature)
 
 
-def forward_pass(model: keras.Model, side: int | None = None):
-    """Scans ``(B, S, S, 1)`` of one side → segmentation ``(B, S, S, 1)`` and logits ``(B, K)`` in inference mode."""
-    signature = [tf.TensorSpec((None, side, side, 1), tf.float32)]
-    return tf.function(lambda images: model(as_rgb(images), training=False), input_signature=signature)
+def forward_pass(model: keras.Model, side: int | None = None, mirror_average: bool = False):
+    """Scans ``(B, S, S, 1)`` of one side → segmentation ``(B, S, S, 1)`` and logits ``(B, K)`` in inference mode.
+
+    mirror_average: both are means over a scan and its mirror image, whose lungs are mirrored back.
+    """
+
+    def forward(images):
+        answer = model(as_rgb(images), training=False)
+        if not mirror_average:
+            return answer
+        mirrored = model(as_rgb(images[:, :, ::-1]), training=False)
+        return {
+            "segmentation": (answer["segmentation"] + mirrored["segmentation"][:, :, ::-1]) / 2,
+            "classification": (answer["classification"] + mirrored["classification"]) / 2,
+        }
+
+    return tf.function(forward, input_signature=[tf.TensorSpec((None, side, side, 1), tf.float32)])
 
 
 def segmentation_loss_of(masks: Any, probs: Any) -> Any:

@@ -179,6 +179,22 @@ def test_three_runtimes_one_answer(segmenter, shape):
         np.testing.assert_allclose(logits, direct[0][1], atol=1e-4)
 
 
+def test_mirroring_and_pieces_travel_with_the_bundle(run, tmp_path):
+    from dataclasses import replace
+
+    from pipeline.export.segmenter_bundle import write_segmenter_bundle
+    from pipeline.export.segmenter_source import read_segmenter_run
+    from pipeline.inference.segmentation_bundle import load_segmenter_bundle
+
+    source = read_segmenter_run(run)
+    assert not source.mirror_average and source.lung_pieces == "all"
+    bundle = write_segmenter_bundle(replace(source, mirror_average=True, lung_pieces="two_largest"), tmp_path / "unet")
+    manifest = load_segmenter_bundle(bundle).manifest
+    assert manifest.mirror_average and manifest.lung_pieces == "two_largest"
+    card = (bundle / "MODEL_CARD.md").read_text()
+    assert "mirror image" in card and "two largest pieces" in card
+
+
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 def test_grad_cam_from_the_graph_is_that_of_the_tape(run, network, tmp_path, layout):
     from pipeline.export.segmenter_bundle import write_segmenter_bundle

@@ -7,7 +7,7 @@ import pytest
 from tiny_segmenter import CLASS_NAMES, KERNEL, write_graph
 
 from pipeline.engine.errors import CorruptArtifactError
-from pipeline.inference.segmentation_runtimes import OnnxRuntime, OpenVinoRuntime, run_padded
+from pipeline.inference.segmentation_runtimes import OnnxRuntime, OpenVinoRuntime, run_mirrored, run_padded
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +64,27 @@ def test_other_sizes_are_padded_at_the_far_edges_and_cropped_back(shape):
     padded = recorder.seen[0]
     assert padded.shape[1] - shape[0] < 16 and padded.shape[2] - shape[1] < 16
     np.testing.assert_array_equal(padded[:, -1, : shape[1]], images[:, -1])
+
+
+class LeftSided:
+    """Lung is what is bright in the left half; the logits are the means of both halves."""
+
+    name = "left_sided"
+
+    def run(self, images):
+        half = images.shape[2] // 2
+        lungs = images[..., :1] * (np.arange(images.shape[2]) < half)[:, None]
+        return lungs, np.stack([part.mean(axis=(1, 2, 3)) for part in (images[:, :, :half], images[:, :, half:])], axis=-1)
+
+
+def test_the_mirrored_answer_is_turned_back_before_the_mean():
+    gray = np.random.default_rng(2).random((2, 16, 32, 1), np.float32)
+    lungs, logits = run_mirrored(LeftSided(), np.repeat(gray, 3, axis=-1))
+    np.testing.assert_allclose(lungs, gray / 2, atol=1e-7)
+    np.testing.assert_allclose(logits, np.repeat(gray.mean(axis=(1, 2, 3))[:, None], 2, axis=1), atol=1e-6)
+
+
+def test_mirroring_pads_the_far_edge_of_either_image():
+    images = np.random.default_rng(3).random((1, 17, 50, 3), np.float32)
+    lungs, _ = run_mirrored(Recorder(), images)
+    np.testing.assert_allclose(lungs, images[..., :1], atol=1e-7)

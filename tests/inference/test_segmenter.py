@@ -65,3 +65,15 @@ def test_a_network_of_other_classes_or_without_numbers(gray, tmp_path):
         opened(tmp_path / "two", kernel=KERNEL[:, :2]).segment(gray)
     with pytest.raises(DataError, match="no numbers"):
         opened(tmp_path / "nan", kernel=np.full_like(KERNEL, np.nan)).segment(gray)
+
+
+def test_a_bundle_may_answer_with_the_mean_over_the_mirror_image(gray, tmp_path, monkeypatch):
+    seen = []
+    mirrored = opened(tmp_path / "mirrored", mirror_average=True)
+    run = mirrored._runtime.run
+    monkeypatch.setattr(mirrored._runtime, "run", lambda images: seen.append(images) or run(images))
+    plain, answer = opened(tmp_path / "plain").segment(gray), mirrored.segment(gray)
+    np.testing.assert_array_equal(seen[1], seen[0][:, :, ::-1])
+    # The tiny network looks at single pixels, so that its answer does not change.
+    np.testing.assert_allclose(answer.lung_probs, plain.lung_probs, atol=1e-6)
+    assert answer.class_probs == pytest.approx(plain.class_probs, abs=1e-6)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -14,8 +16,12 @@ from pipeline.engine.config import load_run_config
 from pipeline.engine.errors import ConfigError
 from pipeline.engine.rundir import RunDirectory
 from pipeline.engine.runner import run_pipeline
+from pipeline.evaluation.segmentation_metrics import dice
 from stages.s01_preprocessing import STAGE as S01
 from stages.s07_segmenter import STAGE as S07
+
+if TYPE_CHECKING:
+    import keras
 
 STAGES = (S01, S07)
 CONFIG = """\
@@ -89,25 +95,48 @@ def test_the_description_is_what_export_reads(run):
     segmenter = run.load_json("segmenter")
     assert segmenter == {
         "class_names": ["A", "B", "C"], "image_size": 32, "positive_class": "C", "threshold": 0.5,
-        "lung_pieces": "all", "profile": {"modality": "xray", "size": 32, "operations": []},
+        "lung_pieces": "all", "mirror_average": False, "profile": {"modality": "xray", "size": 32, "operations": []},
     }  # fmt: skip
 
 
-def test_predictions_are_those_of_the_stored_network(run, predictions):
+@dataclass(frozen=True)
+class Judged:
+    """What the stored network says of the rows of predictions.csv, and what the table says."""
+
+    index: pd.DataFrame
+    images: np.ndarray
+    network: keras.Model
+    told: np.ndarray
+
+    def answers(self, mirrored: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Lungs (n, S, S) and logits (n, K) of the images, or of their mirror images, whose lungs are turned back."""
+        made = self.network(self.images[:, :, ::-1] if mirrored else self.images, training=False)
+        lungs, logits = np.asarray(made["segmentation"])[..., 0], np.asarray(made["classification"], np.float64)
+        return lungs[:, :, ::-1] if mirrored else lungs, logits
+
+
+def judged(run: RunDirectory, predictions: pd.DataFrame) -> Judged:
     from pipeline.models.stored_models import load_model
 
     network = load_model(run.artifact("unet_weights"), run.artifact("unet_architecture"))
-    assert {layer.dtype_policy.name for layer in network.layers} == {"float32"}
     index = pd.read_csv(run.artifact("scan_index")).set_index("id").loc[predictions["id"]]
-    rows = index["row"].to_numpy()
-    images = np.repeat(open_array(run.artifact("pixels_plain"))[rows][..., None].astype(np.float32) / 255, 3, -1)
-    made = network(images, training=False)
-    logits = np.asarray(made["classification"], np.float64)
-    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    told = predictions[[f"probability_{name}" for name in "ABC"]].to_numpy()
-    np.testing.assert_allclose(told, expected, atol=1e-5)
+    pixels = open_array(run.artifact("pixels_plain"))[index["row"].to_numpy()]
+    images = np.repeat(pixels[..., None].astype(np.float32) / 255, 3, -1)
+    return Judged(index, images, network, predictions[[f"probability_{name}" for name in "ABC"]].to_numpy())
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+
+def test_predictions_are_those_of_the_stored_network(run, predictions):
+    mine = judged(run, predictions)
+    assert {layer.dtype_policy.name for layer in mine.network.layers} == {"float32"}
+    index, rows = mine.index, mine.index["row"].to_numpy()
+    probs, logits = mine.answers(mirrored=False)
+    np.testing.assert_allclose(mine.told, softmax(logits), atol=1e-5)
     np.testing.assert_array_equal(predictions["label"], index["label"])
-    lungs = np.asarray(made["segmentation"])[..., 0] > 0.5
+    lungs = probs > 0.5
     true = open_array(run.artifact("lung_mask_plain"))[rows] > 0
     shared, both = (lungs & true).sum(axis=(1, 2)), lungs.sum(axis=(1, 2)) + true.sum(axis=(1, 2))
     masked = predictions["has_mask"].to_numpy() == 1
@@ -166,7 +195,7 @@ def test_it_starts_from_stored_weights(run, scans, tmp_path):
     start = run.artifact("checkpoints") / "last.weights.h5"
     (tmp_path / "c.yaml").write_text(CONFIG)
     overrides = ("s07.fit.learning_rate=1.0e-12", "s07.fit.early_sizes=[]", "s07.fit.epochs=1", "s07.tensorboard=false",
-                 "s07.stored_precision=float32", f"s07.initial_weights={start}")  # fmt: skip
+                 "s07.stored_precision=float32", "s07.mirror_average=true", f"s07.initial_weights={start}")  # fmt: skip
     config = load_run_config(tmp_path / "c.yaml", STAGES, overrides)
     run_pipeline(config, STAGES, tmp_path / "run", scans)
     again = RunDirectory(tmp_path / "run")
@@ -175,6 +204,19 @@ def test_it_starts_from_stored_weights(run, scans, tmp_path):
     made = load_model(again.artifact("unet_weights"), again.artifact("unet_architecture"))
     for mine, theirs in zip(made.trainable_weights, given.trainable_weights, strict=True):
         np.testing.assert_allclose(mine.numpy(), theirs.numpy(), atol=1e-6)
+    _answers_are_means_over_the_mirror_image(again)
+
+
+def _answers_are_means_over_the_mirror_image(run: RunDirectory) -> None:
+    predictions = pd.read_csv(run.artifact("predictions"))
+    mine = judged(run, predictions)
+    (plain, plain_logits), (turned, turned_logits) = mine.answers(mirrored=False), mine.answers(mirrored=True)
+    assert np.abs(plain - turned).max() > 1e-3 and run.load_json("segmenter")["mirror_average"] is True
+    np.testing.assert_allclose(mine.told, softmax((plain_logits + turned_logits) / 2), atol=1e-5)
+    true = open_array(run.artifact("lung_mask_plain"))[mine.index["row"].to_numpy()] > 0
+    masked = predictions["has_mask"].to_numpy() == 1
+    expected = dice(true[masked], (plain + turned)[masked] / 2 > 0.5)
+    np.testing.assert_allclose(predictions["dice"][masked], expected, atol=2e-3)
 
 
 @pytest.mark.parametrize(
