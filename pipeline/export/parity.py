@@ -56,13 +56,17 @@ class ParityRecord:
         """Note one comparison.
 
         Raises:
-            CorruptArtifactError: the difference exceeds 1e-4.
+            CorruptArtifactError: the difference exceeds 1e-4, or an answer is not finite (whose, is said).
         """
         difference = scaled_difference(found, expected)
         self.checks[name] = {"max_difference": difference, "rows": int(len(expected)), "against": against}
         if not difference <= LIMIT:
+            answers = {"ONNX": found, "Keras": expected}
+            endless = [f"{side} answers with {count} values that are not finite" for side, answer in answers.items()
+                       if (count := int((~np.isfinite(answer)).sum()))]  # fmt: skip
+            said = " and ".join(endless) or f"ONNX and Keras differ by {difference:.2e} (limit {LIMIT:.0e})"
             raise CorruptArtifactError(
-                f"parity of {name}: ONNX and Keras differ by {difference:.2e} against {against} (limit {LIMIT:.0e}).",
+                f"parity of {name}, against {against}: {said}.",
                 "The run's arrays and networks do not belong together, or the conversion is wrong: check with `verify`.",
             )
 

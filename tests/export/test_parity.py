@@ -16,10 +16,16 @@ def test_nan_and_other_shapes_never_pass(found):
         ParityRecord().compare("xray", np.array(found), np.array([0.1, 0.1]), "the run")
 
 
+def test_it_says_whose_answer_is_not_finite():
+    for found, expected, side in (([np.nan, 0.1], [0.1, 0.1], "ONNX"), ([0.1, 0.1], [np.inf, np.nan], "Keras")):
+        with pytest.raises(CorruptArtifactError, match=f"the run: {side} answers with [12] values that are not finite"):
+            ParityRecord().compare("xray", np.array(found), np.array(expected), "the run")
+
+
 def test_a_difference_over_the_limit_is_refused_and_below_it_noted():
     record = ParityRecord()
     record.compare("ct", np.array([0.10005]), np.array([0.1]), "the run")
-    with pytest.raises(CorruptArtifactError, match="1.10e-04 against the run"):
+    with pytest.raises(CorruptArtifactError, match="against the run: ONNX and Keras differ by 1.10e-04"):
         record.compare("xray", np.array([0.10011]), np.array([0.1]), "the run")
     assert record.document()["keras_max_difference"] == pytest.approx(1.1e-4)
     assert record.document()["checks"]["ct"]["rows"] == 1
