@@ -13,6 +13,7 @@ import tensorflow as tf
 from onnx import helper, numpy_helper
 
 from pipeline.engine.errors import CorruptArtifactError
+from pipeline.export.reshaped_outputs import squeeze_reshaped_outputs
 from pipeline.export.stored_weights import place_kernels
 
 OPSET = 17
@@ -51,6 +52,7 @@ def convert_network(
     turned = _image_doors(network, outputs) if channels_first else {}
     model, _ = tf2onnx.convert.from_function(forward, input_signature=signature, opset=opset, **turned)
     values = {spec.name: np.asarray(kernel.value, np.float32) for spec, kernel in zip(arguments, kernels, strict=True)}
+    squeeze_reshaped_outputs(model)
     _close_captures(model, forward)
     place_kernels(model, values)
     _name_doors(model, [door.name for door in network.inputs], outputs)

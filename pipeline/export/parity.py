@@ -56,17 +56,13 @@ class ParityRecord:
         """Note one comparison.
 
         Raises:
-            CorruptArtifactError: the difference exceeds 1e-4, or an answer is not finite (whose, is said).
+            CorruptArtifactError: the difference exceeds 1e-4, an answer is not finite (whose, is said), or shapes differ.
         """
         difference = scaled_difference(found, expected)
         self.checks[name] = {"max_difference": difference, "rows": int(len(expected)), "against": against}
         if not difference <= LIMIT:
-            answers = {"ONNX": found, "Keras": expected}
-            endless = [f"{side} answers with {count} values that are not finite" for side, answer in answers.items()
-                       if (count := int((~np.isfinite(answer)).sum()))]  # fmt: skip
-            said = " and ".join(endless) or f"ONNX and Keras differ by {difference:.2e} (limit {LIMIT:.0e})"
             raise CorruptArtifactError(
-                f"parity of {name}, against {against}: {said}.",
+                f"parity of {name}, against {against}: {_fault(np.asarray(found), np.asarray(expected), difference)}.",
                 "The run's arrays and networks do not belong together, or the conversion is wrong: check with `verify`.",
             )
 
@@ -74,6 +70,17 @@ class ParityRecord:
         """The record of ``bundle.json``."""
         largest = max((check["max_difference"] for check in self.checks.values()), default=0.0)
         return {"limit": LIMIT, "measure": MEASURE, "keras_max_difference": largest, "checks": self.checks}
+
+
+def _fault(found: np.ndarray, expected: np.ndarray, difference: float) -> str:
+    if found.shape != expected.shape:
+        return f"ONNX answers in shape {found.shape}, Keras in {expected.shape}"
+    endless = [
+        f"{side} answers with {count} values that are not finite"
+        for side, answer in {"ONNX": found, "Keras": expected}.items()
+        if (count := int((~np.isfinite(answer)).sum()))
+    ]
+    return " and ".join(endless) or f"ONNX and Keras differ by {difference:.2e} (limit {LIMIT:.0e})"
 
 
 def random_inputs(network, rows: int, seed: int, scale: float = 1.0) -> dict[str, np.ndarray]:
