@@ -52,10 +52,10 @@ def convert_network(
     turned = _image_doors(network, outputs) if channels_first else {}
     model, _ = tf2onnx.convert.from_function(forward, input_signature=signature, opset=opset, **turned)
     values = {spec.name: np.asarray(kernel.value, np.float32) for spec, kernel in zip(arguments, kernels, strict=True)}
-    squeeze_reshaped_outputs(model)
     _close_captures(model, forward)
     place_kernels(model, values)
     _name_doors(model, [door.name for door in network.inputs], outputs)
+    squeeze_reshaped_outputs(model, {name: len(made.shape) for name, made in _outputs_of(network, outputs).items()})
     model.producer_name = "respiratory-pipeline"
     helper.set_model_props(model, dict(metadata))
     check_graph(model)
@@ -87,9 +87,13 @@ def check_graph(model: onnx.ModelProto) -> None:
         ) from cause
 
 
+def _outputs_of(network: keras.Model, outputs: Sequence[str]) -> dict[str, keras.KerasTensor]:
+    return network.output if isinstance(network.output, dict) else {outputs[0]: network.output}
+
+
 def _image_doors(network: keras.Model, outputs: Sequence[str]) -> dict[str, list[str]]:
     """tf2onnx's arguments that turn the doors of four axes."""
-    made = network.output if isinstance(network.output, dict) else {outputs[0]: network.output}
+    made = _outputs_of(network, outputs)
     return {
         "inputs_as_nchw": [door.name for door in network.inputs if len(door.shape) == 4],
         "outputs_as_nchw": [name for name in outputs if len(made[name].shape) == 4],

@@ -7,15 +7,18 @@ the optimiser meets the nodes, so that one conversion in twenty came out so.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
 
-def squeeze_reshaped_outputs(model: onnx.ModelProto) -> None:
-    """Put the Squeeze behind every Reshape that makes an output of more axes than the output declares, in place.
+def squeeze_reshaped_outputs(model: onnx.ModelProto, ranks: Mapping[str, int]) -> None:
+    """Put the Squeeze behind every Reshape that makes an output of more axes than it has in Keras, in place.
 
-    Only leading axes of length 1 are taken away. Opset 13 or later, where Squeeze's axes are an input.
+    ranks: axes of each output by name. Only leading axes of length 1 are taken away, from the declared shape too.
+    Opset 13 or later, where Squeeze's axes are an input.
     """
     shapes = {tensor.name: tensor for tensor in model.graph.initializer}
     makers = {name: node for node in model.graph.node for name in node.output}
@@ -24,8 +27,10 @@ def squeeze_reshaped_outputs(model: onnx.ModelProto) -> None:
         if maker is None or maker.op_type != "Reshape" or maker.input[1] not in shapes:
             continue
         given = numpy_helper.to_array(shapes[maker.input[1]])
-        surplus = len(given) - len(door.type.tensor_type.shape.dim)
+        surplus = len(given) - ranks[door.name]
         if surplus > 0 and (given[:surplus] == 1).all():
+            declared = door.type.tensor_type.shape.dim
+            del declared[: len(declared) - ranks[door.name]]
             _squeeze(model.graph, maker, door.name, surplus)
 
 
