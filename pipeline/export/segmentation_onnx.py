@@ -13,6 +13,7 @@ from pipeline.engine.errors import UsageError
 from pipeline.engine.files import write_json
 from pipeline.export.onnx_graphs import OPSET, check_graph, convert_network, kernels_of
 from pipeline.export.prelu_fusion import fuse_prelus
+from pipeline.export.segmenter_source import SegmenterSource
 from pipeline.export.stored_weights import halved
 
 OUTPUTS = ("segmentation", "classification")
@@ -44,13 +45,15 @@ def convert_segmenter(
     return graph
 
 
-def write_meta(network: Path, class_names: list[str], image_size: int, opset: int, layout: Layout) -> Path:
+def write_meta(network: Path, source: SegmenterSource, opset: int, layout: Layout) -> Path:
     """Write ``<network>.meta.json``: what must be known to feed the graph and to read its answers."""
     meta = network.with_name(f"{network.name}.meta.json")
     write_json(meta, {
-        "class_names": class_names, "img_size": image_size, "normalization": NORMALIZATION, "outputs": list(OUTPUTS),
-        "opset": opset, "dynamic_batch": True, "layout": layout, "input": "image",
+        "class_names": source.class_names, "img_size": source.profile.size, "normalization": NORMALIZATION,
+        "outputs": list(OUTPUTS), "opset": opset, "dynamic_batch": True, "layout": layout, "input": "image",
         "classification": "logits", "segmentation": "probability of lung",
+        "profile": source.profile.model_dump(mode="json"), "threshold": source.threshold,
+        "lung_pieces": source.lung_pieces, "mirror_average": source.mirror_average,
     })  # fmt: skip
     return meta
 

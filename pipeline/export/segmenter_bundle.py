@@ -85,7 +85,7 @@ def _write_onnx(folder: Path, source: SegmenterSource, opset: int, layout: Layou
     precision = stored_precision_of(source.network)
     store_as_float16(graph, require=precision == "float16")
     write_graphs({NETWORK_FILE: graph}, folder)
-    write_meta(folder / NETWORK_FILE, source.class_names, source.profile.size, opset, layout)
+    write_meta(folder / NETWORK_FILE, source, opset, layout)
     return precision
 
 

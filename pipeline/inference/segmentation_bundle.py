@@ -38,6 +38,8 @@ class NetworkMeta(Entry):
     """`<file>.onnx.meta.json`: what must be known to feed the graph and to read its answers.
 
     layout: order of the axes at both image-shaped doors. classification gives logits, segmentation probabilities.
+    profile: how a scan becomes the graph's image; a plain resize to `img_size` where it is not said.
+    threshold, lung_pieces, mirror_average: as in `SegmenterManifest`.
     """
 
     class_names: tuple[str, ...] = Field(min_length=2)
@@ -47,6 +49,10 @@ class NetworkMeta(Entry):
     opset: int
     dynamic_batch: bool
     layout: Layout = "NHWC"
+    profile: Profile | None = None
+    threshold: float = Field(default=LUNG_THRESHOLD, ge=0, le=1)
+    lung_pieces: LungPieces = "all"
+    mirror_average: bool = False
 
 
 class NetworkFile(Entry):
@@ -113,7 +119,7 @@ class SegmenterBundle:
 def load_segmenter_bundle(path: Path) -> SegmenterBundle:
     """Read a bundle's folder, or a single `.onnx` file with its `.onnx.meta.json` beside it.
 
-    A single file has no hash to be compared with, no gate, and is given plain preprocessing at its size.
+    A single file has no hash to be compared with and no gate.
 
     Raises MissingArtifactError (no bundle, a file gone, no metadata), StaleArtifactError (another schema version),
     UsageError (a bundle of another system), CorruptArtifactError (a file that was changed, a description that does not
@@ -154,8 +160,10 @@ def _single_file(network: Path) -> SegmenterBundle:
     document = {
         "class_names": meta.class_names,
         "image_size": meta.img_size,
-        "profile": Profile(modality="xray", size=meta.img_size),
-        "threshold": LUNG_THRESHOLD,
+        "profile": meta.profile or Profile(modality="xray", size=meta.img_size),
+        "threshold": meta.threshold,
+        "lung_pieces": meta.lung_pieces,
+        "mirror_average": meta.mirror_average,
         "network": NetworkFile(file=network.name, layout=meta.layout, opset=meta.opset),
         "files": {network.name: StoredFile(sha256=sha256_file(network), bytes=network.stat().st_size)},
     }
@@ -170,6 +178,8 @@ def _compare_with_metadata(bundle: SegmenterBundle, meta: NetworkMeta) -> None:
         "img_size": (meta.img_size, manifest.image_size),
         "layout": (meta.layout, manifest.network.layout),
     }
+    said_twice = meta.model_fields_set & {"profile", "threshold", "lung_pieces", "mirror_average"}
+    pairs |= {name: (getattr(meta, name), getattr(manifest, name)) for name in sorted(said_twice)}
     for name, (beside, described) in pairs.items():
         if beside != described:
             raise CorruptArtifactError(

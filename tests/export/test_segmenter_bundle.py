@@ -98,6 +98,8 @@ def segmenter(run, tmp_path_factory):
     out = tmp_path_factory.mktemp("bundles") / "unet"
     return write_segmenter_bundle(read_segmenter_run(run), out, keras=True, card_text="Collected by **us**.")
 
+ANSWERING = ("profile", "threshold", "lung_pieces", "mirror_average")
+
 
 def described(bundle: Path) -> dict:
     return json.loads((bundle / "bundle.json").read_text())
@@ -122,6 +124,8 @@ def test_the_metadata(segmenter):
     assert meta["class_names"] == CLASS_NAMES and meta["img_size"] == SIZE and meta["opset"] == 17
     assert meta["outputs"] == ["segmentation", "classification"] and meta["dynamic_batch"] is True
     assert meta["layout"] == "NHWC" and "255" in meta["normalization"]
+    document = described(segmenter)
+    assert {entry: meta[entry] for entry in ANSWERING} == {entry: document[entry] for entry in ANSWERING}
 
 
 def test_parity_on_the_runs_scans_and_on_random_input_is_recorded(segmenter):

@@ -71,6 +71,36 @@ def test_a_single_graph_with_its_metadata(tmp_path):
     assert loaded.network_path == network and loaded.manifest.profile.size == 32 and loaded.manifest.gate is None
 
 
+def test_a_single_graph_answers_as_its_bundle_would(tmp_path):
+    """Threshold, pieces, mirror image and preprocessing travel with the graph, since all of them change the answer."""
+    profile = {"modality": "xray", "size": 32, "operations": ["equalize"]}
+    said = {"profile": profile, "threshold": 0.4, "lung_pieces": "two_largest", "mirror_average": True}
+    folder = write_segmenter(tmp_path / "unet", **said)
+    write_meta(folder / NETWORK, **said)
+    describe(folder, **said)
+    whole, alone = load_segmenter_bundle(folder).manifest, load_segmenter_bundle(folder / NETWORK).manifest
+    for entry in said:
+        assert getattr(whole, entry) == getattr(alone, entry), entry
+    assert (alone.threshold, alone.lung_pieces, alone.mirror_average) == (0.4, "two_largest", True)
+    assert list(alone.profile.operations) == ["equalize"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "other"),
+    [
+        ("threshold", 0.4),
+        ("lung_pieces", "two_largest"),
+        ("mirror_average", True),
+        ("profile", {"modality": "xray", "size": 32, "operations": ["equalize"]}),
+    ],
+)
+def test_metadata_that_contradicts_its_bundle(segmenter, entry, other):
+    write_meta(segmenter / NETWORK, **{entry: other})
+    describe(segmenter)
+    with pytest.raises(CorruptArtifactError, match=f"{entry} is .* in its metadata"):
+        load_segmenter_bundle(segmenter)
+
+
 def test_a_graph_without_metadata_names_the_file_that_is_missing(tmp_path):
     network = write_graph(tmp_path / "best.onnx")
     with pytest.raises(MissingArtifactError, match=r"best\.onnx\.meta\.json is not beside it") as caught:
