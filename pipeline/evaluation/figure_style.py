@@ -1,6 +1,7 @@
 """How every evaluation figure looks: colours that colour-blind readers tell apart, and the blank axes."""
 
 import textwrap
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -15,11 +16,16 @@ GRAY = "#666666"
 LETTERS_PER_INCH = 11
 
 
-def new_figure(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """A figure of rows × columns axes, each width × height inches, drawn by Agg without pyplot's state."""
+def new_figure(
+    rows: int, columns: int, width: float, height: float, height_ratios: Sequence[float] | None = None
+) -> tuple[Figure, list[Axes]]:
+    """A figure of rows × columns axes, each width × height inches, drawn by Agg without pyplot's state.
+
+    height_ratios: of the rows to each other; equal where not said, and `height` is their mean.
+    """
     figure = Figure(figsize=(columns * width, rows * height), layout="constrained", dpi=120)
     FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, squeeze=False)
+    axes = figure.subplots(rows, columns, squeeze=False, height_ratios=height_ratios)
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)
     return figure, list(axes.flat)

@@ -52,6 +52,20 @@ def test_an_arm_without_a_modality_and_rows_of_one_class(predictions):
     drawn(calibration_figure({"a": {"ct": single}}))
 
 
+@pytest.mark.parametrize("arms", [1, 2, 7])
+def test_the_calibration_legend_covers_nothing_and_nothing_is_cut_off(predictions, arms):
+    table = predictions["plain"]["xray"]
+    figure = calibration_figure({f"a_rather_long_arm_{place}": {"xray": table} for place in range(arms)})
+    figure.draw_without_rendering()
+    panel, strip, below = figure.axes
+    legend = below.get_legend().get_window_extent()
+    assert len(below.get_legend().get_texts()) == arms
+    assert not legend.overlaps(panel.get_tightbbox()) and not legend.overlaps(strip.get_tightbbox())
+    for box in (panel.get_tightbbox(), strip.get_tightbbox(), legend):
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1
+
+
 def test_adversarial_curves_mark_the_majority_rate():
     history = {
         "step": [1, 2, 3],
