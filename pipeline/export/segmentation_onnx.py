@@ -15,12 +15,19 @@ from pipeline.export.onnx_graphs import OPSET, check_graph, convert_network, ker
 from pipeline.export.prelu_fusion import fuse_prelus
 from pipeline.export.segmenter_source import SegmenterSource
 from pipeline.export.stored_weights import halved
+from pipeline.inference.segmentation_bundle import (
+    CLASSIFICATION,
+    META_SUFFIX,
+    NORMALIZATION,
+    OUTPUTS,
+    SEGMENTATION,
+    Layout,
+    NetworkMeta,
+)
 
-OUTPUTS = ("segmentation", "classification")
-NORMALIZATION = "gray / 255, repeated to 3 channels"
+MEANINGS = {SEGMENTATION: "probability of lung", CLASSIFICATION: "logits"}
 # 13 is the first in which the checker knows every operation used; 18 the last that tf2onnx 1.17 writes.
 OPSETS = range(13, 19)
-Layout = Literal["NHWC", "NCHW"]
 
 
 def convert_segmenter(
@@ -47,15 +54,14 @@ def convert_segmenter(
 
 def write_meta(network: Path, source: SegmenterSource, opset: int, layout: Layout) -> Path:
     """Write ``<network>.meta.json``: what must be known to feed the graph and to read its answers."""
-    meta = network.with_name(f"{network.name}.meta.json")
-    write_json(meta, {
-        "class_names": source.class_names, "img_size": source.profile.size, "normalization": NORMALIZATION,
-        "outputs": list(OUTPUTS), "opset": opset, "dynamic_batch": True, "layout": layout, "input": "image",
-        "classification": "logits", "segmentation": "probability of lung",
-        "profile": source.profile.model_dump(mode="json"), "threshold": source.threshold,
-        "lung_pieces": source.lung_pieces, "mirror_average": source.mirror_average,
-    })  # fmt: skip
-    return meta
+    meta = NetworkMeta(
+        class_names=tuple(source.class_names), img_size=source.profile.size, normalization=NORMALIZATION, outputs=OUTPUTS,
+        opset=opset, dynamic_batch=True, layout=layout, profile=source.profile, threshold=source.threshold,
+        lung_pieces=source.lung_pieces, mirror_average=source.mirror_average,
+    )  # fmt: skip
+    path = network.with_name(network.name + META_SUFFIX)
+    write_json(path, meta.model_dump(mode="json") | {"input": "image", **MEANINGS})
+    return path
 
 
 def stored_precision_of(network: keras.Model) -> Literal["float16", "float32"]:

@@ -20,10 +20,11 @@ from pipeline.export.data_terms import data_terms
 from pipeline.export.kernel_files import write_graphs
 from pipeline.export.onnx_graphs import OPSET, graph_metadata
 from pipeline.export.parity import Graph, ParityRecord
-from pipeline.export.segmentation_onnx import OUTPUTS, Layout, convert_segmenter, stored_precision_of, write_meta
+from pipeline.export.segmentation_onnx import convert_segmenter, stored_precision_of, write_meta
 from pipeline.export.segmenter_card import SegmenterCard, write_segmenter_card
 from pipeline.export.segmenter_source import SYSTEM, SegmenterSource
 from pipeline.export.stored_weights import store_as_float16
+from pipeline.inference.segmentation_bundle import OUTPUTS, Layout
 
 NETWORK_FILE = "unet.onnx"
 KERAS_FILES = {"weights": "keras/unet.weights.h5", "architecture": "keras/unet.json"}

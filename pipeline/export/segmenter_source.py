@@ -16,11 +16,11 @@ from pipeline.engine.errors import CorruptArtifactError, UsageError
 from pipeline.engine.files import sha256_file
 from pipeline.export.checked_run import CheckedRun
 from pipeline.export.parity import spread_rows
+from pipeline.inference.segmentation_bundle import LUNG_THRESHOLD
 from pipeline.models.checkpoints import load_unet_checkpoint
 from pipeline.models.unet import build_unet
 
 SYSTEM = "radiography_unet"
-LUNG_THRESHOLD = 0.5
 REAL_ROWS = 8
 IMAGE_SIZE = 256
 

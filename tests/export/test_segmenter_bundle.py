@@ -19,6 +19,7 @@ from pipeline.engine.manifest import Manifest, describe_output
 CLASS_NAMES = ["BACTERIAL", "COVID", "NORMAL", "VIRAL"]
 SHAPE = {"channels": (4, 8, 12, 16, 20), "strides": (2, 2, 2, 2), "decoded_channels": 8}
 SIZE = 32
+ANSWERING = ("profile", "threshold", "lung_pieces", "mirror_average")
 INTERVAL = {"value": 0.97, "low": 0.96, "high": 0.98}
 
 
@@ -97,8 +98,6 @@ def segmenter(run, tmp_path_factory):
 
     out = tmp_path_factory.mktemp("bundles") / "unet"
     return write_segmenter_bundle(read_segmenter_run(run), out, keras=True, card_text="Collected by **us**.")
-
-ANSWERING = ("profile", "threshold", "lung_pieces", "mirror_average")
 
 
 def described(bundle: Path) -> dict:
