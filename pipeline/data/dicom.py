@@ -16,6 +16,8 @@ LUNG_WINDOW_WIDTH_HU = 1500.0
 PERCENTILES = (0.5, 99.5)
 
 XRAY_MODALITIES = frozenset({"CR", "DX", "DR", "RG", "XR", "RF", "OT", "SC", ""})
+# What pydicom raises over broken objects, besides its own InvalidDicomError.
+PYDICOM_FAULTS = (AttributeError, EOFError, LookupError, OSError, RuntimeError, TypeError, ValueError, struct.error)
 DECODER_REMEDY = "Install a decoder for it (pip install python-gdcm), or save the scan as PNG."
 
 
@@ -60,17 +62,7 @@ def _parse(data: bytes, name: str) -> Any:
     try:
         dataset = pydicom.dcmread(BytesIO(data), force=True)
         has_pixels = "PixelData" in dataset
-    except (
-        InvalidDicomError,
-        AttributeError,
-        EOFError,
-        KeyError,
-        OSError,
-        TypeError,
-        ValueError,
-        NotImplementedError,
-        struct.error,
-    ) as cause:
+    except (InvalidDicomError, *PYDICOM_FAULTS) as cause:
         raise DataError(
             f"{name}: not readable as DICOM ({_first_line(cause)}).", "Export it again, or leave it out."
         ) from cause
@@ -89,18 +81,7 @@ def _pixels(dataset: Any, name: str) -> np.ndarray:
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
     try:
         return np.asarray(dataset.pixel_array)
-    except (
-        AttributeError,
-        EOFError,
-        IndexError,
-        KeyError,
-        OSError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-        NotImplementedError,
-        struct.error,
-    ) as cause:
+    except PYDICOM_FAULTS as cause:
         missing = "missing dependencies" in str(cause) or "no available" in str(cause)
         if missing:
             syntax = dataset.file_meta.TransferSyntaxUID.name

@@ -121,7 +121,7 @@ def _wiring(width: Mapping[str, int]) -> list[tuple[str, int]]:
 def _load(path: Path) -> keras.Model:
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, ImportError, NotImplementedError) as cause:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, ImportError, RuntimeError) as cause:
         reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
         raise CorruptArtifactError(f"{path} cannot be loaded: {reason}", EXPORT_AGAIN) from cause
     if not getattr(model, "inputs", None) or len(model.inputs) != 1:
