@@ -80,6 +80,7 @@ def systems_text(findings: dict[str, Any]) -> str:
     return "\n".join([
         f"Segmenter, {unet['scans']} test scans: lung Dice {interval_text(unet['dice'])}, "
         f"{unet['classes']}-class accuracy {interval_text(unet['accuracy'])}",
+        "  (so few scans teach it the outline, hardly the diagnosis)",
         f"  {unet['picture']}",
         f"Pneumonia classifier, {pneumonia['scans']} scans out of fold: AUC {interval_text(pneumonia['auc'])}, "
         f"accuracy {interval_text(pneumonia['accuracy'])}",
