@@ -9,15 +9,15 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from pipeline.data.data_source import DataSource, read_scans
-from pipeline.data.leakage import find_leakage
-from pipeline.data.mask_arrays import write_mask_arrays
+from pipeline.data.layouts.data_source import DataSource, read_scans
+from pipeline.data.masks.mask_arrays import write_mask_arrays
 from pipeline.data.preprocessing import Profile
 from pipeline.data.profile_arrays import ReadScans, refuse_many_failures, write_profile_arrays
-from pipeline.data.readers import read_gray
+from pipeline.data.reading.gray_reader import read_gray
 from pipeline.data.scan_index import attribute_frame, index_frame
 from pipeline.data.scans import Scan
-from pipeline.data.splits import refuse_one_class
+from pipeline.data.splitting.leakage import find_leakage
+from pipeline.data.splitting.splits import refuse_one_class
 from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Stage
@@ -182,7 +182,7 @@ def _counts(scans: list[Scan]) -> dict:
 
 
 def _draw_sample_sheet(context: Context, scans: list[Scan]) -> None:
-    from pipeline.data.sample_sheet import sample_sheet
+    from pipeline.data.inspection.sample_sheet import sample_sheet
 
     positive = context.config.positive_class
     first: dict[str, np.ndarray] = {}

@@ -14,7 +14,7 @@ from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
 from pipeline.engine.errors import ConfigError, did_you_mean
-from pipeline.models.backbone_names import feature_key, minimum_size, require_backbone
+from pipeline.models.backbones.names import feature_key, minimum_size, require_backbone
 from pipeline.training.network_artifacts import save_network
 from pipeline.training.settings import FineTuning, FitSettings
 
@@ -123,8 +123,8 @@ def _external(config: Config, data: Path | None) -> Iterable[Path]:
 def run(context: Context) -> None:
     """Compute each distinct backbone's features once, then train the four embedders on the training rows."""
     from pipeline.training.determinism import make_deterministic
-    from pipeline.training.multi_task import EmbedderRecipe, Tail, Workshop, feature_blocks, train_embedder
-    from pipeline.training.scan_labels import read_labelled
+    from pipeline.training.multitask.recipes import EmbedderRecipe, Tail, Workshop, feature_blocks, train_embedder
+    from pipeline.training.multitask.scan_labels import read_labelled
 
     config: Config = context.config
     make_deterministic(context.seed)
@@ -170,8 +170,8 @@ def _build(context: Context, embedder: Embedder) -> tuple[keras.Model, keras.Mod
     """What is run over the scans once, and the tail that is fine-tuned from there, if any."""
     import keras
 
-    from pipeline.models.backbones import build_backbone
-    from pipeline.models.split_backbone import split_backbone
+    from pipeline.models.backbones.construction import build_backbone
+    from pipeline.models.backbones.split_backbone import split_backbone
     from pipeline.models.stored_precision import round_kernels
 
     keras.utils.set_random_seed(context.seed)

@@ -42,8 +42,8 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
 def run(context: Context) -> None:
     """Train both extractors on the training rows and keep the features of every row."""
     from pipeline.training.determinism import make_deterministic
-    from pipeline.training.multi_task import TaskRecipe, Workshop, features_from, train_task_extractor
-    from pipeline.training.scan_labels import read_labelled
+    from pipeline.training.multitask.recipes import TaskRecipe, Workshop, features_from, train_task_extractor
+    from pipeline.training.multitask.scan_labels import read_labelled
 
     make_deterministic(context.seed)
     recipe = TaskRecipe(fit=context.config.fit, precision=context.config.stored_precision)

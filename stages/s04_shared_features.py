@@ -56,9 +56,9 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
 def run(context: Context) -> None:
     """Train each variant, keep its features, and ask a linear probe whether the modality still shows."""
     from pipeline.training.determinism import make_deterministic
-    from pipeline.training.modality_alignment import probe_modality
-    from pipeline.training.multi_task import SharedRecipe, Workshop, features_from, train_shared
-    from pipeline.training.scan_labels import labelled, read_indexes
+    from pipeline.training.multitask.modality_alignment import probe_modality
+    from pipeline.training.multitask.recipes import SharedRecipe, Workshop, features_from, train_shared
+    from pipeline.training.multitask.scan_labels import labelled, read_indexes
 
     config: Config = context.config
     make_deterministic(context.seed)
@@ -89,7 +89,7 @@ def run(context: Context) -> None:
 
 
 def _draw_curves(context: Context, history: dict) -> None:
-    from pipeline.evaluation.figures_training import adversarial_figure
+    from pipeline.evaluation.figures.training import adversarial_figure
 
     columns = {name: history[name] for name in ("generator_loss", "discriminator_loss", "discriminator_accuracy")}
     majority, tolerance = history["majority_rate"][-1], context.config.adversarial.tolerance

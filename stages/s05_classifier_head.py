@@ -10,8 +10,8 @@ from pipeline.engine.contract import Artifact, Input, Stage
 from pipeline.training.settings import FitSettings
 
 if TYPE_CHECKING:
-    from pipeline.training.heads import TrainedHeads
-    from pipeline.training.scan_pairs import Pairs
+    from pipeline.training.multitask.heads import TrainedHeads
+    from pipeline.training.multitask.scan_pairs import Pairs
 
 MODALITIES = ("xray", "ct")
 VARIANTS = ("plain", "adversarial")
@@ -51,10 +51,10 @@ def run(context: Context) -> None:
 
     from pipeline.models.stored_models import save_model
     from pipeline.training.determinism import make_deterministic
-    from pipeline.training.heads import train_heads
-    from pipeline.training.multi_task import HeadRecipe, Workshop
-    from pipeline.training.scan_labels import labelled, read_indexes
-    from pipeline.training.scan_pairs import index_pairs, with_shuffled_control
+    from pipeline.training.multitask.heads import train_heads
+    from pipeline.training.multitask.recipes import HeadRecipe, Workshop
+    from pipeline.training.multitask.scan_labels import labelled, read_indexes
+    from pipeline.training.multitask.scan_pairs import index_pairs, with_shuffled_control
 
     make_deterministic(context.seed)
     recipe = HeadRecipe(fit=context.config.fit, precision=context.config.stored_precision)
@@ -80,9 +80,9 @@ def run(context: Context) -> None:
 
 
 def _save_tables(context: Context, indexes: dict, pairs: Pairs, trained: dict[str, TrainedHeads]) -> None:
-    from pipeline.evaluation.intervals import metric_intervals
-    from pipeline.evaluation.prediction_frame import pair_frame, prediction_frame, split_tables
-    from pipeline.evaluation.variant_choice import choose_variant
+    from pipeline.evaluation.comparison.variant_choice import choose_variant
+    from pipeline.evaluation.statistics.intervals import metric_intervals
+    from pipeline.evaluation.tables.prediction_frame import pair_frame, prediction_frame, split_tables
 
     probabilities = {variant: heads.probabilities for variant, heads in trained.items()}
     context.save_csv("pairs", pair_frame(indexes, pairs))

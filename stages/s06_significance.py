@@ -55,10 +55,10 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
 
 def run(context: Context) -> None:
     """Train seeds, then resplits; compare; write tables, figures and the report."""
-    from pipeline.training.chain_inputs import read_chain
     from pipeline.training.determinism import make_deterministic
-    from pipeline.training.resplitting import train_resplits
-    from pipeline.training.seed_repetition import train_seeds
+    from pipeline.training.multitask.chain_inputs import read_chain
+    from pipeline.training.multitask.resplitting import train_resplits
+    from pipeline.training.multitask.seed_repetition import train_seeds
 
     make_deterministic(context.seed)
     chain = read_chain(context)
@@ -79,12 +79,12 @@ def _stacked(by_variant: dict, name: str):
 
 
 def _report(context: Context, chain, by_seed: dict, resplit) -> None:
-    from pipeline.evaluation.comparison import build_comparison
-    from pipeline.evaluation.comparison_tests import ComparisonSettings
-    from pipeline.evaluation.figures import comparison_figures
-    from pipeline.evaluation.out_of_fold import out_of_fold_frame, source_rates
-    from pipeline.evaluation.prediction_frame import split_tables
-    from pipeline.evaluation.significance_report import significance_report
+    from pipeline.evaluation.comparison.document import build_comparison
+    from pipeline.evaluation.comparison.significance_report import significance_report
+    from pipeline.evaluation.comparison.tests import ComparisonSettings
+    from pipeline.evaluation.figures.comparison import comparison_figures
+    from pipeline.evaluation.tables.out_of_fold import out_of_fold_frame, source_rates
+    from pipeline.evaluation.tables.prediction_frame import split_tables
 
     config: Config = context.config
     dataset = context.load_json("dataset")

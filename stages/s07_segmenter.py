@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.data.lung_components import LungPieces
+from pipeline.data.masks.lung_components import LungPieces
 from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
 from pipeline.engine.errors import ConfigError, did_you_mean
-from pipeline.training.segmentation_settings import REDUCTION, Architecture, SegmentationFit
+from pipeline.training.segmenter.settings import REDUCTION, Architecture, SegmentationFit
 
 if TYPE_CHECKING:
     import keras
     import pandas as pd
 
     from pipeline.data.class_index import ClassIndex
-    from pipeline.training.segmentation_fit import SegmentationHistory
-    from pipeline.training.segmentation_outputs import JudgedPart
-    from pipeline.training.segmentation_rows import SegmentationRows
+    from pipeline.training.segmenter.fit import SegmentationHistory
+    from pipeline.training.segmenter.outputs import JudgedPart
+    from pipeline.training.segmenter.rows import SegmentationRows
 
 CURVE_FIGURES = ("training_curves", "loss", "cls_loss", "seg_loss", "accuracy", "dice", "val_auc")
 PART_FIGURES = ("confusion_matrix", "roc_curves", "sample_overlays")
@@ -123,7 +123,7 @@ def run(context: Context) -> None:
     from pipeline.data.class_index import class_index_of
     from pipeline.data.scan_index import TEXT_COLUMNS
     from pipeline.training.determinism import make_deterministic
-    from pipeline.training.segmentation_outputs import epoch_frame, predictions_frame, training_figures
+    from pipeline.training.segmenter.outputs import epoch_frame, predictions_frame, training_figures
 
     config: Config = context.config
     make_deterministic(context.seed)
@@ -153,7 +153,7 @@ def _save_gate(context: Context, frame: pd.DataFrame, profile: dict[str, Any]) -
     import numpy as np
 
     from pipeline.training.network_artifacts import save_network
-    from pipeline.training.segmentation_gate import train_gate
+    from pipeline.training.segmenter.gate_training import train_gate
 
     mine = frame[frame["modality"] == profile["modality"]].sort_values("row")
     network, statistics, document = train_gate(
@@ -167,7 +167,7 @@ def _save_gate(context: Context, frame: pd.DataFrame, profile: dict[str, Any]) -
 
 
 def _scans(context: Context, index: ClassIndex) -> SegmentationRows:
-    from pipeline.training.segmentation_rows import SegmentationRows
+    from pipeline.training.segmenter.rows import SegmentationRows
 
     profile = context.config.profile
     scans = SegmentationRows(
@@ -186,9 +186,9 @@ def _train(context: Context, scans: SegmentationRows) -> tuple[keras.Model, Segm
 
     from pipeline.models.stored_precision import round_kernels
     from pipeline.training.network_artifacts import save_network
-    from pipeline.training.segmentation_fit import CHECKPOINTS, fit_segmenter
-    from pipeline.training.segmentation_start import starting_network
-    from pipeline.training.segmentation_step import computing_in
+    from pipeline.training.segmenter.fit import CHECKPOINTS, fit_segmenter
+    from pipeline.training.segmenter.start import starting_network
+    from pipeline.training.segmenter.step import computing_in
 
     config: Config = context.config
     keras.utils.set_random_seed(context.seed)
@@ -227,9 +227,9 @@ def _tensorboard(context: Context) -> Any:
 
 
 def _judge(context: Context, network: keras.Model, name: str, index: ClassIndex, scans: SegmentationRows) -> JudgedPart:
-    from pipeline.training.segmentation_evaluation import predict_scans
-    from pipeline.training.segmentation_outputs import judge_part
-    from pipeline.training.segmentation_step import forward_pass
+    from pipeline.training.segmenter.evaluation import predict_scans
+    from pipeline.training.segmenter.outputs import judge_part
+    from pipeline.training.segmenter.step import forward_pass
 
     config: Config = context.config
     forward = forward_pass(network, scans.image_size, config.mirror_average)
@@ -238,7 +238,7 @@ def _judge(context: Context, network: keras.Model, name: str, index: ClassIndex,
 
 
 def _save_part(context: Context, part: JudgedPart, prefix: str) -> None:
-    from pipeline.training.segmentation_outputs import classification_report, part_figures, part_metrics
+    from pipeline.training.segmenter.outputs import classification_report, part_figures, part_metrics
 
     metrics = part_metrics(part, context.config.positive_class, context.seed)
     context.save_json(f"{prefix}metrics", metrics)

@@ -11,12 +11,12 @@ from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
 from pipeline.engine.errors import ConfigError, did_you_mean
-from pipeline.training.classifier_settings import ClassifierConfig
-from pipeline.training.fusion_settings import FusionSettings
+from pipeline.training.classifier.settings import ClassifierConfig
 from pipeline.training.network_artifacts import save_network
+from pipeline.training.vision_text.settings import FusionSettings
 
 if TYPE_CHECKING:
-    from pipeline.training.classifier_training import ClassifierTask, TrainedClassifier
+    from pipeline.training.classifier.task import ClassifierTask, TrainedClassifier
 
 FIGURES = {
     "confusion": "confusion matrix of the test part: counts and shares",
@@ -43,7 +43,7 @@ class Config(ClassifierConfig):
 
 def _inputs(config: Config) -> tuple[Input, ...]:
     if config.fusion:
-        from pipeline.training.fusion_comparison import fusion_inputs
+        from pipeline.training.vision_text.comparison import fusion_inputs
 
         return fusion_inputs(config.fusion)
     return (Input("scan_index"), Input("dataset"), Input(f"pixels_{config.profile}"))
@@ -51,7 +51,7 @@ def _inputs(config: Config) -> tuple[Input, ...]:
 
 def _outputs(config: Config) -> tuple[Artifact, ...]:
     if config.fusion:
-        from pipeline.training.fusion_comparison import fusion_outputs
+        from pipeline.training.vision_text.comparison import fusion_outputs
 
         return fusion_outputs(config.fusion)
     return (
@@ -74,11 +74,11 @@ def _external(config: Config, data: Path | None) -> Iterable[Path]:
 def run(context: Context) -> None:
     """Train; choose the threshold on validation; look at the test part once."""
     if context.config.fusion:
-        from pipeline.training.fusion_comparison import run_fusion
+        from pipeline.training.vision_text.comparison import run_fusion
 
         return run_fusion(context, context.config.fusion)
 
-    from pipeline.training.classifier_training import train_classifier
+    from pipeline.training.classifier.task import train_classifier
     from pipeline.training.determinism import make_deterministic
 
     make_deterministic(context.seed)
@@ -93,7 +93,7 @@ def run(context: Context) -> None:
 def _task(context: Context) -> ClassifierTask:
     from pipeline.data.class_index import class_index_of
     from pipeline.data.scan_index import TEXT_COLUMNS
-    from pipeline.training.classifier_training import ClassifierTask
+    from pipeline.training.classifier.task import ClassifierTask
     from pipeline.training.trained_network import Workshop
 
     config: Config = context.config
@@ -105,7 +105,7 @@ def _task(context: Context) -> ClassifierTask:
 
 
 def _report(context: Context, task: ClassifierTask, trained: TrainedClassifier) -> None:
-    from pipeline.training.classifier_report import Decision, report_parts
+    from pipeline.training.classifier.report import Decision, report_parts
 
     config: Config = context.config
     dataset = context.load_json("dataset")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 PROGRAM = "run_pipeline.py"
 COMMAND_MODULES = (
-    "pipeline.cli.run_commands",
-    "pipeline.cli.data_commands",
+    "pipeline.cli.run.commands",
+    "pipeline.cli.data.commands",
     "pipeline.cli.export_command",
     "pipeline.cli.predict_commands",
     "pipeline.cli.segment_command",
@@ -29,8 +29,8 @@ COMMAND_MODULES = (
     "pipeline.cli.compare_command",
     "pipeline.cli.reader_study_command",
     "pipeline.cli.fairness_command",
-    "pipeline.cli.demo_command",
-    "pipeline.cli.bench_command",
+    "pipeline.cli.demo.command",
+    "pipeline.cli.bench.command",
 )
 INTERRUPTED = 130
 

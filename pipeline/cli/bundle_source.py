@@ -81,5 +81,5 @@ def _key(run: RunDirectory) -> str:
         for name, output in manifest.outputs.items()
     ]
     places = getattr(importlib.util.find_spec(EXPORTER), "submodule_search_locations", None) or []
-    sources = [f"{path.name} {sha256_file(path)}" for place in places for path in Path(place).glob("*.py")]
+    sources = [f"{path.relative_to(place)} {sha256_file(path)}" for place in places for path in Path(place).rglob("*.py")]
     return hashlib.sha256("\n".join(sorted(artifacts) + sorted(sources)).encode()).hexdigest()[:16]

@@ -10,9 +10,9 @@ from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.progress import Reporter
 
 if TYPE_CHECKING:
-    from pipeline.inference.classification_answers import ImageAnswer, Keep
-    from pipeline.inference.fusion_predictor import FusionPredictor
-    from pipeline.inference.segmentation_images import SourceImage
+    from pipeline.inference.classifier.answers import ImageAnswer, Keep
+    from pipeline.inference.source_images import SourceImage
+    from pipeline.inference.vision_text.predictor import FusionPredictor
 
 PREDICTIONS = "predictions.csv"
 
@@ -20,7 +20,7 @@ PREDICTIONS = "predictions.csv"
 def is_vision_text(bundle: Path) -> bool:
     """Whether a folder's `bundle.json` is of vision and text. Raises MissingArtifactError, CorruptArtifactError."""
     from pipeline.inference.bundle_files import read_description, system_of
-    from pipeline.inference.fusion_bundle_files import VISION_TEXT
+    from pipeline.inference.vision_text.bundle import VISION_TEXT
 
     return system_of(read_description(bundle)) == VISION_TEXT
 
@@ -34,9 +34,9 @@ def classify_cases(
     What was taken out of the note, and what to be wary of, is told.
     Raises UsageError for one note and several images, DataError where there is no answer at all.
     """
-    from pipeline.inference.classification_answers import failure_summary, refuse_all_failed, write_class_answers
-    from pipeline.inference.fusion_bundle_files import load_fusion_bundle
-    from pipeline.inference.fusion_predictor import FusionPredictor
+    from pipeline.inference.classifier.answers import failure_summary, refuse_all_failed, write_class_answers
+    from pipeline.inference.vision_text.bundle import load_fusion_bundle
+    from pipeline.inference.vision_text.predictor import FusionPredictor
 
     if note is not None and len(sources) > 1:
         raise UsageError(f"One note and {len(sources)} images.", "A note is of one case: give one image with it, or none.")
@@ -55,9 +55,9 @@ def classify_cases(
 def _answers(predictor: FusionPredictor, sources, note: str | None, keep: Keep | None) -> Iterator[ImageAnswer]:
     import numpy as np
 
-    from pipeline.data.readers import read_gray
-    from pipeline.inference.classification_answers import NOTE_ALONE, ImageAnswer
-    from pipeline.inference.classifier import Classification
+    from pipeline.data.reading.gray_reader import read_gray
+    from pipeline.inference.classifier.answers import NOTE_ALONE, ImageAnswer
+    from pipeline.inference.classifier.classifier import Classification
 
     for source in sources:
         try:
@@ -75,7 +75,7 @@ def _answers(predictor: FusionPredictor, sources, note: str | None, keep: Keep |
 
 
 def _document(predictor: FusionPredictor, answers: Sequence[ImageAnswer], out: Path | None) -> dict:
-    from pipeline.inference.classification_answers import failed_answers, image_name
+    from pipeline.inference.classifier.answers import failed_answers, image_name
 
     manifest, failed = predictor.bundle.manifest, len(failed_answers(answers))
     return {
@@ -95,7 +95,7 @@ def _document(predictor: FusionPredictor, answers: Sequence[ImageAnswer], out: P
 
 
 def _words(document: dict) -> str:
-    from pipeline.inference.rendering import CAUTION
+    from pipeline.inference.multitask.rendering import CAUTION
 
     lines = []
     for answer in [answer for answer in document["answers"] if answer["error"] is None][:10]:

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     from pipeline.engine.contract import Stage
-    from pipeline.inference.classification_answers import ImageAnswer
-    from pipeline.inference.classifier import Classification
-    from pipeline.inference.classifier_bundle import ClassifierManifest
-    from pipeline.inference.segmentation_images import SourceImage
-    from pipeline.inference.segmenter import Segmenter
+    from pipeline.inference.classifier.answers import ImageAnswer
+    from pipeline.inference.classifier.bundle import ClassifierManifest
+    from pipeline.inference.classifier.classifier import Classification
+    from pipeline.inference.segmenter.segmenter import Segmenter
+    from pipeline.inference.source_images import SourceImage
 
 PREDICTIONS = "predictions.csv"
 DEFAULT_CLASSIFIER = Path("pretrained") / "pneumonia_binary"
@@ -58,10 +58,10 @@ def _classify(
     from pipeline.cli.bundle_source import find_bundle
     from pipeline.cli.classify_cases import is_vision_text
     from pipeline.engine.files import atomic_write_bytes
-    from pipeline.inference.classification_answers import answer_images, failure_summary, refuse_all_failed, write_class_answers
-    from pipeline.inference.classifier import Classifier
-    from pipeline.inference.classifier_bundle import load_classifier_bundle
-    from pipeline.inference.segmentation_images import find_images
+    from pipeline.inference.classifier.answers import answer_images, failure_summary, refuse_all_failed, write_class_answers
+    from pipeline.inference.classifier.bundle import load_classifier_bundle
+    from pipeline.inference.classifier.classifier import Classifier
+    from pipeline.inference.source_images import find_images
 
     methods = tuple(name for name, wanted in (("gradcam", gradcam), ("gradcam_plus_plus", plus_plus)) if wanted)
     if methods and out is None:
@@ -100,7 +100,7 @@ def _classify_cases(
     reporter: Reporter, as_json: bool,
 ) -> None:  # fmt: skip
     from pipeline.cli.classify_cases import classify_cases
-    from pipeline.inference.segmentation_images import find_images
+    from pipeline.inference.source_images import find_images
 
     sources = find_images(images) if images or note is None else []
     keep = _keeper(_targets(sources, methods, out, None), _segmenter(lungs) if lungs is not None else None)
@@ -112,8 +112,8 @@ def _targets(
     sources: Sequence[SourceImage], methods: Sequence[str], out: Path | None, features: Path | None
 ) -> dict[SourceImage, dict[str, Path]]:
     """{image: {method: overlay}}. Raises UsageError where an output would fall on a source or two on one place."""
-    from pipeline.inference.pair_table import prepare_output, refuse_overwriting
-    from pipeline.inference.segmentation_images import output_names
+    from pipeline.inference.multitask.pair_table import prepare_output, refuse_overwriting
+    from pipeline.inference.source_images import output_names
 
     targets: dict[SourceImage, dict[str, Path]] = {}
     if out is not None and methods:
@@ -131,9 +131,9 @@ def _targets(
 
 
 def _segmenter(bundle: Path) -> Segmenter:
-    from pipeline.inference.segmentation_bundle import load_segmenter_bundle
-    from pipeline.inference.segmentation_runtimes import open_runtime
-    from pipeline.inference.segmenter import Segmenter
+    from pipeline.inference.segmenter.bundle import load_segmenter_bundle
+    from pipeline.inference.segmenter.runtimes import open_runtime
+    from pipeline.inference.segmenter.segmenter import Segmenter
 
     opened = load_segmenter_bundle(bundle)
     return Segmenter(opened, open_runtime(opened, "onnx"))
@@ -145,9 +145,9 @@ def _keeper(
     """Draws an image's overlays, and measures its maps against the lungs where there is a segmenter."""
 
     def keep(image: SourceImage, gray: np.ndarray, answer: Classification) -> dict[str, float | None]:
-        from pipeline.evaluation.lung_energy import lung_energy
-        from pipeline.inference.activation_overlays import draw_activation
-        from pipeline.inference.overlays import write_png
+        from pipeline.evaluation.studies.lung_energy import lung_energy
+        from pipeline.inference.activation.overlays import draw_activation
+        from pipeline.inference.segmenter.overlays import write_png
 
         measured: dict[str, float | None] = {}
         mask = segmenter.segment(gray).lung_mask if segmenter is not None and answer.activations else None
@@ -166,7 +166,7 @@ def _npy(answers: Sequence[ImageAnswer]) -> bytes:
 
     import numpy as np
 
-    from pipeline.inference.classification_answers import feature_rows
+    from pipeline.inference.classifier.answers import feature_rows
 
     content = io.BytesIO()
     np.save(content, feature_rows(answers), allow_pickle=False)
@@ -174,7 +174,7 @@ def _npy(answers: Sequence[ImageAnswer]) -> bytes:
 
 
 def _document(manifest: ClassifierManifest, answers: Sequence[ImageAnswer], out: Path | None) -> dict:
-    from pipeline.inference.classification_answers import failed_answers, image_name
+    from pipeline.inference.classifier.answers import failed_answers, image_name
 
     failed = len(failed_answers(answers))
     energies = {
@@ -210,7 +210,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _words(document: dict) -> str:
-    from pipeline.inference.rendering import CAUTION
+    from pipeline.inference.multitask.rendering import CAUTION
 
     answered = [answer for answer in document["answers"] if answer["error"] is None]
     lines = [f"{answer['image']}: {answer['predicted']} {answer['confidence']:.1%}" for answer in answered[:10]]

@@ -99,8 +99,8 @@ def _of_one_run(run: RunDirectory, with_files: bool) -> Comparison:
 
 
 def _of_one_training(run: RunDirectory, with_files: bool) -> Comparison:
-    from pipeline.evaluation.comparison import build_comparison
-    from pipeline.training.run_predictions import CONTROL, read_run_predictions
+    from pipeline.evaluation.comparison.document import build_comparison
+    from pipeline.training.multitask.run_predictions import CONTROL, read_run_predictions
 
     (found,) = read_run_predictions([run])
     tables = found.tables
@@ -114,8 +114,8 @@ def _of_one_training(run: RunDirectory, with_files: bool) -> Comparison:
 
 
 def _of_several_runs(runs: list[RunDirectory], with_files: bool) -> Comparison:
-    from pipeline.evaluation.comparison import build_comparison
-    from pipeline.training.run_predictions import (
+    from pipeline.evaluation.comparison.document import build_comparison
+    from pipeline.training.multitask.run_predictions import (
         CONTROL,
         arms_of_runs,
         keep_shared_rows,
@@ -136,9 +136,9 @@ def _of_several_runs(runs: list[RunDirectory], with_files: bool) -> Comparison:
 
 
 def _of_files(files: list[Path], labels: Path | None, positive: str, with_files: bool) -> Comparison:
-    from pipeline.evaluation.comparison import build_comparison
-    from pipeline.evaluation.prediction_files import read_predictions
-    from pipeline.training.run_predictions import keep_shared_rows
+    from pipeline.evaluation.comparison.document import build_comparison
+    from pipeline.evaluation.tables.prediction_files import read_predictions
+    from pipeline.training.multitask.run_predictions import keep_shared_rows
 
     tables, warnings = read_predictions(files, labels, positive)
     warnings += keep_shared_rows(tables)
@@ -153,8 +153,8 @@ def _class_names(dataset: dict) -> tuple[str, str]:
 
 
 def _with_files(comparison: Comparison, tables: dict, class_names: tuple[str, str]) -> Comparison:
-    from pipeline.evaluation.comparison_table import comparison_table
-    from pipeline.evaluation.figures import comparison_figures
+    from pipeline.evaluation.comparison.text import comparison_table
+    from pipeline.evaluation.figures.comparison import comparison_figures
 
     text = f"# Comparison\n\n{comparison.heading}\n\n{comparison_table(comparison.document)}"
     comparison.files["report.md"] = text.encode()
@@ -175,7 +175,7 @@ def _write(out: Path, comparison: Comparison) -> None:
 
 
 def _show(comparison: Comparison, out: Path | None) -> None:
-    from pipeline.evaluation.comparison_table import comparison_table
+    from pipeline.evaluation.comparison.text import comparison_table
 
     typer.echo(f"{comparison.heading}\n\n{comparison_table(comparison.document).rstrip()}")
     if out is not None:

@@ -93,7 +93,7 @@ def _refuse_nonsense(options: Options) -> None:
 def _write(options: Options) -> Path:
     text = _read(options.card) if options.card is not None else ""
     if options.original is not None:
-        from pipeline.export.original_bundle import import_original
+        from pipeline.export.original.bundle import import_original
 
         return import_original(options.original, options.out, options.positive_index or 0)
     layout = options.layout.value if options.layout is not None else None
@@ -102,8 +102,8 @@ def _write(options: Options) -> Path:
 
         return export_run(options.run, options.out, options.keras, text, options.opset, layout)
     from pipeline.export.bundle_folder import refuse_foreign_folder
-    from pipeline.export.segmenter_bundle import write_segmenter_bundle
-    from pipeline.export.segmenter_source import read_checkpoint
+    from pipeline.export.segmenter.bundle import write_segmenter_bundle
+    from pipeline.export.segmenter.source import read_checkpoint
 
     refuse_foreign_folder(options.out)
     source = read_checkpoint(options.checkpoint, [name.strip() for name in options.classes.split(",")])

@@ -45,10 +45,10 @@ def _fairness(
     Intervals are clustered by patient; the gap between best and worst group is tested by permuting groups between
     patients of the same class. A column of ages is cut into <18, 18-39, 40-59, 60+.
     """
-    from pipeline.evaluation.class_predictions import read_class_predictions
-    from pipeline.evaluation.fairness import FairnessSettings, fairness
-    from pipeline.evaluation.figures_fairness import fairness_figure
-    from pipeline.evaluation.patient_groups import patient_groups
+    from pipeline.evaluation.studies.fairness import FairnessSettings, fairness
+    from pipeline.evaluation.studies.fairness_figure import fairness_figure
+    from pipeline.evaluation.studies.patient_groups import patient_groups
+    from pipeline.evaluation.tables.class_predictions import read_class_predictions
 
     refuse_taken_folder(out)
     read = read_class_predictions(predictions, by, table, positive, threshold)
@@ -90,7 +90,7 @@ def _by_group(document: dict) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    from pipeline.evaluation.figures_multiclass import interval_text
+    from pipeline.evaluation.figures.multiclass import interval_text
 
     shown = [name for name in document["gaps"] if name not in ("precision", "f1", "brier")][:_COLUMNS_SHOWN]
     table = Table(title=escape(f"By {document['column']}"), title_justify="left")

@@ -16,8 +16,8 @@ from pipeline.engine.progress import Reporter
 if TYPE_CHECKING:
     from pipeline.engine.contract import Stage
     from pipeline.inference.answers import Answer
-    from pipeline.inference.predictor import Predictor
-    from pipeline.inference.table_answers import TableAnswers
+    from pipeline.inference.multitask.predictor import Predictor
+    from pipeline.inference.multitask.table_answers import TableAnswers
 
 PHANTOM_SEED, PHANTOM_CONDITION = 0, "covid"
 
@@ -80,15 +80,15 @@ def _predict(
 
 def _open(bundle: Path | None, run: Path | None, reporter: Reporter) -> Predictor:
     from pipeline.cli.bundle_source import find_bundle
-    from pipeline.inference.bundle import load_bundle
-    from pipeline.inference.predictor import Predictor
+    from pipeline.inference.multitask.bundle import load_bundle
+    from pipeline.inference.multitask.predictor import Predictor
 
     return Predictor(load_bundle(find_bundle(bundle, run, reporter)))
 
 
 def _answer_pair(predictor: Predictor, xray: Path | None, ct: Path | None, as_json: bool) -> list[Answer]:
     from pipeline.inference.answers import all_failed, failures
-    from pipeline.inference.rendering import answer_document, answer_words
+    from pipeline.inference.multitask.rendering import answer_document, answer_words
 
     is_phantom = xray is None and ct is None
     answers = _answer_phantom(predictor) if is_phantom else predictor.answer(xray, ct)
@@ -105,11 +105,11 @@ def _answer_pair(predictor: Predictor, xray: Path | None, ct: Path | None, as_js
 
 def _draw_heat(predictor: Predictor, scans: dict[str, Path | None], answers: list[Answer], folder: Path) -> None:
     """Grad-CAM of the class that each scan was given, beside nothing of the user's."""
-    from pipeline.data.readers import read_gray
-    from pipeline.inference.activation_overlays import draw_activation
-    from pipeline.inference.overlays import write_png
-    from pipeline.inference.pair_table import refuse_overwriting
-    from pipeline.inference.scan_activation import ScanActivation
+    from pipeline.data.reading.gray_reader import read_gray
+    from pipeline.inference.activation.overlays import draw_activation
+    from pipeline.inference.multitask.activation import ScanActivation
+    from pipeline.inference.multitask.pair_table import refuse_overwriting
+    from pipeline.inference.segmenter.overlays import write_png
 
     shown = ScanActivation(predictor.bundle)
     targets = {name: folder / f"{name}_gradcam.png" for name, scan in scans.items() if scan is not None}
@@ -135,8 +135,8 @@ def _answer_phantom(predictor: Predictor) -> list[Answer]:
 def _answer_table(
     bundle: Path | None, run: Path | None, table: Path, out: Path, reporter: Reporter, as_json: bool
 ) -> None:
-    from pipeline.inference.pair_table import prepare_output, read_pairs, refuse_overwriting, write_answers
-    from pipeline.inference.table_answers import answer_table
+    from pipeline.inference.multitask.pair_table import prepare_output, read_pairs, refuse_overwriting, write_answers
+    from pipeline.inference.multitask.table_answers import answer_table
 
     rows = read_pairs(table)
     refuse_overwriting([out], [table, *(scan for row in rows for scan in row.scans)])
@@ -196,8 +196,8 @@ def _evaluate(
     if system == SEGMENTER:
         document, words = _judge_segmenter(found, data, out, max_unreadable, reporter)
     elif system in (CLASSIFIER, VISION_TEXT):
-        from pipeline.cli.classifier_evaluation import evaluate_classifier
-        from pipeline.cli.judged_bundles import CaseBundle, ImageBundle
+        from pipeline.cli.evaluate.classifier import evaluate_classifier
+        from pipeline.cli.evaluate.judged_bundles import CaseBundle, ImageBundle
 
         judged = ImageBundle(found) if system == CLASSIFIER else CaseBundle(found)
         document, words = evaluate_classifier(judged, data, out, max_unreadable, reporter)
@@ -213,10 +213,10 @@ def _system_of(bundle: Path) -> str:
 
 
 def _judge_segmenter(bundle: Path, data: Path, out: Path, max_unreadable: float, reporter: Reporter) -> tuple[dict, str]:
-    from pipeline.cli.segmentation_evaluation import evaluate_segmenter, segmentation_words
-    from pipeline.inference.segmentation_bundle import load_segmenter_bundle
-    from pipeline.inference.segmentation_runtimes import open_runtime
-    from pipeline.inference.segmenter import Segmenter
+    from pipeline.cli.evaluate.segmenter import evaluate_segmenter, segmentation_words
+    from pipeline.inference.segmenter.bundle import load_segmenter_bundle
+    from pipeline.inference.segmenter.runtimes import open_runtime
+    from pipeline.inference.segmenter.segmenter import Segmenter
 
     opened = load_segmenter_bundle(bundle)
     document = evaluate_segmenter(Segmenter(opened, open_runtime(opened, "onnx")), data, out, max_unreadable, reporter)
@@ -226,12 +226,12 @@ def _judge_segmenter(bundle: Path, data: Path, out: Path, max_unreadable: float,
 def _judge_answers(
     bundle: Path, data: Path, out: Path, modality: str | None, max_unreadable: float, reporter: Reporter
 ) -> tuple[dict, str]:
-    from pipeline.cli.bundle_evaluation import OUTPUTS, evaluation_words, judge
-    from pipeline.inference.bundle import load_bundle
-    from pipeline.inference.labelled_scans import read_labelled
-    from pipeline.inference.pair_table import prepare_output, refuse_overwriting
-    from pipeline.inference.predictor import Predictor
-    from pipeline.inference.table_answers import answer_table
+    from pipeline.cli.evaluate.multitask import OUTPUTS, evaluation_words, judge
+    from pipeline.inference.multitask.bundle import load_bundle
+    from pipeline.inference.multitask.labelled_scans import read_labelled
+    from pipeline.inference.multitask.pair_table import prepare_output, refuse_overwriting
+    from pipeline.inference.multitask.predictor import Predictor
+    from pipeline.inference.multitask.table_answers import answer_table
 
     predictor = Predictor(load_bundle(bundle))
     rows = read_labelled(data, predictor.bundle.manifest.class_names, modality)

@@ -39,9 +39,9 @@ def _readers(
     Every reader reads every case in both arms. Changes come with intervals by patient, paired tests and a multi-reader
     multi-case analysis (Obuchowski-Rockette, Hillis).
     """
-    from pipeline.evaluation.figures_reader_study import reader_study_figure
-    from pipeline.evaluation.reader_calls import read_reader_calls
-    from pipeline.evaluation.reader_study import ReaderStudySettings, reader_study
+    from pipeline.evaluation.studies.reader_calls import read_reader_calls
+    from pipeline.evaluation.studies.reader_study import ReaderStudySettings, reader_study
+    from pipeline.evaluation.studies.reader_study_figure import reader_study_figure
 
     refuse_taken_folder(out)
     study = read_reader_calls(csv, truth, positive)
@@ -101,7 +101,7 @@ def _changes(document: dict) -> Table:
 
 
 def _interval(interval: dict) -> str:
-    from pipeline.evaluation.figures_multiclass import interval_text
+    from pipeline.evaluation.figures.multiclass import interval_text
 
     return interval_text(interval)
 

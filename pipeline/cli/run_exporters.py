@@ -48,17 +48,17 @@ def export_run(
     """
     kind = kind_of_run(run)
     if kind is RunKind.SEGMENTER:
-        source = _exporter("segmenter_source").read_segmenter_run(run)
-        return _exporter("segmenter_bundle").write_segmenter_bundle(source, out, keras, opset or 17, layout or "NHWC", card_text)
+        source = _exporter("segmenter.source").read_segmenter_run(run)
+        return _exporter("segmenter.bundle").write_segmenter_bundle(source, out, keras, opset or 17, layout or "NHWC", card_text)
     if opset is not None or layout is not None:
         raise UsageError("--opset and --layout are for a segmenter.", f"{run} is a run of another system.")
     if kind is RunKind.CLASSIFIER:
-        return _exporter("classifier_bundle_writer").export_classifier(run, out, keras, card_text)
+        return _exporter("classifier.bundle").export_classifier(run, out, keras, card_text)
     if kind is RunKind.VISION_TEXT:
         if keras:
             raise UsageError("--keras is not for a bundle of vision and text.", "Leave it out.")
-        return _exporter("fusion_bundle").write_fusion_bundle(run, out, card_text)
-    return _exporter("bundle_writer").export_bundle(run, out, keras, card_text)
+        return _exporter("vision_text.bundle").write_fusion_bundle(run, out, card_text)
+    return _exporter("multitask.bundle").export_bundle(run, out, keras, card_text)
 
 
 def _exporter(module: str) -> Any:

@@ -16,11 +16,11 @@ from pipeline.engine.progress import Reporter
 
 if TYPE_CHECKING:
     from pipeline.engine.contract import Stage
-    from pipeline.inference.segmentation_answers import Gate, ImageAnswer
-    from pipeline.inference.segmentation_bundle import SegmenterBundle
-    from pipeline.inference.segmentation_images import SourceImage
-    from pipeline.inference.segmentation_runtimes import SegmentationRuntime
-    from pipeline.inference.segmenter_activation import SegmenterActivation
+    from pipeline.inference.segmenter.activation import SegmenterActivation
+    from pipeline.inference.segmenter.answers import Gate, ImageAnswer
+    from pipeline.inference.segmenter.bundle import SegmenterBundle
+    from pipeline.inference.segmenter.runtimes import SegmentationRuntime
+    from pipeline.inference.source_images import SourceImage
 
 PREDICTIONS = "predictions.csv"
 
@@ -65,9 +65,9 @@ def _segment(
 
     An image that cannot be read, or that is no chest X-ray, is named, skipped and counted; the rest go on.
     """
-    from pipeline.inference.segmentation_answers import answer_images, failure_summary, refuse_all_failed, write_image_answers
-    from pipeline.inference.segmentation_images import find_images
-    from pipeline.inference.segmenter import Segmenter
+    from pipeline.inference.segmenter.answers import answer_images, failure_summary, refuse_all_failed, write_image_answers
+    from pipeline.inference.segmenter.segmenter import Segmenter
+    from pipeline.inference.source_images import find_images
 
     if strict and no_gate:
         raise UsageError("--strict and --no-gate contradict each other.", "Give one of them.")
@@ -89,7 +89,7 @@ def _segment(
 def open_segmenter_bundle(bundle: Path | None, run: Path | None, reporter: Reporter) -> SegmenterBundle:
     """The bundle that was named, the run's, or the one in the repository."""
     from pipeline.cli.bundle_source import DEFAULT_SEGMENTER, find_bundle
-    from pipeline.inference.segmentation_bundle import load_segmenter_bundle
+    from pipeline.inference.segmenter.bundle import load_segmenter_bundle
 
     return load_segmenter_bundle(find_bundle(bundle, run, reporter, DEFAULT_SEGMENTER))
 
@@ -98,10 +98,10 @@ def open_named_runtime(bundle: SegmenterBundle, runtime: Runtime) -> Segmentatio
     """The bundle on a runtime; TensorFlow is loaded for Keras only."""
     if runtime is Runtime.KERAS:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        from pipeline.training.keras_segmenter import KerasRuntime
+        from pipeline.training.segmenter.keras_runtime import KerasRuntime
 
         return KerasRuntime(bundle)
-    from pipeline.inference.segmentation_runtimes import open_runtime
+    from pipeline.inference.segmenter.runtimes import open_runtime
 
     return open_runtime(bundle, runtime.value)
 
@@ -112,21 +112,21 @@ def open_gate(bundle: SegmenterBundle, strict: bool) -> Gate | None:
         if strict:
             raise UsageError(f"{bundle.path} has no X-ray gate to be strict.", "Leave --strict out, or use `validate --strict`.")
         return None
-    from pipeline.inference.xray_gate import XrayGate
+    from pipeline.inference.gate.xray_gate import XrayGate
 
     return XrayGate.load(bundle.path, bundle.manifest.gate)
 
 
 def _activation(bundle: SegmenterBundle) -> SegmenterActivation:
-    from pipeline.inference.segmenter_activation import SegmenterActivation
+    from pipeline.inference.segmenter.activation import SegmenterActivation
 
     return SegmenterActivation(bundle)
 
 
 def _targets(sources: Sequence[SourceImage], out: Path, masks: bool, gradcam: bool) -> dict[SourceImage, dict[str, Path]]:
     """The files of each image by kind: overlay, mask, gradcam. Raises UsageError where one would fall on a source."""
-    from pipeline.inference.pair_table import prepare_output, refuse_overwriting
-    from pipeline.inference.segmentation_images import output_names
+    from pipeline.inference.multitask.pair_table import prepare_output, refuse_overwriting
+    from pipeline.inference.source_images import output_names
 
     endings = {"overlay": "", **({"mask": "_mask"} if masks else {}), **({"gradcam": "_gradcam"} if gradcam else {})}
     targets = {
@@ -144,9 +144,9 @@ def _targets(sources: Sequence[SourceImage], out: Path, masks: bool, gradcam: bo
 
 def _writer(targets: dict[SourceImage, dict[str, Path]], activation: SegmenterActivation | None):
     def keep(image, gray, answer) -> dict[str, float | None]:
-        from pipeline.evaluation.lung_energy import lung_energy
-        from pipeline.inference.activation_overlays import draw_activation
-        from pipeline.inference.overlays import draw_overlay, mask_picture, write_png
+        from pipeline.evaluation.studies.lung_energy import lung_energy
+        from pipeline.inference.activation.overlays import draw_activation
+        from pipeline.inference.segmenter.overlays import draw_overlay, mask_picture, write_png
 
         files = targets[image]
         write_png(files["overlay"], draw_overlay(gray, answer))
@@ -163,7 +163,7 @@ def _writer(targets: dict[SourceImage, dict[str, Path]], activation: SegmenterAc
 
 
 def _report(answers: Sequence[ImageAnswer], out: Path, as_json: bool) -> None:
-    from pipeline.inference.rendering import CAUTION
+    from pipeline.inference.multitask.rendering import CAUTION
 
     answered = [answer for answer in answers if answer.error is None]
     known = [answer for answer in answered if answer.image.label]

@@ -15,7 +15,7 @@ from pipeline.engine.progress import Reporter
 
 if TYPE_CHECKING:
     from pipeline.engine.contract import Stage
-    from pipeline.inference.xray_gate import XrayGate
+    from pipeline.inference.gate.xray_gate import XrayGate
 
 UNREADABLE = "readable"
 
@@ -54,8 +54,8 @@ def _validate(
     named and counted, and the rest go on. The command fails (exit code 4) only where no image is valid.
     """
     from pipeline.cli.bundle_source import DEFAULT_SEGMENTER, find_bundle
-    from pipeline.inference.segmentation_images import find_images
-    from pipeline.inference.xray_gate import load_gate
+    from pipeline.inference.gate.xray_gate import load_gate
+    from pipeline.inference.source_images import find_images
 
     reporter = Reporter(quiet or as_json)
     paths = [image.path for image in find_images(images)]
@@ -71,7 +71,7 @@ def _validate(
 
 
 def _judge(gate: XrayGate, path: Path, strict: bool) -> _Judged:
-    from pipeline.data.colour_reader import read_gray_and_colour
+    from pipeline.data.reading.colour_reader import read_gray_and_colour
 
     try:
         gray, colour = read_gray_and_colour(path)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from pipeline.data.digests import pixel_sha1
 from pipeline.data.preprocessing import Profile, preprocess
-from pipeline.data.readers import read_in_order
+from pipeline.data.reading.digests import pixel_sha1
+from pipeline.data.reading.gray_reader import read_in_order
 from pipeline.data.scans import Scan
 from pipeline.engine.arrays import ArrayWriter
 from pipeline.engine.errors import DataError

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.engine.errors import CorruptArtifactError
-from pipeline.inference.bundle import Bundle
+from pipeline.inference.multitask.bundle import Bundle
 from pipeline.inference.packed_graphs import is_packed, unpacked
 
 if TYPE_CHECKING:

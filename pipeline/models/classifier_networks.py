@@ -16,9 +16,9 @@ import numpy as np
 from keras import layers
 
 from pipeline.engine.errors import ConfigError, CorruptArtifactError, did_you_mean
-from pipeline.models.backbones import InputScaling, build_backbone
-from pipeline.models.resnet18 import IMAGENET_MEAN, IMAGENET_STD, build_resnet18, load_torchvision_weights
-from pipeline.models.vision_transformer import SIZES, build_vision_transformer
+from pipeline.models.backbones.construction import InputScaling, build_backbone
+from pipeline.models.backbones.resnet18 import IMAGENET_MEAN, IMAGENET_STD, build_resnet18, load_torchvision_weights
+from pipeline.models.backbones.vision_transformer import SIZES, build_vision_transformer
 
 FEATURE_MAPS = "feature_maps"
 POOLED_FEATURES = "pooled_features"

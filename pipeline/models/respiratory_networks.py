@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from pipeline.models.split_backbone import unfreeze
+from pipeline.models.backbones.split_backbone import unfreeze
 
 EMBEDDING = 1280
 FEATURES = 640

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-import pipeline.models.split_backbone  # noqa: F401 - registers Columns and InputScaling, which architectures name
+import pipeline.models.backbones.split_backbone  # noqa: F401 - registers Columns and InputScaling, which architectures name
 from pipeline.engine.errors import CorruptArtifactError
 from pipeline.engine.files import atomic_write_text
 

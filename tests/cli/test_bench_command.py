@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from pipeline.cli import bench_command
 from pipeline.cli.app import main
+from pipeline.cli.bench import command as bench_command
 
 SHAPE = {"channels": (4, 8), "strides": (2,), "decoded_channels": 4}
 
 
 def test_each_runtime_stands_beside_keras_and_agrees_with_it():
-    from pipeline.cli.unet_benchmarks import bench_unet
+    from pipeline.cli.bench.unet import bench_unet
 
     rows = bench_unet(size=32, repeats=1, **SHAPE)
     assert [row["name"] for row in rows] == ["unet onnxruntime fp32", "unet OpenVINO fp32", "unet OpenVINO bf16"]

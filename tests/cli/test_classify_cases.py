@@ -143,8 +143,8 @@ def test_a_heat_map_is_drawn_over_the_image_of_a_case(bundle, scan, tmp_path):
 
 def test_cases_are_judged_with_their_notes_and_without_their_lungs(bundle, tmp_path):
     """Brightness 0.4 alone is below the edge of 0.5; a note with a fever lifts it above."""
-    from pipeline.cli.classifier_evaluation import evaluate_classifier
-    from pipeline.cli.judged_bundles import CaseBundle
+    from pipeline.cli.evaluate.classifier import evaluate_classifier
+    from pipeline.cli.evaluate.judged_bundles import CaseBundle
     from pipeline.engine.progress import Reporter
 
     rows = ["image,label,note,patient_id,mask"]

@@ -14,8 +14,8 @@ import pytest
 import typer
 
 from pipeline.cli import classify_command
-from pipeline.cli.classifier_evaluation import OUTPUTS, evaluate_classifier
-from pipeline.cli.judged_bundles import ImageBundle
+from pipeline.cli.evaluate.classifier import OUTPUTS, evaluate_classifier
+from pipeline.cli.evaluate.judged_bundles import ImageBundle
 from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.progress import Reporter
 
@@ -139,7 +139,7 @@ def test_masks_of_the_lungs_tell_what_the_classifier_reads(bundle, scans, tmp_pa
 
 
 def test_the_table_of_answers_can_be_read_again(bundle, scans, tmp_path):
-    from pipeline.evaluation.class_predictions import read_class_predictions
+    from pipeline.evaluation.tables.class_predictions import read_class_predictions
 
     evaluate_classifier(ImageBundle(bundle), scans, tmp_path / "out", 0.05, Reporter(quiet=True))
     found = read_class_predictions(tmp_path / "out" / "predictions.csv", "patient_id", positive="PNEUMONIA")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.cli.app import main
-from pipeline.data.data_source import DataSource
+from pipeline.data.layouts.data_source import DataSource
 from pipeline.engine.config import StageConfig
 from pipeline.engine.contract import Stage
 
@@ -124,7 +124,7 @@ def test_download_without_kagglehub_says_what_to_install(
 
 def test_the_command_group_imports_nothing_heavy() -> None:
     script = (
-        "import sys, typer; from pipeline.cli.data_commands import register; register(typer.Typer(), []);"
+        "import sys, typer; from pipeline.cli.data.commands import register; register(typer.Typer(), []);"
         "print({'numpy', 'cv2', 'pandas', 'matplotlib', 'sklearn', 'pydicom'} & set(sys.modules))"
     )
     found = subprocess.run(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.cli import demo_command
-from pipeline.cli.demo_findings import alignment_sentence
+from pipeline.cli.demo import command as demo_command
+from pipeline.cli.demo.findings import alignment_sentence
 from pipeline.engine.config import load_run_config
 from pipeline.engine.errors import UsageError
 from pipeline.engine.progress import Reporter

@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.cli import bundle_source, run_exporters
 from pipeline.cli.app import main
-from pipeline.inference.rendering import CAUTION
+from pipeline.inference.multitask.rendering import CAUTION
 
 ROOT = Path(__file__).resolve().parents[2]
 INFERENCE_TESTS = Path(__file__).parents[1] / "inference"
@@ -181,7 +181,7 @@ def test_a_run_is_exported_once_and_again_when_its_artifacts_change(bundle, data
     directory = SimpleNamespace(has=lambda name: False, manifests={"s05": SimpleNamespace(outputs=outputs)})
     monkeypatch.setattr(bundle_source, "RunDirectory", lambda run_dir: directory)
     monkeypatch.setattr(run_exporters, "RunDirectory", lambda run_dir: directory)
-    monkeypatch.setitem(sys.modules, "pipeline.export.bundle_writer", SimpleNamespace(export_bundle=export))
+    monkeypatch.setitem(sys.modules, "pipeline.export.multitask.bundle", SimpleNamespace(export_bundle=export))
     words = ("predict", "--run", run, "--xray", data / XRAY, "--json")
     first, second = call(*words), call(*words)
     assert first[0] == second[0] == 0 and len(exported) == 1 and "once" in first[2] and second[2] == ""
@@ -208,7 +208,7 @@ def test_evaluate_folders(bundle, data, tmp_path, call):
 
 
 def test_evaluate_a_table_of_pairs_in_json(bundle, data, tmp_path, call, monkeypatch):
-    monkeypatch.setattr("pipeline.cli.bundle_evaluation._write_figures", lambda *drawn: None)
+    monkeypatch.setattr("pipeline.cli.evaluate.multitask._write_figures", lambda *drawn: None)
     table = tmp_path / "labelled.csv"
     lines = []
     for name in [f"{label}/{number}.png" for label in ("COVID", "Non_COVID") for number in range(6)]:

@@ -39,7 +39,7 @@ def test_one_label_set_as_a_table_for_people(folders, tmp_path, capsys):
 
 
 def test_a_split_folder_is_read_by_the_class_folder_layout(folders, tmp_path):
-    from pipeline.data.class_folders import read_class_folders
+    from pipeline.data.layouts.class_folders import read_class_folders
 
     assert main([], ["data", "reorganize", "--data", str(folders), "--out", str(tmp_path / "new"), "--quiet"]) == 0
     scans = read_class_folders(tmp_path / "new" / "three_class")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.cli import app
-from pipeline.data.xray_checks import CHECK_NAMES
+from pipeline.data.gate.xray_checks import CHECK_NAMES
 
 INFERENCE_TESTS = Path(__file__).parents[1] / "inference"
 

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.data.class_folders import read_class_folders
+from pipeline.data.layouts.class_folders import read_class_folders
 from pipeline.engine.errors import DataError
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data.class_mask_folders import read_class_mask_folders
+from pipeline.data.layouts.class_mask_folders import read_class_mask_folders
 from pipeline.engine.errors import DataError
 
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from pipeline.data.clinical_notes import NoteMasker, clean_note, language_warning, non_latin_share
-from pipeline.data.diagnosis_words import DIAGNOSIS_CONTEXT, DIAGNOSIS_NAMES, DIAGNOSTIC_TESTS
+from pipeline.data.notes.clinical_notes import NoteMasker, clean_note, language_warning, non_latin_share
+from pipeline.data.notes.diagnosis_words import DIAGNOSIS_CONTEXT, DIAGNOSIS_NAMES, DIAGNOSTIC_TESTS
 from pipeline.engine.errors import ConfigError
 
 MASKED = [
@@ -82,9 +82,10 @@ def test_cleaning_keeps_the_words():
 
 def test_notes_and_their_settings_need_no_tensorflow():
     code = (
-        "import sys; import pipeline.training.fusion_settings, pipeline.training.fusion_comparison, pipeline.data.note_tokens;"
-        "from pipeline.training.fusion_comparison import fusion_inputs, fusion_outputs;"
-        "s = pipeline.training.fusion_settings.FusionSettings(profile='x'); fusion_inputs(s); fusion_outputs(s);"
+        "import sys; import pipeline.data.notes.note_tokens;"
+        "from pipeline.training.vision_text.comparison import fusion_inputs, fusion_outputs;"
+        "from pipeline.training.vision_text.settings import FusionSettings;"
+        "s = FusionSettings(profile='x'); fusion_inputs(s); fusion_outputs(s);"
         "assert not {'tensorflow', 'keras', 'keras_hub'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

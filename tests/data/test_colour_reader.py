@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.data.colour_reader import read_gray_and_colour
-from pipeline.data.readers import read_gray
+from pipeline.data.reading.colour_reader import read_gray_and_colour
+from pipeline.data.reading.gray_reader import read_gray
 from pipeline.engine.errors import DataError
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)

@@ -12,7 +12,7 @@ import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from pipeline.data.readers import decode_gray, read_gray
+from pipeline.data.reading.gray_reader import decode_gray, read_gray
 from pipeline.engine.errors import DataError
 
 REAL = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "dicom"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from pipeline.data.data_source import DataSource, read_scans
-from pipeline.data.layouts import FOLDERS, ManifestSelection, read_manifest, read_respiratory_folders
+from pipeline.data.layouts.data_source import DataSource, read_scans
+from pipeline.data.layouts.respiratory_folders import FOLDERS, ManifestSelection, read_manifest, read_respiratory_folders
+from pipeline.data.layouts.unsorted_scans import read_any_folder, read_whole_manifest
 from pipeline.data.scans import CLASS_NAMES
-from pipeline.data.unsorted_scans import read_any_folder, read_whole_manifest
 from pipeline.engine.errors import DataError
 
 REAL = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"

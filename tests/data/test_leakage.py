@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.data.digests import folder_digest, pixel_sha1
-from pipeline.data.leakage import assert_no_leakage, find_leakage
+from pipeline.data.reading.digests import folder_digest, pixel_sha1
 from pipeline.data.scans import Scan
+from pipeline.data.splitting.leakage import assert_no_leakage, find_leakage
 
 
 def scan(name: str, patient: str, split: str, label: str = "COVID") -> Scan:

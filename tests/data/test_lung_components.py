@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.data.lung_components import lung_pieces
+from pipeline.data.masks.lung_components import lung_pieces
 
 
 def drawn(*boxes: tuple[int, int, int, int]) -> np.ndarray:

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.data.mask_arrays import write_mask_arrays
-from pipeline.data.mask_reader import read_mask, resize_mask
+from pipeline.data.masks.mask_arrays import write_mask_arrays
+from pipeline.data.masks.mask_reader import read_mask, resize_mask
 from pipeline.data.preprocessing import Profile
 from pipeline.data.scans import Scan
 from pipeline.engine.arrays import ArrayWriter, open_array

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.data.note_tokens import NoteTokenizer
+from pipeline.data.notes.note_tokens import NoteTokenizer
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fever", "cough", "and", "dry", "opa", "##city", "."]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.data.layouts import read_respiratory_folders
+from pipeline.data.layouts.respiratory_folders import read_respiratory_folders
 from pipeline.data.phantom import dataset, make_patient, write_dataset
 from pipeline.data.phantom.folders import plan_patients
 from pipeline.data.phantom.patient import PhantomPatient

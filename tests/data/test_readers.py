@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.data.readers import decode_gray, read_gray, read_in_order
+from pipeline.data.reading.gray_reader import decode_gray, read_gray, read_in_order
 from pipeline.engine.errors import DataError
 
 

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.data.kermany_names import KermanyName, read_kermany_name
-from pipeline.data.reorganization import labelled, published_leakage, read_pool, remaining_leakage, split_anew
-from pipeline.data.reorganized_folders import refuse_occupied, write_label_sets
+from pipeline.data.layouts.kermany_names import KermanyName, read_kermany_name
+from pipeline.data.layouts.reorganization import labelled, published_leakage, read_pool, remaining_leakage, split_anew
+from pipeline.data.layouts.reorganized_folders import refuse_occupied, write_label_sets
 from pipeline.engine.errors import DataError
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.data.sample_operations import families
-from pipeline.data.sample_sheet import FAMILIES, sample_sheet
+from pipeline.data.inspection.sample_operations import families
+from pipeline.data.inspection.sample_sheet import FAMILIES, sample_sheet
 
 COUNTS = {"threshold": 5 + 2 + 1, "blur": 4, "morphology": 7, "edge": 5, "histogram": 2}
 

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.scans import CLASS_NAMES, Scan
-from pipeline.data.splits import (
+from pipeline.data.splitting.splits import (
     DEFAULT_FRACTIONS,
     assign_splits,
     carve_validation,

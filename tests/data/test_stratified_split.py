@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.data.scans import SPLITS, Scan
-from pipeline.data.stratified_split import stratified_split
+from pipeline.data.splitting.stratified_split import stratified_split
 from pipeline.engine.errors import DataError
 
 DOCUMENTED = {

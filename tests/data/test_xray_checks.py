@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.data.xray_checks import (
+from pipeline.data.gate.xray_checks import (
     CHECK_NAMES,
     check_xray,
     contrast,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.evaluation.prediction_table import PredictionTable
+from pipeline.evaluation.tables.prediction_table import PredictionTable
 
 
 def make_table(generator, patients, slices, strength, seeds=3, base=None, pairs=False):

@@ -6,7 +6,7 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import fleiss_kappa
 
 from pipeline.engine.errors import DataError, UsageError
-from pipeline.evaluation.agreement import cohen_kappa, fleiss_agreement, fleiss_draws, rating_counts
+from pipeline.evaluation.statistics.agreement import cohen_kappa, fleiss_agreement, fleiss_draws, rating_counts
 
 # Fleiss 1971's diagnoses in the form every textbook works through: 10 subjects, 14 raters, 5 categories
 FLEISS_COUNTS = np.array([

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.fairness import FairnessSettings, fairness
-from pipeline.evaluation.figures_fairness import fairness_figure
-from pipeline.evaluation.figures_multiclass import confusion_matrix_figure, one_vs_rest_roc_figure
-from pipeline.evaluation.figures_precision_recall import precision_recall_figure
-from pipeline.evaluation.figures_reader_study import reader_study_figure
-from pipeline.evaluation.multiclass_intervals import multiclass_intervals
-from pipeline.evaluation.reader_calls import ReaderCalls
-from pipeline.evaluation.reader_study import ReaderStudySettings, reader_study
+from pipeline.evaluation.figures.multiclass import confusion_matrix_figure, one_vs_rest_roc_figure
+from pipeline.evaluation.figures.precision_recall import precision_recall_figure
+from pipeline.evaluation.statistics.multiclass_intervals import multiclass_intervals
+from pipeline.evaluation.studies.fairness import FairnessSettings, fairness
+from pipeline.evaluation.studies.fairness_figure import fairness_figure
+from pipeline.evaluation.studies.reader_calls import ReaderCalls
+from pipeline.evaluation.studies.reader_study import ReaderStudySettings, reader_study
+from pipeline.evaluation.studies.reader_study_figure import reader_study_figure
 
 THREE = ("NORMAL", "BACTERIAL", "VIRAL")
 

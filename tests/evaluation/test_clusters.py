@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.clusters import bootstrap_weights, cluster_codes, cluster_note, scarcer_side
+from pipeline.evaluation.statistics.clusters import bootstrap_weights, cluster_codes, cluster_note, scarcer_side
 
 
 def test_rows_of_one_patient_share_a_code_and_unknown_rows_do_not():

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.comparison import build_comparison
-from pipeline.evaluation.comparison_table import comparison_table
-from pipeline.evaluation.comparison_tests import ComparisonSettings
-from pipeline.evaluation.metrics import METRICS
-from pipeline.evaluation.prediction_table import PredictionTable
-from pipeline.evaluation.resplits import Resplits
+from pipeline.evaluation.comparison.document import build_comparison
+from pipeline.evaluation.comparison.tests import ComparisonSettings
+from pipeline.evaluation.comparison.text import comparison_table
+from pipeline.evaluation.metrics.binary import METRICS
+from pipeline.evaluation.tables.prediction_table import PredictionTable
+from pipeline.evaluation.tables.resplits import Resplits
 
 QUICK = ComparisonSettings(resamples=200, permutations=400)
 

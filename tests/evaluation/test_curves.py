@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.metrics import binary_metrics
-from pipeline.evaluation.reliability import reliability
-from pipeline.evaluation.roc_band import roc_band
+from pipeline.evaluation.metrics.binary import binary_metrics
+from pipeline.evaluation.metrics.reliability import reliability
+from pipeline.evaluation.metrics.roc_band import roc_band
 
 
 def test_area_under_the_drawn_curve_is_the_auc():

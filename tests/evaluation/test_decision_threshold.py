@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import f1_score, roc_curve
 
 from pipeline.engine.errors import DataError, UsageError
-from pipeline.evaluation.decision_threshold import choose_threshold, threshold_report, thresholded_index
-from pipeline.evaluation.metrics import binary_metrics
+from pipeline.evaluation.metrics.binary import binary_metrics
+from pipeline.evaluation.metrics.decision_threshold import choose_threshold, threshold_report, thresholded_index
 
 LABELS = [0, 0, 0, 0, 1, 0, 1, 1, 1, 1]
 SCORES = [0.05, 0.1, 0.2, 0.3, 0.35, 0.4, 0.6, 0.7, 0.8, 0.9]

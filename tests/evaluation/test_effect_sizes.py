@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy.stats import nct
 
-from pipeline.evaluation.effect_sizes import (
+from pipeline.evaluation.statistics.effect_sizes import (
     cohens_g,
     paired_d,
     smallest_attainable_difference,
     smallest_detectable_difference,
 )
-from pipeline.evaluation.resampled_tests import corrected_resampled_t
+from pipeline.evaluation.statistics.resampled_tests import corrected_resampled_t
 
 
 def rows_right(only_a, only_b, both=4):
@@ -99,6 +99,6 @@ def test_an_interval_that_scipy_cannot_find_is_none_and_not_a_crash(monkeypatch)
     def cdf(statistic, freedom, shift):
         return float("nan") if abs(shift) < 3 else float(shift < 0)
 
-    monkeypatch.setattr("pipeline.evaluation.effect_sizes.nct", SimpleNamespace(cdf=cdf))
+    monkeypatch.setattr("pipeline.evaluation.statistics.effect_sizes.nct", SimpleNamespace(cdf=cdf))
     result = SimpleNamespace(statistic=1.0, sd=0.5, mean=0.3, folds=2)
     assert paired_d(result, 0.25, 0.95) == {"name": "paired_d", "value": 0.6, "low": None, "high": None}

@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import f1_score, recall_score, roc_auc_score
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.fairness import FairnessSettings, fairness
-from pipeline.evaluation.patient_groups import patient_groups
+from pipeline.evaluation.studies.fairness import FairnessSettings, fairness
+from pipeline.evaluation.studies.patient_groups import patient_groups
 
 NAMES = ("NORMAL", "PNEUMONIA")
 THREE = ("NORMAL", "BACTERIAL", "VIRAL")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.evaluation.figure_style import new_figure, set_title
+from pipeline.evaluation.figures.style import new_figure, set_title
 
 
 @pytest.mark.parametrize("width", [2.5, 3.9, 12.0])

@@ -8,14 +8,14 @@ import pytest
 from matplotlib.figure import Figure
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.comparison import build_comparison
-from pipeline.evaluation.comparison_tests import ComparisonSettings
-from pipeline.evaluation.figures import comparison_figures
-from pipeline.evaluation.figures_calibration import calibration_figure
-from pipeline.evaluation.figures_forest import forest_figure
-from pipeline.evaluation.figures_roc import roc_figure
-from pipeline.evaluation.figures_training import adversarial_figure, fit_figure
-from pipeline.evaluation.prediction_table import PredictionTable
+from pipeline.evaluation.comparison.document import build_comparison
+from pipeline.evaluation.comparison.tests import ComparisonSettings
+from pipeline.evaluation.figures.calibration import calibration_figure
+from pipeline.evaluation.figures.comparison import comparison_figures
+from pipeline.evaluation.figures.forest import forest_figure
+from pipeline.evaluation.figures.roc import roc_figure
+from pipeline.evaluation.figures.training import adversarial_figure, fit_figure
+from pipeline.evaluation.tables.prediction_table import PredictionTable
 
 QUICK = ComparisonSettings(resamples=60, permutations=50)
 
@@ -103,7 +103,7 @@ def test_equal_input_gives_equal_pixels(predictions):
 
 def test_pyplot_and_tensorflow_are_never_imported():
     code = (
-        "import sys, pipeline.evaluation.figures, pipeline.evaluation.figures_training;"
+        "import sys, pipeline.evaluation.figures.comparison, pipeline.evaluation.figures.training;"
         "print([name for name in ('matplotlib.pyplot', 'tensorflow', 'keras') if name in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

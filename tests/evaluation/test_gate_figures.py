@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.evaluation.foreign_pictures import KINDS, PHOTOGRAPHS, foreign_pictures
-from pipeline.evaluation.gate_figures import gate_figures, gate_table
+from pipeline.data.gate.foreign_pictures import KINDS, PHOTOGRAPHS, foreign_pictures
+from pipeline.evaluation.studies.gate_figures import gate_figures, gate_table
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "data"
@@ -84,14 +84,14 @@ def test_a_gate_learnt_on_one_set_holds_on_the_others_and_on_unseen_patients(tmp
 
 
 def _gate_of_cxr4(folder: Path):
-    from pipeline.data.manifest_selection import ManifestSelection, read_manifest
+    from pipeline.data.layouts.manifest_selection import ManifestSelection, read_manifest
     from pipeline.data.preprocessing import Profile, preprocess
-    from pipeline.data.readers import read_gray
-    from pipeline.data.splits import DEFAULT_FRACTIONS, split_by_patient
-    from pipeline.export.gate_files import write_gate
-    from pipeline.inference.xray_gate import XrayGate
-    from pipeline.models.gate_backbone import build_gate_backbone
-    from pipeline.training.gate_fit import fit_gate, gate_features
+    from pipeline.data.reading.gray_reader import read_gray
+    from pipeline.data.splitting.splits import DEFAULT_FRACTIONS, split_by_patient
+    from pipeline.export.segmenter.gate_files import write_gate
+    from pipeline.inference.gate.xray_gate import XrayGate
+    from pipeline.models.backbones.gate_backbone import build_gate_backbone
+    from pipeline.training.segmenter.gate_fit import fit_gate, gate_features
 
     labels = {name: name for name in ("COVID", "NORMAL", "BACTERIAL", "VIRAL")}
     selection = [ManifestSelection(sets={"cxr4": "xray"}, labels=labels)]

@@ -7,9 +7,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.clusters import bootstrap_weights, cluster_codes
-from pipeline.evaluation.intervals import difference_interval, metric_intervals, training_noise
-from pipeline.evaluation.metrics import METRICS, binary_metrics
+from pipeline.evaluation.metrics.binary import METRICS, binary_metrics
+from pipeline.evaluation.statistics.clusters import bootstrap_weights, cluster_codes
+from pipeline.evaluation.statistics.intervals import difference_interval, metric_intervals, training_noise
 
 
 def patients_with_slices(generator, patients, slices, seeds=1, spread=1.0):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation import lung_energy as lungs_of
-from pipeline.evaluation.lung_energy import blacked_out, lung_ablation, lung_energy, lung_energy_report
+from pipeline.evaluation.studies import lung_energy as lungs_of
+from pipeline.evaluation.studies.lung_energy import blacked_out, lung_ablation, lung_energy, lung_energy_report
 
 MASK = np.zeros((4, 4), bool)
 MASK[1:3, 1:3] = True

@@ -5,7 +5,7 @@ import pytest
 import sklearn.metrics as reference
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.metrics import METRICS, binary_metrics, confusion, metric_arrays
+from pipeline.evaluation.metrics.binary import METRICS, binary_metrics, confusion, metric_arrays
 
 # tn 3, fp 1, fn 2, tp 4
 LABELS = [0, 0, 0, 0, 1, 1, 1, 1, 1, 1]

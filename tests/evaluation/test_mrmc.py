@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from statsmodels.stats.anova import anova_lm
 
 from pipeline.engine.errors import DataError, UsageError
-from pipeline.evaluation.mrmc import ErrorCovariances, error_covariances, jackknife, mrmc_analysis, or_analysis
+from pipeline.evaluation.studies.mrmc import ErrorCovariances, error_covariances, jackknife, mrmc_analysis, or_analysis
 
 # Van Dyke et al. 1993 (cine against spin-echo MRI, 5 readers, 114 cases): the readers' empirical AUCs, recomputed from the
 # study's ratings; the components, test and intervals as printed by the README of the R package MRMCaov (Smith & Hillis)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.comparison_tests import ComparisonSettings
-from pipeline.evaluation.multiclass_comparison import compare_classifiers
-from pipeline.evaluation.multiclass_inputs import checked_rows
-from pipeline.evaluation.multiclass_permutation import multiclass_permutation
-from pipeline.evaluation.paired_tests import clustered_permutation, mcnemar_midp
-from pipeline.evaluation.permutation import permutation_p
-from pipeline.evaluation.resampled_tests import corrected_resampled_t
+from pipeline.evaluation.comparison.multiclass_comparison import compare_classifiers
+from pipeline.evaluation.comparison.tests import ComparisonSettings
+from pipeline.evaluation.statistics.multiclass_permutation import multiclass_permutation
+from pipeline.evaluation.statistics.paired_tests import clustered_permutation, mcnemar_midp
+from pipeline.evaluation.statistics.permutation import permutation_p
+from pipeline.evaluation.statistics.resampled_tests import corrected_resampled_t
+from pipeline.evaluation.tables.multiclass_inputs import checked_rows
 
 NAMES = ("NORMAL", "BACTERIAL", "VIRAL")
 QUICK = ComparisonSettings(resamples=150, permutations=999)

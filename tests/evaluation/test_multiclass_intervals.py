@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.intervals import difference_interval, metric_intervals
-from pipeline.evaluation.multiclass_inputs import checked_rows
-from pipeline.evaluation.multiclass_intervals import multiclass_difference, multiclass_intervals
-from pipeline.evaluation.multiclass_metrics import MULTICLASS_METRICS, multiclass_metrics
+from pipeline.evaluation.metrics.multiclass import MULTICLASS_METRICS, multiclass_metrics
+from pipeline.evaluation.statistics.intervals import difference_interval, metric_intervals
+from pipeline.evaluation.statistics.multiclass_intervals import multiclass_difference, multiclass_intervals
+from pipeline.evaluation.tables.multiclass_inputs import checked_rows
 
 NAMES = ("NORMAL", "BACTERIAL", "VIRAL")
 

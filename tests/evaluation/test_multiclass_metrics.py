@@ -7,9 +7,9 @@ import pytest
 import sklearn.metrics as reference
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.metrics import binary_metrics
-from pipeline.evaluation.multiclass_inputs import checked_rows
-from pipeline.evaluation.multiclass_metrics import MULTICLASS_METRICS, multiclass_arrays, multiclass_metrics
+from pipeline.evaluation.metrics.binary import binary_metrics
+from pipeline.evaluation.metrics.multiclass import MULTICLASS_METRICS, multiclass_arrays, multiclass_metrics
+from pipeline.evaluation.tables.multiclass_inputs import checked_rows
 
 NAMES = ("NORMAL", "BACTERIAL", "VIRAL")
 

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.evaluation.comparison_tests import ComparisonSettings
-from pipeline.evaluation.figures_multiclass import classifiers_figure
-from pipeline.evaluation.multiclass_comparison import compare_classifiers
-from pipeline.evaluation.multiclass_intervals import multiclass_intervals
-from pipeline.evaluation.multiclass_report import classifier_report, comparison_text, report_text
+from pipeline.evaluation.comparison.multiclass_comparison import compare_classifiers
+from pipeline.evaluation.comparison.multiclass_report import classifier_report, comparison_text, report_text
+from pipeline.evaluation.comparison.tests import ComparisonSettings
+from pipeline.evaluation.figures.multiclass import classifiers_figure
+from pipeline.evaluation.statistics.multiclass_intervals import multiclass_intervals
 
 THREE = ("NORMAL", "BACTERIAL", "VIRAL")
 

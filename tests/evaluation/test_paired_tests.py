@@ -9,8 +9,8 @@ from scipy.stats import binom, rankdata
 from statsmodels.stats.contingency_tables import mcnemar
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.multiplicity import holm
-from pipeline.evaluation.paired_tests import clustered_permutation, discordant_counts, mcnemar_midp
+from pipeline.evaluation.statistics.multiplicity import holm
+from pipeline.evaluation.statistics.paired_tests import clustered_permutation, discordant_counts, mcnemar_midp
 
 
 def test_published_example_of_fagerland_lydersen_and_laake():

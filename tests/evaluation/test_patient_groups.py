@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.patient_groups import age_years, patient_groups
+from pipeline.evaluation.studies.patient_groups import age_years, patient_groups
 
 
 def test_texts_are_groups_and_missing_values_none():

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.comparison import compare_predictions
-from pipeline.evaluation.comparison_tests import ComparisonSettings
-from pipeline.evaluation.prediction_files import read_predictions
+from pipeline.evaluation.comparison.document import compare_predictions
+from pipeline.evaluation.comparison.tests import ComparisonSettings
+from pipeline.evaluation.tables.prediction_files import read_predictions
 
 QUICK = ComparisonSettings(resamples=100, permutations=100)
 HEADER = "id,modality,probability,predicted,error,label,patient_id\n"

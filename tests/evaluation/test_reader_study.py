@@ -8,8 +8,8 @@ from scipy.stats import binom
 from statsmodels.stats.contingency_tables import mcnemar
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.reader_calls import ReaderCalls, read_reader_calls
-from pipeline.evaluation.reader_study import ReaderStudySettings, reader_study
+from pipeline.evaluation.studies.reader_calls import ReaderCalls, read_reader_calls
+from pipeline.evaluation.studies.reader_study import ReaderStudySettings, reader_study
 
 QUICK = ReaderStudySettings(resamples=100)
 

@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import f_oneway, ttest_1samp
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.original_anova import CAUTION, original_anova
-from pipeline.evaluation.resampled_tests import corrected_resampled_t
+from pipeline.evaluation.statistics.original_anova import CAUTION, original_anova
+from pipeline.evaluation.statistics.resampled_tests import corrected_resampled_t
 
 DIFFERENCES = [0.01, 0.02, 0.03, 0.04, 0.05]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.segmentation_intervals import segmentation_intervals
+from pipeline.evaluation.statistics.segmentation_intervals import segmentation_intervals
 
 NAMES = ("A", "B", "C")
 

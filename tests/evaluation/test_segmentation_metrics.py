@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.segmentation_metrics import (
+from pipeline.evaluation.metrics.segmentation import (
     dice,
     intersection_over_union,
     outline,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.evaluation.verdicts import overall_verdict, verdict
+from pipeline.evaluation.comparison.verdicts import overall_verdict, verdict
 
 DIFFERENCE = {"value": 0.031, "low": 0.01, "high": 0.052}
 

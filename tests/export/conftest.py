@@ -18,7 +18,7 @@ def tiny_backbone(name="tiny", seed=0):
     import keras
     from keras import layers
 
-    from pipeline.models.backbones import InputScaling
+    from pipeline.models.backbones.construction import InputScaling
 
     keras.utils.set_random_seed(seed)
     image = keras.Input((SIZE, SIZE, 1), name="image")
@@ -173,7 +173,7 @@ def own_run(finished_run, tmp_path):
 @pytest.fixture(scope="session")
 def bundle(finished_run, tmp_path_factory):
     """The run's bundle with its Keras networks, not to be changed."""
-    from pipeline.export.bundle_writer import export_bundle
+    from pipeline.export.multitask.bundle import export_bundle
 
     out = tmp_path_factory.mktemp("bundles") / "bundle"
     return export_bundle(finished_run, out, keras=True, card_text="Collected by **us**.")

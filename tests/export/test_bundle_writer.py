@@ -8,7 +8,7 @@ from onnx import TensorProto
 
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError, StaleArtifactError, UsageError
 from pipeline.engine.files import sha256_file
-from pipeline.export.bundle_writer import export_bundle
+from pipeline.export.multitask.bundle import export_bundle
 from pipeline.export.parity import Graph
 
 
@@ -69,7 +69,7 @@ def test_graphs_give_the_runs_probabilities_from_its_pixels(bundle, finished_run
 
 
 def test_the_predictor_accepts_it(bundle):
-    from pipeline.inference.bundle import load_bundle
+    from pipeline.inference.multitask.bundle import load_bundle
 
     loaded = load_bundle(bundle)
     assert loaded.negative_class == "Non_COVID"

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # tiny_classifier_run lies besid
 def exported(request, tmp_path_factory):
     from tiny_classifier_run import BINARY, THREE, write_classifier_run
 
-    from pipeline.export.classifier_bundle_writer import export_classifier
+    from pipeline.export.classifier.bundle import export_classifier
 
     place = tmp_path_factory.mktemp(request.param)
     names = BINARY if request.param == "binary" else THREE
@@ -28,7 +28,7 @@ def exported(request, tmp_path_factory):
 
 
 def test_the_bundle_tells_its_classes_threshold_and_files(exported):
-    from pipeline.inference.classifier_bundle import load_classifier_bundle
+    from pipeline.inference.classifier.bundle import load_classifier_bundle
 
     _, bundle, names = exported
     manifest = load_classifier_bundle(bundle).manifest
@@ -68,7 +68,7 @@ def test_doors_opset_and_half_kernels(exported):
 def test_maps_from_onnx_equal_those_of_the_gradient_tape(exported, method):
     """To 1e-4 of the map, for every class, on pictures of which some have no evidence at all."""
     from pipeline.export.parity import Graph
-    from pipeline.inference import class_activation
+    from pipeline.inference.activation import class_activation
     from pipeline.models import grad_cam as reference
 
     network, bundle, names = exported
@@ -89,7 +89,7 @@ def test_maps_from_onnx_equal_those_of_the_gradient_tape(exported, method):
 def test_an_artifact_that_was_changed_is_refused(tmp_path):
     from tiny_classifier_run import write_classifier_run
 
-    from pipeline.export.classifier_bundle_writer import export_classifier
+    from pipeline.export.classifier.bundle import export_classifier
 
     write_classifier_run(tmp_path / "run")
     weights = tmp_path / "run" / "s08_classifier" / "classifier.weights.h5"
@@ -100,14 +100,14 @@ def test_an_artifact_that_was_changed_is_refused(tmp_path):
 
 
 def test_a_run_without_a_classifier_is_refused(finished_run, tmp_path):
-    from pipeline.export.classifier_bundle_writer import export_classifier
+    from pipeline.export.classifier.bundle import export_classifier
 
     with pytest.raises(MissingArtifactError, match="classifier"):
         export_classifier(finished_run, tmp_path / "bundle")
 
 
 def test_a_network_without_the_named_places_is_refused(backbone_maker):
-    from pipeline.export.classifier_onnx import with_activations
+    from pipeline.export.onnx.classifier import with_activations
 
     with pytest.raises(ConfigError, match="feature_maps"):
         with_activations(backbone_maker())
@@ -118,11 +118,11 @@ def test_efficientnet_lite0_keeps_the_limit_and_the_size(tmp_path):
     """The real backbone: Grad-CAM from ONNX against GradientTape, and the graph's size on disk."""
     import keras
 
-    from pipeline.export.classifier_onnx import convert_classifier
-    from pipeline.export.kernel_files import write_graphs
+    from pipeline.export.onnx.classifier import convert_classifier
+    from pipeline.export.onnx.kernel_files import write_graphs
+    from pipeline.export.onnx.stored_weights import store_as_float16
     from pipeline.export.parity import Graph
-    from pipeline.export.stored_weights import store_as_float16
-    from pipeline.inference.class_activation import grad_cam
+    from pipeline.inference.activation.class_activation import grad_cam
     from pipeline.models import grad_cam as reference
     from pipeline.models.classifier_networks import Head, build_classifier
     from pipeline.models.stored_precision import round_kernels

@@ -3,7 +3,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from pipeline.export.kernel_files import write_graphs
+from pipeline.export.onnx.kernel_files import write_graphs
 
 SIDE = 128
 

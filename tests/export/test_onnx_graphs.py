@@ -6,9 +6,9 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from pipeline.export.onnx_graphs import convert_network, graph_metadata, kernels_of
+from pipeline.export.onnx.graphs import convert_network, graph_metadata, kernels_of
+from pipeline.export.onnx.stored_weights import store_as_float16
 from pipeline.export.parity import Graph
-from pipeline.export.stored_weights import store_as_float16
 from pipeline.models.stored_precision import round_kernels
 
 

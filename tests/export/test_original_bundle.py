@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import CorruptArtifactError, DataError, MissingArtifactError, UsageError
-from pipeline.export.original_bundle import import_original
-from pipeline.export.original_models import check_shapes, find_models, load_models
+from pipeline.export.original.bundle import import_original
+from pipeline.export.original.models import check_shapes, find_models, load_models
 from pipeline.export.parity import Graph
 
 WIDTH, FEATURES, SIZE = 20, 12, 32
@@ -82,7 +82,7 @@ def test_covid_is_one_minus_the_output(original, imported, modality, head):
 
 
 def test_the_description_has_no_pair_and_the_originals_preprocessing(imported):
-    from pipeline.inference.bundle import load_bundle
+    from pipeline.inference.multitask.bundle import load_bundle
 
     document = json.loads((imported / "bundle.json").read_text())
     assert document["paired"] is None and document["figures"] == {} and document["variant"] == "original"

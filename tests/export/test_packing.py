@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import CorruptArtifactError
-from pipeline.export.packing import pack_largest
-from pipeline.inference.bundle import load_bundle
-from pipeline.inference.graph_parts import GraphParts
+from pipeline.export.onnx.packing import pack_largest
+from pipeline.inference.activation.graph_parts import GraphParts
+from pipeline.inference.multitask.bundle import load_bundle
+from pipeline.inference.multitask.predictor import Predictor
 from pipeline.inference.packed_graphs import unpacked
-from pipeline.inference.predictor import Predictor
 
 
 @pytest.fixture(scope="module")
 def packed(finished_run, tmp_path_factory):
-    from pipeline.export import bundle_writer
+    from pipeline.export.multitask import bundle as bundle_writer
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bundle_writer, "pack_largest", lambda folder, document: pack_largest(folder, document, limit=0))

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from pipeline.export.reshaped_outputs import squeeze_reshaped_outputs
+from pipeline.export.onnx.reshaped_outputs import squeeze_reshaped_outputs
 
 RANKS = {"segmentation": 4}
 SIDES = ["batch", "height", "width", 1]

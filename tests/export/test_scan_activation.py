@@ -7,9 +7,9 @@ import pytest
 
 from pipeline.data.preprocessing import preprocess
 from pipeline.engine.errors import CorruptArtifactError
-from pipeline.inference.bundle import load_bundle
-from pipeline.inference.class_activation import at_size
-from pipeline.inference.scan_activation import ScanActivation
+from pipeline.inference.activation.class_activation import at_size
+from pipeline.inference.multitask.activation import ScanActivation
+from pipeline.inference.multitask.bundle import load_bundle
 
 
 def by_tape(folder, bundle, modality: str, gray, positive: bool) -> np.ndarray:

@@ -93,8 +93,8 @@ def run(network, tmp_path_factory):
 @pytest.fixture(scope="module")
 def segmenter(run, tmp_path_factory):
     """The run's bundle with its Keras files, not to be changed."""
-    from pipeline.export.segmenter_bundle import write_segmenter_bundle
-    from pipeline.export.segmenter_source import read_segmenter_run
+    from pipeline.export.segmenter.bundle import write_segmenter_bundle
+    from pipeline.export.segmenter.source import read_segmenter_run
 
     out = tmp_path_factory.mktemp("bundles") / "unet"
     return write_segmenter_bundle(read_segmenter_run(run), out, keras=True, card_text="Collected by **us**.")
@@ -163,10 +163,10 @@ def test_kernels_are_stored_in_half_precision(segmenter, network):
 
 @pytest.mark.parametrize("shape", [(64, 64), (50, 33), (90, 120)])
 def test_three_runtimes_one_answer(segmenter, shape):
-    from pipeline.inference.segmentation_bundle import load_segmenter_bundle
-    from pipeline.inference.segmentation_runtimes import open_runtime, run_padded
-    from pipeline.inference.segmenter import Segmenter
-    from pipeline.training.keras_segmenter import KerasRuntime
+    from pipeline.inference.segmenter.bundle import load_segmenter_bundle
+    from pipeline.inference.segmenter.runtimes import open_runtime, run_padded
+    from pipeline.inference.segmenter.segmenter import Segmenter
+    from pipeline.training.segmenter.keras_runtime import KerasRuntime
 
     bundle = load_segmenter_bundle(segmenter)
     runtimes = [open_runtime(bundle, "onnx"), open_runtime(bundle, "openvino"), KerasRuntime(bundle)]
@@ -185,9 +185,9 @@ def test_three_runtimes_one_answer(segmenter, shape):
 def test_mirroring_and_pieces_travel_with_the_bundle(run, tmp_path):
     from dataclasses import replace
 
-    from pipeline.export.segmenter_bundle import write_segmenter_bundle
-    from pipeline.export.segmenter_source import read_segmenter_run
-    from pipeline.inference.segmentation_bundle import load_segmenter_bundle
+    from pipeline.export.segmenter.bundle import write_segmenter_bundle
+    from pipeline.export.segmenter.source import read_segmenter_run
+    from pipeline.inference.segmenter.bundle import load_segmenter_bundle
 
     source = read_segmenter_run(run)
     assert not source.mirror_average and source.lung_pieces == "all"
@@ -200,12 +200,12 @@ def test_mirroring_and_pieces_travel_with_the_bundle(run, tmp_path):
 
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 def test_grad_cam_from_the_graph_is_that_of_the_tape(run, network, tmp_path, layout):
-    from pipeline.export.segmenter_bundle import write_segmenter_bundle
-    from pipeline.export.segmenter_source import read_segmenter_run
-    from pipeline.inference.class_activation import at_size
-    from pipeline.inference.segmentation_bundle import load_segmenter_bundle
-    from pipeline.inference.segmenter import network_input
-    from pipeline.inference.segmenter_activation import SegmenterActivation
+    from pipeline.export.segmenter.bundle import write_segmenter_bundle
+    from pipeline.export.segmenter.source import read_segmenter_run
+    from pipeline.inference.activation.class_activation import at_size
+    from pipeline.inference.segmenter.activation import SegmenterActivation
+    from pipeline.inference.segmenter.bundle import load_segmenter_bundle
+    from pipeline.inference.segmenter.segmenter import network_input
     from pipeline.models.grad_cam import grad_cam, map_gradients
 
     bundle = write_segmenter_bundle(read_segmenter_run(run), tmp_path / "unet", layout=layout)
@@ -223,10 +223,10 @@ def test_grad_cam_from_the_graph_is_that_of_the_tape(run, network, tmp_path, lay
 
 @pytest.mark.parametrize("opset", [13, 18])
 def test_channels_first_and_another_opset_give_the_same_answers(run, segmenter, tmp_path, opset):
-    from pipeline.export.segmenter_bundle import write_segmenter_bundle
-    from pipeline.export.segmenter_source import read_segmenter_run
-    from pipeline.inference.segmentation_bundle import load_segmenter_bundle
-    from pipeline.inference.segmentation_runtimes import open_runtime
+    from pipeline.export.segmenter.bundle import write_segmenter_bundle
+    from pipeline.export.segmenter.source import read_segmenter_run
+    from pipeline.inference.segmenter.bundle import load_segmenter_bundle
+    from pipeline.inference.segmenter.runtimes import open_runtime
 
     out = write_segmenter_bundle(read_segmenter_run(run), tmp_path / "nchw", opset=opset, layout="NCHW")
     assert onnx.load(out / "unet.onnx").opset_import[0].version == opset
@@ -238,8 +238,8 @@ def test_channels_first_and_another_opset_give_the_same_answers(run, segmenter, 
 
 
 def test_an_opset_that_cannot_be_written_and_a_place_that_is_taken(run, tmp_path):
-    from pipeline.export.segmenter_bundle import write_segmenter_bundle
-    from pipeline.export.segmenter_source import read_segmenter_run
+    from pipeline.export.segmenter.bundle import write_segmenter_bundle
+    from pipeline.export.segmenter.source import read_segmenter_run
 
     source = read_segmenter_run(run)
     with pytest.raises(UsageError, match="opset 21"):
@@ -251,8 +251,8 @@ def test_an_opset_that_cannot_be_written_and_a_place_that_is_taken(run, tmp_path
 
 
 def test_a_network_that_does_not_belong_to_its_graph_is_not_exported(run, tmp_path, monkeypatch):
-    from pipeline.export import segmenter_bundle
-    from pipeline.export.segmenter_source import read_segmenter_run
+    from pipeline.export.segmenter import bundle as segmenter_bundle
+    from pipeline.export.segmenter.source import read_segmenter_run
 
     other = small_unet(seed=9)
     real = segmenter_bundle.convert_segmenter
@@ -265,7 +265,7 @@ def test_a_network_that_does_not_belong_to_its_graph_is_not_exported(run, tmp_pa
 def test_a_changed_artifact_and_a_run_of_another_system(run, finished_run, tmp_path):
     import shutil
 
-    from pipeline.export.segmenter_source import read_segmenter_run
+    from pipeline.export.segmenter.source import read_segmenter_run
 
     mine = shutil.copytree(run, tmp_path / "run")
     weights = mine / "s07_segmenter" / "unet.weights.h5"
@@ -282,7 +282,7 @@ def test_a_changed_artifact_and_a_run_of_another_system(run, finished_run, tmp_p
 def test_a_network_trained_in_mixed_precision_is_exported_in_float32(policy, network):
     import keras
 
-    from pipeline.export.segmenter_source import in_float32
+    from pipeline.export.segmenter.source import in_float32
     from pipeline.models.unet import build_unet
 
     keras.config.set_dtype_policy(policy)
@@ -302,8 +302,8 @@ def test_a_network_trained_in_mixed_precision_is_exported_in_float32(policy, net
 def test_slopes_that_differ_by_channel_are_left_alone():
     import keras
 
-    from pipeline.export.onnx_graphs import convert_network
-    from pipeline.export.prelu_fusion import fuse_prelus
+    from pipeline.export.onnx.graphs import convert_network
+    from pipeline.export.onnx.prelu_fusion import fuse_prelus
 
     image = keras.Input((8, 8, 3), name="image")
     shared = keras.layers.PReLU(alpha_initializer="ones", shared_axes=[1, 2, 3], name="one")(image)
@@ -333,8 +333,8 @@ def checkpoint(tmp_path_factory):
 
 
 def test_a_checkpoint_becomes_a_bundle(checkpoint, tmp_path):
-    from pipeline.export.segmenter_bundle import write_segmenter_bundle
-    from pipeline.export.segmenter_source import read_checkpoint
+    from pipeline.export.segmenter.bundle import write_segmenter_bundle
+    from pipeline.export.segmenter.source import read_checkpoint
 
     out = write_segmenter_bundle(read_checkpoint(checkpoint, CLASS_NAMES, image_size=64), tmp_path / "unet")
     document = described(out)
@@ -346,14 +346,14 @@ def test_a_checkpoint_becomes_a_bundle(checkpoint, tmp_path):
 
 @pytest.mark.parametrize("names", [["A"], ["A", "A"], ["A", ""]])
 def test_class_names_that_are_none(checkpoint, names):
-    from pipeline.export.segmenter_source import read_checkpoint
+    from pipeline.export.segmenter.source import read_checkpoint
 
     with pytest.raises(UsageError, match="two or more different names"):
         read_checkpoint(checkpoint, names)
 
 
 def test_a_checkpoint_of_other_classes_names_its_tensors(checkpoint):
-    from pipeline.export.segmenter_source import read_checkpoint
+    from pipeline.export.segmenter.source import read_checkpoint
 
     with pytest.raises(CorruptArtifactError, match=r"classifier\.9\.weight has shape \(4, 128\), not \(3, 128\)"):
         read_checkpoint(checkpoint, ["A", "B", "C"])

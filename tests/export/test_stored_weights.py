@@ -5,7 +5,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.engine.errors import CorruptArtifactError
-from pipeline.export.stored_weights import halved, place_kernels, store_as_float16
+from pipeline.export.onnx.stored_weights import halved, place_kernels, store_as_float16
 
 
 def float16_numbers(*shape, seed=0):

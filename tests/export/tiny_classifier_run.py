@@ -17,7 +17,7 @@ def tiny_classifier(classes=2, seed=0, hidden=(12,), taps=True):
     import keras
     from keras import layers
 
-    from pipeline.models.backbones import InputScaling
+    from pipeline.models.backbones.construction import InputScaling
     from pipeline.models.stored_precision import round_kernels
 
     keras.utils.set_random_seed(seed)

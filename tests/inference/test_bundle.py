@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError, StaleArtifactError
-from pipeline.inference.bundle import load_bundle
+from pipeline.inference.multitask.bundle import load_bundle
 
 
 def rewrite(bundle: Path, **changes) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from pipeline.inference.channel_gradients import channel_gradients
-from pipeline.inference.class_activation import grad_cam
+from pipeline.inference.activation.channel_gradients import channel_gradients
+from pipeline.inference.activation.class_activation import grad_cam
 from pipeline.models import grad_cam as reference
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.engine.errors import DataError, UsageError
-from pipeline.inference.labelled_scans import read_labelled
+from pipeline.inference.multitask.labelled_scans import read_labelled
 
 CLASSES = ("Non_COVID", "COVID")
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.inference.overlays import LEFT_COLOUR, RIGHT_COLOUR, caption, draw_overlay, mask_picture, write_png
-from pipeline.inference.segmenter import Segmentation
+from pipeline.inference.segmenter.overlays import LEFT_COLOUR, RIGHT_COLOUR, caption, draw_overlay, mask_picture, write_png
+from pipeline.inference.segmenter.segmenter import Segmentation
 
 
 def answered(mask, predicted="COVID", confidence=0.934):

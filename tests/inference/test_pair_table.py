@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.engine.errors import DataError, StorageError, UsageError
 from pipeline.inference.answers import Answer
-from pipeline.inference.pair_table import PairRow, prepare_output, read_pairs, refuse_overwriting, write_answers
+from pipeline.inference.multitask.pair_table import PairRow, prepare_output, read_pairs, refuse_overwriting, write_answers
 
 
 def table(folder: Path, text: str) -> Path:

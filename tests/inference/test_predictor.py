@@ -11,11 +11,11 @@ import pytest
 from onnx import numpy_helper
 
 from pipeline.data.preprocessing import Profile, preprocess
-from pipeline.data.readers import read_gray
+from pipeline.data.reading.gray_reader import read_gray
 from pipeline.engine.errors import CorruptArtifactError, UsageError
-from pipeline.inference import predictor as predictor_module
-from pipeline.inference.bundle import load_bundle
-from pipeline.inference.predictor import Predictor
+from pipeline.inference.multitask import predictor as predictor_module
+from pipeline.inference.multitask.bundle import load_bundle
+from pipeline.inference.multitask.predictor import Predictor
 
 
 def kernels(path: Path) -> list[np.ndarray]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from pipeline.inference.answers import Answer
-from pipeline.inference.bundle import load_bundle
-from pipeline.inference.rendering import CAUTION, answer_document, answer_words
+from pipeline.inference.multitask.bundle import load_bundle
+from pipeline.inference.multitask.rendering import CAUTION, answer_document, answer_words
 
 ANSWERS = [Answer("xray", 0.9876, "COVID"), Answer("ct", error="scan.png: empty file."), Answer("paired", 0.00001, "Non_COVID")]
 

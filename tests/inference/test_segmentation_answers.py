@@ -11,12 +11,12 @@ import pytest
 from tiny_segmenter import write_segmenter
 
 from pipeline.engine.errors import DataError
-from pipeline.inference.lung_geometry import COLUMNS
-from pipeline.inference.segmentation_answers import answer_images, failure_summary, refuse_all_failed, write_image_answers
-from pipeline.inference.segmentation_bundle import load_segmenter_bundle
-from pipeline.inference.segmentation_images import find_images
-from pipeline.inference.segmentation_runtimes import open_runtime
-from pipeline.inference.segmenter import Segmenter
+from pipeline.inference.segmenter.answers import answer_images, failure_summary, refuse_all_failed, write_image_answers
+from pipeline.inference.segmenter.bundle import load_segmenter_bundle
+from pipeline.inference.segmenter.lung_geometry import COLUMNS
+from pipeline.inference.segmenter.runtimes import open_runtime
+from pipeline.inference.segmenter.segmenter import Segmenter
+from pipeline.inference.source_images import find_images
 
 
 class BrightnessGate:

@@ -8,8 +8,8 @@ import pytest
 from tiny_segmenter import CLASS_NAMES, NETWORK, describe, write_graph, write_meta, write_segmenter
 
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError, StaleArtifactError, UsageError
-from pipeline.inference.bundle import load_bundle
-from pipeline.inference.segmentation_bundle import load_segmenter_bundle
+from pipeline.inference.multitask.bundle import load_bundle
+from pipeline.inference.segmenter.bundle import load_segmenter_bundle
 
 
 @pytest.fixture

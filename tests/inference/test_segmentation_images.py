@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import DataError, UsageError
-from pipeline.inference.segmentation_images import find_images, output_names
+from pipeline.inference.source_images import find_images, output_names
 
 
 def put(path: Path) -> Path:

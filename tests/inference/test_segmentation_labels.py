@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import DataError
-from pipeline.inference.segmentation_labels import read_labelled_images, read_mask_at
+from pipeline.inference.segmenter.labels import read_labelled_images, read_mask_at
 
 NAMES = ("ALPHA", "BETA")
 

@@ -7,7 +7,7 @@ import pytest
 from tiny_segmenter import CLASS_NAMES, KERNEL, write_graph
 
 from pipeline.engine.errors import CorruptArtifactError
-from pipeline.inference.segmentation_runtimes import OnnxRuntime, OpenVinoRuntime, run_mirrored, run_padded
+from pipeline.inference.segmenter.runtimes import OnnxRuntime, OpenVinoRuntime, run_mirrored, run_padded
 
 
 @pytest.fixture(scope="module")

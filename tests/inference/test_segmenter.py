@@ -8,9 +8,9 @@ from tiny_segmenter import KERNEL, write_segmenter
 
 from pipeline.data.preprocessing import Profile, preprocess
 from pipeline.engine.errors import CorruptArtifactError, DataError
-from pipeline.inference.segmentation_bundle import load_segmenter_bundle
-from pipeline.inference.segmentation_runtimes import open_runtime
-from pipeline.inference.segmenter import Segmenter, network_input, resized_back, softmax
+from pipeline.inference.segmenter.bundle import load_segmenter_bundle
+from pipeline.inference.segmenter.runtimes import open_runtime
+from pipeline.inference.segmenter.segmenter import Segmenter, network_input, resized_back, softmax
 
 
 def opened(folder, **changes):

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline.data.gate.xray_checks import CHECK_NAMES
 from pipeline.data.preprocessing import Profile, preprocess
-from pipeline.data.xray_checks import CHECK_NAMES
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError, UsageError
-from pipeline.inference.xray_gate import EMBEDDING_DISTANCE, XrayGate, load_gate
+from pipeline.inference.gate.xray_gate import EMBEDDING_DISTANCE, XrayGate, load_gate
 
 
 @pytest.fixture
@@ -138,5 +138,5 @@ def test_bundles_without_a_gate_of_another_system_or_leading_outside(tiny, tmp_p
 
 
 def test_the_gate_needs_no_tensorflow():
-    code = "import sys, pipeline.inference.xray_gate; sys.exit(any(m in sys.modules for m in ('tensorflow', 'keras')))"
+    code = "import sys, pipeline.inference.gate.xray_gate; sys.exit(any(m in sys.modules for m in ('tensorflow', 'keras')))"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0

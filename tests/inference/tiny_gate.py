@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from pipeline.data.embedding_distance import GateStatistics
+from pipeline.data.gate.embedding_distance import GateStatistics
 
 SIZE, WIDTH, THRESHOLD = 32, 32, 2.0
 ENTRY = {

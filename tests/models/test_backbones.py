@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import ConfigError, CorruptArtifactError
-from pipeline.models.backbone_names import KERAS_SIZES, feature_key, minimum_size, require_backbone
-from pipeline.models.backbones import build_backbone, scaling_of
+from pipeline.models.backbones.construction import build_backbone, scaling_of
+from pipeline.models.backbones.names import KERAS_SIZES, feature_key, minimum_size, require_backbone
 from pipeline.models.stored_models import load_model, save_model
 
 

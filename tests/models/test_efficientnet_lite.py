@@ -10,7 +10,7 @@ import pytest
 from torch_containers import Tensor, write_zip
 
 from pipeline.engine.errors import ConfigError, CorruptArtifactError
-from pipeline.models.efficientnet_lite import (
+from pipeline.models.backbones.efficientnet_lite import (
     VARIANTS,
     blocks_of,
     build_efficientnet_lite,

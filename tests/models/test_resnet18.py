@@ -10,7 +10,7 @@ import pytest
 from torch_containers import Tensor, write_zip
 
 from pipeline.engine.errors import CorruptArtifactError
-from pipeline.models.resnet18 import build_resnet18, load_torchvision_weights, torch_name
+from pipeline.models.backbones.resnet18 import build_resnet18, load_torchvision_weights, torch_name
 
 CHANNELS = (64, 128, 256, 512)
 

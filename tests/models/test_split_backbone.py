@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import ConfigError
-from pipeline.models.backbones import build_backbone
-from pipeline.models.split_backbone import split_backbone
+from pipeline.models.backbones.construction import build_backbone
+from pipeline.models.backbones.split_backbone import split_backbone
 from pipeline.models.stored_models import load_model, save_model
 
 TAPS = ("block4_add", "block10_add", "block14_add")

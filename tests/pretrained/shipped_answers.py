@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pipeline.data.readers import read_gray
+from pipeline.data.reading.gray_reader import read_gray
 
 ROOT = Path(__file__).resolve().parents[2]
 SCANS = Path(__file__).parent / "respiratory_mtl_scans"
@@ -24,9 +24,9 @@ def scans() -> dict:
 
 def segmenter_answers() -> dict[str, dict[str, float]]:
     """Class probabilities and lung share of each scan by pretrained/radiography_unet."""
-    from pipeline.inference.segmentation_bundle import load_segmenter_bundle
-    from pipeline.inference.segmentation_runtimes import open_runtime
-    from pipeline.inference.segmenter import Segmenter
+    from pipeline.inference.segmenter.bundle import load_segmenter_bundle
+    from pipeline.inference.segmenter.runtimes import open_runtime
+    from pipeline.inference.segmenter.segmenter import Segmenter
 
     bundle = load_segmenter_bundle(ROOT / "pretrained" / "radiography_unet")
     segmenter = Segmenter(bundle, open_runtime(bundle, "onnx"))
@@ -39,8 +39,8 @@ def segmenter_answers() -> dict[str, dict[str, float]]:
 
 def classifier_answers(bundle: str) -> dict[str, dict[str, float]]:
     """Class probabilities of each scan by a classifier's bundle."""
-    from pipeline.inference.classifier import Classifier
-    from pipeline.inference.classifier_bundle import load_classifier_bundle
+    from pipeline.inference.classifier.bundle import load_classifier_bundle
+    from pipeline.inference.classifier.classifier import Classifier
 
     classifier = Classifier(load_classifier_bundle(ROOT / "pretrained" / bundle))
     return {name: dict(classifier.classify(gray).class_probs) for name, gray in scans().items()}
@@ -48,8 +48,8 @@ def classifier_answers(bundle: str) -> dict[str, dict[str, float]]:
 
 def vision_text_answers() -> dict[str, dict[str, float]]:
     """Class probabilities by image and note, by the image alone and by the note alone."""
-    from pipeline.inference.fusion_bundle_files import load_fusion_bundle
-    from pipeline.inference.fusion_predictor import FusionPredictor
+    from pipeline.inference.vision_text.bundle import load_fusion_bundle
+    from pipeline.inference.vision_text.predictor import FusionPredictor
 
     predictor = FusionPredictor(load_fusion_bundle(ROOT / "pretrained" / "vision_text"))
     gray = scans()["covid_12"]

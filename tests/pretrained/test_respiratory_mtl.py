@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data.readers import read_gray
-from pipeline.inference.bundle import load_bundle
-from pipeline.inference.predictor import Predictor
+from pipeline.data.reading.gray_reader import read_gray
+from pipeline.inference.multitask.bundle import load_bundle
+from pipeline.inference.multitask.predictor import Predictor
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = ROOT / "pretrained" / "respiratory_mtl"

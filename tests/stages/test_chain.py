@@ -38,7 +38,7 @@ def test_a_fine_tuned_embedder_answers_from_the_stored_maps(tiny_run):
 
 def test_each_row_is_the_scan_that_the_index_names(tiny_run):
     from pipeline.data.preprocessing import Profile, preprocess
-    from pipeline.data.readers import read_gray
+    from pipeline.data.reading.gray_reader import read_gray
     from pipeline.models.respiratory_networks import features_of
     from pipeline.models.stored_models import load_model
     from pipeline.training.frozen_features import scaled

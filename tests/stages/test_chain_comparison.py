@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.app import main
-from pipeline.cli.demo_findings import findings_text, read_findings
+from pipeline.cli.demo.findings import findings_text, read_findings
 from pipeline.engine.rundir import RunDirectory
 from stages import STAGES
 

@@ -16,7 +16,7 @@ from pipeline.engine.config import load_run_config
 from pipeline.engine.errors import ConfigError
 from pipeline.engine.rundir import RunDirectory
 from pipeline.engine.runner import run_pipeline
-from pipeline.evaluation.segmentation_metrics import dice
+from pipeline.evaluation.metrics.segmentation import dice
 from stages.s01_preprocessing import STAGE as S01
 from stages.s07_segmenter import STAGE as S07
 
@@ -181,7 +181,7 @@ def test_the_epochs_and_the_summary(run):
 def test_the_default_network_is_the_documents():
     import math
 
-    from pipeline.training.segmentation_start import starting_network
+    from pipeline.training.segmenter.start import starting_network
     from stages.s07_segmenter import Config
 
     network = starting_network(Config().architecture, None, 4, 0)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from pipeline.training.adversarial_fit import Adversaries, ModalityExamples, fit_adversarial, majority_rate
+from pipeline.training.multitask.adversarial_fit import Adversaries, ModalityExamples, fit_adversarial, majority_rate
 from pipeline.training.settings import AdversarialSettings
 
 WIDTH, ROWS = 4, 48

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.training.benchmarks import bench_embed, in_turns, measured
+from pipeline.training.benchmarks.fits import bench_embed, in_turns, measured
 
 
 def test_a_ratio_below_one_is_slower_than_the_reference():

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.training.binary_fit import Examples, apply_network, fit_binary, predict_logits, rows_of, sample_weights, sigmoid
+from pipeline.training.multitask.binary_fit import (
+    Examples,
+    apply_network,
+    fit_binary,
+    predict_logits,
+    rows_of,
+    sample_weights,
+    sigmoid,
+)
 from pipeline.training.settings import FitSettings
 
 ROWS = 120

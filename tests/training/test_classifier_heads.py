@@ -8,11 +8,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.models.classifier_networks import Head, build_head, set_feature_scaling
-from pipeline.training.classifier_fit import ClassifierRows, FitPlan
-from pipeline.training.classifier_folds import cross_validate
-from pipeline.training.classifier_heads import HeadRecipe, head_probabilities
-from pipeline.training.classifier_settings import ClassifierFit
-from pipeline.training.logistic_head import fit_logistic
+from pipeline.training.classifier.fit import ClassifierRows, FitPlan
+from pipeline.training.classifier.folds import cross_validate
+from pipeline.training.classifier.heads import HeadRecipe, head_probabilities
+from pipeline.training.classifier.logistic_head import fit_logistic
+from pipeline.training.classifier.settings import ClassifierFit
 from pipeline.training.trained_network import Workshop
 
 ROWS = 180
@@ -88,8 +88,8 @@ def test_no_fold_learns_from_the_patients_that_it_tests(solver, data, monkeypatc
     assert (answered.probabilities.argmax(axis=1) == class_index).mean() > 0.6
     np.testing.assert_allclose(answered.probabilities.sum(axis=1), 1, atol=1e-5)
     fixed = answered.fold
-    monkeypatch.setattr("pipeline.training.classifier_folds.grouped_folds", fixed_folds(fixed, patients))
-    monkeypatch.setattr("pipeline.training.logistic_head.grouped_folds", fixed_folds(fixed, patients))
+    monkeypatch.setattr("pipeline.training.classifier.folds.grouped_folds", fixed_folds(fixed, patients))
+    monkeypatch.setattr("pipeline.training.classifier.logistic_head.grouped_folds", fixed_folds(fixed, patients))
     expected = cross_validated(features, class_index).probabilities
     turned = np.where(fixed == 0, (class_index + 1) % 3, class_index)
     again = cross_validated(features, turned).probabilities

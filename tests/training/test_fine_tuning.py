@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 
+from pipeline.models.backbones.split_backbone import split_backbone
 from pipeline.models.respiratory_networks import build_embedder, build_fine_tuned_embedder
-from pipeline.models.split_backbone import split_backbone
-from pipeline.training.binary_fit import apply_network, predict_logits
-from pipeline.training.multi_task import EmbedderRecipe, Labelled, Tail, train_embedder
+from pipeline.training.multitask.binary_fit import apply_network, predict_logits
+from pipeline.training.multitask.recipes import EmbedderRecipe, Labelled, Tail, train_embedder
 from pipeline.training.settings import FitSettings
 from pipeline.training.trained_network import Workshop
 

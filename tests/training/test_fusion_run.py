@@ -27,15 +27,15 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def bundle(run):
-    from pipeline.export.fusion_bundle import write_fusion_bundle
+    from pipeline.export.vision_text.bundle import write_fusion_bundle
 
     return write_fusion_bundle(run, run.parent / "bundle")
 
 
 @pytest.fixture(scope="module")
 def predictor(bundle):
-    from pipeline.inference.fusion_bundle_files import load_fusion_bundle
-    from pipeline.inference.fusion_predictor import FusionPredictor
+    from pipeline.inference.vision_text.bundle import load_fusion_bundle
+    from pipeline.inference.vision_text.predictor import FusionPredictor
 
     return FusionPredictor(load_fusion_bundle(bundle))
 
@@ -147,8 +147,8 @@ def test_another_script_is_answered_with_a_warning(predictor, gray):
 def test_answers_need_no_tensorflow(bundle):
     code = (
         "import sys, numpy; from pathlib import Path;"
-        "from pipeline.inference.fusion_bundle_files import load_fusion_bundle;"
-        "from pipeline.inference.fusion_predictor import FusionPredictor;"
+        "from pipeline.inference.vision_text.bundle import load_fusion_bundle;"
+        "from pipeline.inference.vision_text.predictor import FusionPredictor;"
         f"FusionPredictor(load_fusion_bundle(Path({str(bundle)!r}))).answer(numpy.zeros((60, 50), 'uint8'), 'fever');"
         "assert not {'tensorflow', 'keras', 'pandas', 'torch'} & set(sys.modules)"
     )
@@ -158,7 +158,7 @@ def test_answers_need_no_tensorflow(bundle):
 def test_a_changed_file_is_refused(bundle, tmp_path):
     import shutil
 
-    from pipeline.inference.fusion_bundle_files import load_fusion_bundle
+    from pipeline.inference.vision_text.bundle import load_fusion_bundle
 
     copy = shutil.copytree(bundle, tmp_path / "copy")
     (copy / "tokenizer.json").write_text("{}")

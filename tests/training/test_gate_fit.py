@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.data.preprocessing import Profile, preprocess
 from pipeline.engine.errors import CorruptArtifactError, DataError
-from pipeline.training.gate_fit import fit_gate, gate_features
+from pipeline.training.segmenter.gate_fit import fit_gate, gate_features
 
 SIDE = 64
 
@@ -113,8 +113,8 @@ def test_features_of_a_file_and_of_an_array_agree(network, tmp_path: Path):
 
 
 def test_the_written_gate_judges_as_the_fitted_one(network, tmp_path: Path):
-    from pipeline.export.gate_files import write_gate
-    from pipeline.inference.xray_gate import XrayGate
+    from pipeline.export.segmenter.gate_files import write_gate
+    from pipeline.inference.gate.xray_gate import XrayGate
 
     profile = Profile(modality="xray", size=SIDE)
     fitted = fit_gate(gate_features(network, pictures(40, 0)), gate_features(network, pictures(16, 1)))
@@ -134,7 +134,7 @@ def test_the_written_gate_judges_as_the_fitted_one(network, tmp_path: Path):
 
 
 def test_a_gate_that_does_not_fit_its_network_is_not_written(network, tmp_path: Path):
-    from pipeline.export.gate_files import write_gate
+    from pipeline.export.segmenter.gate_files import write_gate
 
     with pytest.raises(CorruptArtifactError, match="makes 8 features"):
         write_gate(tmp_path, network, fit_gate(gaussian(20, 0), gaussian(20, 1)), Profile(modality="xray", size=SIDE))
@@ -143,8 +143,8 @@ def test_a_gate_that_does_not_fit_its_network_is_not_written(network, tmp_path: 
 
 @pytest.mark.slow
 def test_the_real_backbone_is_the_taps_of_the_library_s_own():
-    from pipeline.models.backbones import build_backbone
-    from pipeline.models.gate_backbone import TAPS, build_gate_backbone
+    from pipeline.models.backbones.construction import build_backbone
+    from pipeline.models.backbones.gate_backbone import TAPS, build_gate_backbone
     from pipeline.models.stored_precision import round_kernels
 
     pixels = pictures(4, 0)

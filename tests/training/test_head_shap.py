@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.engine.errors import MissingArtifactError, UsageError
 from pipeline.models.classifier_networks import OUTPUT, Head, build_head
-from pipeline.training.head_shap import explain_head, strongest_features
+from pipeline.training.classifier.head_shap import explain_head, strongest_features
 
 
 def rows(count, seed):

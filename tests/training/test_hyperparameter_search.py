@@ -5,9 +5,9 @@ import pytest
 
 from pipeline.data.class_index import ClassIndex
 from pipeline.engine.errors import ConfigError, MissingArtifactError
-from pipeline.training.classifier_settings import ClassifierConfig
-from pipeline.training.classifier_training import ClassifierTask
-from pipeline.training.hyperparameter_search import HEAD_SPACE, Choice, Span, search, search_head, with_values
+from pipeline.training.classifier.hyperparameter_search import HEAD_SPACE, Choice, Span, search, search_head, with_values
+from pipeline.training.classifier.settings import ClassifierConfig
+from pipeline.training.classifier.task import ClassifierTask
 from pipeline.training.trained_network import Workshop
 
 PEAK: dict = {"rate": Span(1e-4, 1.0, log=True), "kind": Choice(("flat", "round"))}

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.training.augmentation_preview import SINGLE, augmentation_figure, preview_scan, switched_on, write_preview
+from pipeline.training.classifier.augmentation_preview import (
+    SINGLE,
+    augmentation_figure,
+    preview_scan,
+    switched_on,
+    write_preview,
+)
 from pipeline.training.image_augmentation import OFF, AugmentationSettings, augment, augment_batch
 
 ALL = AugmentationSettings(crop_from=80, clahe=0.5, noise=0.5, blur=0.5, coarse_dropout=0.5, grid_dropout=0.5)

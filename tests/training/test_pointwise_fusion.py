@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.eager import context
 
-from pipeline.training.pointwise_fusion import FLAGS_VARIABLE, fusing_pointwise, permit_pointwise_fusion
+from pipeline.training.segmenter.pointwise_fusion import FLAGS_VARIABLE, fusing_pointwise, permit_pointwise_fusion
 
 
 @dataclass

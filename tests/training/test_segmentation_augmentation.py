@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.training.segmentation_augmentation import PairAugmentation, draw_transforms
-from pipeline.training.segmentation_settings import SegmentationAugmentation
+from pipeline.training.segmenter.augmentation import PairAugmentation, draw_transforms
+from pipeline.training.segmenter.settings import SegmentationAugmentation
 
 SIDE = 48
 OFF = {"flip": 0.0, "rotation": 0.0, "noise": 0.0}

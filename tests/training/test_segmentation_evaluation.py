@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.training.segmentation_evaluation import ScanAnswers, mean_interval, overlap_summary, overlap_table
-from pipeline.training.segmentation_rows import SegmentationRows
+from pipeline.training.segmenter.evaluation import ScanAnswers, mean_interval, overlap_summary, overlap_table
+from pipeline.training.segmenter.rows import SegmentationRows
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import pytest
 
 from pipeline.models.unet import build_unet
 from pipeline.training.determinism import make_deterministic
-from pipeline.training.segmentation_fit import CHECKPOINTS, Course, fit_segmenter
-from pipeline.training.segmentation_rows import SegmentationRows
-from pipeline.training.segmentation_settings import EarlySize, SegmentationAugmentation, SegmentationFit
-from pipeline.training.segmentation_step import computing_in
+from pipeline.training.segmenter.fit import CHECKPOINTS, Course, fit_segmenter
+from pipeline.training.segmenter.rows import SegmentationRows
+from pipeline.training.segmenter.settings import EarlySize, SegmentationAugmentation, SegmentationFit
+from pipeline.training.segmenter.step import computing_in
 
 SIDE = 32
 FAST = {"batch_size": 8, "learning_rate": 3e-3, "keep_every": 2}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.training.segmentation_schedule import cosine_rate
-from pipeline.training.segmentation_settings import SegmentationFit
+from pipeline.training.segmenter.schedule import cosine_rate
+from pipeline.training.segmenter.settings import SegmentationFit
 
 SETTINGS = {"schedule": "cosine", "learning_rate": 1e-3, "minimum_rate": 1e-5, "warmup_epochs": 2.0, "epochs": 4,
             "early_sizes": ({"image_size": 96, "epochs": 6},)}  # fmt: skip

@@ -25,9 +25,9 @@ def folder(tmp_path_factory):
 
 
 def load(folder, **settings):
-    from pipeline.training.fusion_settings import EncoderSettings
-    from pipeline.training.text_features import load_encoder
-    from pipeline.training.text_finetune import EncoderTuner
+    from pipeline.training.vision_text.settings import EncoderSettings
+    from pipeline.training.vision_text.text_features import load_encoder
+    from pipeline.training.vision_text.text_finetune import EncoderTuner
 
     chosen = EncoderSettings(source=str(folder), finetune_learning_rate=0.05, finetune_epochs=2, **settings)
     encoder, tokenizer = load_encoder(chosen)

@@ -6,7 +6,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from pipeline.training.unet_benchmarks import bench_train_step, rounds
+from pipeline.training.benchmarks.unet_step import bench_train_step, rounds
 
 SHAPE = {"channels": (4, 8), "strides": (2,), "decoded_channels": 4}
 

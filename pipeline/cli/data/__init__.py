@@ -1,0 +1,1 @@
+"""`data phantom | inspect | prepare | reorganize | download`."""

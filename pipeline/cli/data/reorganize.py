@@ -1,0 +1,104 @@
+"""`data reorganize`: Kermany's folders pooled and split anew by patient, for both label sets."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.engine.progress import Reporter
+
+
+class Labels(StrEnum):
+    """Which label sets are written."""
+
+    BINARY = "binary"
+    THREE_CLASS = "three_class"
+    BOTH = "both"
+
+
+class Mode(StrEnum):
+    """How files get there; none is ever moved."""
+
+    COPY = "copy"
+    LINK = "link"
+
+
+def register_reorganize(data: typer.Typer) -> None:
+    """Adds `reorganize` to the `data` group."""
+    data.command("reorganize")(_reorganize)
+
+
+def _reorganize(
+    folder: Annotated[Path, typer.Option("--data", help="Holds {train,val,test}/{NORMAL,PNEUMONIA}, or chest_xray/.")],
+    out: Annotated[Path, typer.Option("--out", help="New folder; gets <label set>/{train,val,test}/<class>/.")],
+    labels: Annotated[Labels, typer.Option("--labels")] = Labels.BOTH,
+    mode: Annotated[Mode, typer.Option("--mode", help="Copy the files, or link to them.")] = Mode.COPY,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 42,
+    total: Annotated[
+        int | None, typer.Option("--desired-total-samples", min=1, help="At most so many scans, classes in their shares.")
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", min=1)] = 2,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Pool the published folders of Kermany's chest X-rays and split them 70/15/15 by patient.
+
+    Patients, and bacterial or viral, are read off the file names. Prints the counts, and what the published split had
+    on several sides. reorganization.json in --out says the same.
+    """
+    from pipeline.data.layouts.reorganization import LABEL_SETS, published_leakage, read_pool, remaining_leakage, split_anew
+    from pipeline.data.layouts.reorganized_folders import refuse_occupied, write_label_sets
+    from pipeline.engine.files import write_json
+
+    refuse_occupied(out, folder)
+    reporter, notices = Reporter(quiet), []
+    pool = read_pool(folder, notices.append, workers, lambda scans: reporter.track(scans, len(scans), "scans"))
+    scans = split_anew(pool, seed, total=total, warn=notices.append)
+    wanted = list(LABEL_SETS) if labels is Labels.BOTH else [labels.value]
+    counts = write_label_sets(scans, out, wanted, mode.value)
+    published = published_leakage(pool)
+    document = {
+        "schema_version": 1,
+        "out": str(out),
+        "mode": mode.value,
+        "seed": seed,
+        "scans": len(scans),
+        "patients": len({scan.patient_id or scan.id for scan in scans}),
+        "counts": counts,
+        "published_split": {
+            "patients_on_several_sides": published.patients,
+            "numbers_on_several_sides": published.numbers,
+            "identical_pictures_on_several_sides": published.pixels,
+            "sentences": published.sentences,
+        },
+        "new_split_leakage": remaining_leakage(scans, pool).sentences(),
+        "unreadable": pool.unreadable,
+        "left_out": pool.left_out,
+        "warnings": notices,
+    }
+    write_json(out / "reorganization.json", document)
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else _words(document))
+
+
+def _words(document: dict) -> str:
+    lines = []
+    for label_set, splits in document["counts"].items():
+        classes = sorted({name for found in splits.values() for name in found})
+        lines.append(f"{label_set:<12}" + "".join(f"{name:>12}" for name in [*classes, "all"]))
+        for split, found in splits.items():
+            numbers = [*(found.get(name, 0) for name in classes), sum(found.values())]
+            lines.append(f"  {split:<10}" + "".join(f"{number:>12,}" for number in numbers))
+    lines.append("Published split: " + (" ".join(document["published_split"]["sentences"]) or "nothing on several sides."))
+    lines.append("New split: " + (" ".join(document["new_split_leakage"]) or "no patient and no picture on several sides."))
+    for title in ("unreadable", "left_out"):
+        found = document[title]
+        if found:
+            name, why = next(iter(found.items()))
+            lines.append(f"{title.replace('_', ' ')}: {len(found)} (first: {name}: {why})")
+    lines += [f"note: {text}" for text in document["warnings"]]
+    lines.append(f"{document['scans']:,} scans of {document['patients']:,} patients in {document['out']} ({document['mode']})")
+    return "\n".join(lines)

@@ -1,0 +1,75 @@
+"""What a classifier makes of the lungs of labelled images: its heat maps' share in them, and its scores without them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.engine.errors import DataError
+from pipeline.engine.progress import Reporter
+
+if TYPE_CHECKING:
+    from pipeline.cli.evaluate.judged_bundles import JudgedBundle
+    from pipeline.inference.classifier.labelled_classes import LabelledClass
+
+
+def lung_findings(bundle: JudgedBundle, images: Sequence[LabelledClass], reporter: Reporter, seed: int = 0) -> dict | None:
+    """{"gradcam": `lung_energy_report` (and other methods), "ablation": `lung_ablation`, "unreadable"}; None without masks.
+
+    Images without a mask are left out; one whose image or mask cannot be read is named in "unreadable". Heat maps are of
+    the class that was named, and masks are brought to each image's own size.
+    """
+    import numpy as np
+
+    from pipeline.data.preprocessing import preprocess, resize_square
+    from pipeline.data.reading.gray_reader import read_gray
+    from pipeline.evaluation.studies.lung_energy import lung_ablation, lung_energy, lung_energy_report
+    from pipeline.inference.segmenter.labels import read_mask_at
+
+    profile, names = bundle.profile, list(bundle.class_names)
+    energies: dict[str, list[float | None]] = {}
+    areas, pixels, masks, kept, unreadable = [], [], [], [], {}
+    masked = [image for image in images if image.mask is not None]
+    for image in reporter.track(masked, len(masked), "lungs"):
+        try:
+            gray = read_gray(image.source.path)
+            mask, _ = read_mask_at(image.mask, gray.shape)
+        except DataError as error:
+            unreadable[image.source.relative.as_posix()] = error.message
+            continue
+        area = None
+        for method, activation in bundle.activations(image, gray).items():
+            energy, area = lung_energy(activation, mask)
+            energies.setdefault(method, []).append(energy)
+        areas.append(area)
+        pixels.append(preprocess(gray, profile))
+        masks.append(resize_square(mask.astype(np.uint8) * np.uint8(255), profile.size) > 127)
+        kept.append(image)
+    if not any(mask.any() for mask in masks):
+        return None
+    patients = [image.patient_id for image in kept]
+    truth = [names.index(image.source.label) for image in kept]
+    ablation = lung_ablation(
+        np.array(pixels), np.array(masks), truth, names, patients,
+        lambda pictures, rows: bundle.probabilities(pictures, [kept[row] for row in rows]),
+        lambda probs: np.array([bundle.decide(row) for row in probs]), seed,
+    )  # fmt: skip
+    reports = {method: lung_energy_report(found, areas, patients, seed) for method, found in energies.items()}
+    return {**reports, "ablation": ablation, "unreadable": unreadable}
+
+
+def lung_words(found: dict) -> list[str]:
+    """The findings as lines for people."""
+    from pipeline.evaluation.figures.multiclass import interval_text
+    from pipeline.evaluation.studies.lung_energy import LUNGS_ONLY, WHOLE, WITHOUT_LUNGS
+
+    report, ablation = found["gradcam"], found["ablation"]
+    scores = ", ".join(
+        f"{words} {interval_text(ablation[arm]['accuracy'])}"
+        for arm, words in ((WHOLE, "as they are"), (WITHOUT_LUNGS, "lungs black"), (LUNGS_ONLY, "all but the lungs black"))
+    )
+    return [
+        f"Lungs, {report['pictures']} images with a mask: {interval_text(report['energy'])} of Grad-CAM lies in them; they are "
+        f"{interval_text(report['area'])} of the picture",
+        f"  accuracy {scores}",
+    ]

@@ -1,0 +1,1 @@
+"""`run | plan | status | verify | accept | describe`."""

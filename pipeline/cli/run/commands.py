@@ -1,0 +1,247 @@
+"""`run | plan | status | verify | accept | describe`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.cli.run import tables as run_tables
+from pipeline.engine.config import RunConfig, load_run_config
+from pipeline.engine.errors import UsageError, did_you_mean
+from pipeline.engine.progress import Reporter
+from pipeline.engine.record import RECORD_NAME, recorded_config
+
+if TYPE_CHECKING:
+    from pipeline.engine.contract import Stage
+
+RUNS_FOLDER = Path("runs")
+
+ConfigFile = Annotated[Path | None, typer.Option("-c", "--config", help="The run's YAML file.")]
+DataFolder = Annotated[Path | None, typer.Option("--data", help="Folder of the scans; never written to.")]
+RunFolder = Annotated[Path | None, typer.Option("--out", "--run", help="Run folder [runs/NAME of the file].")]
+First = Annotated[str | None, typer.Option("--from", help="First stage, such as s02.")]
+Last = Annotated[str | None, typer.Option("--to", help="Last stage.")]
+Only = Annotated[list[str] | None, typer.Option("--only", help="Just this stage; may be repeated.")]
+Override = Annotated[list[str] | None, typer.Option("--set", help="A key set over the file: s04.epochs=20.")]
+Force = Annotated[bool, typer.Option("--force", help="Run the selected stages again, changed or not.")]
+Leakage = Annotated[bool, typer.Option("--allow-leakage", help="Go on with equal scans on both sides.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
+    """Add the commands about runs."""
+    _register_run(app, stages)
+    _register_plan(app, stages)
+    _register_status(app, stages)
+    _register_verify(app)
+    _register_accept(app, stages)
+    _register_describe(app, stages)
+
+
+def _register_run(app: typer.Typer, stages: Sequence[Stage]) -> None:
+    @app.command("run")
+    def run(
+        config: ConfigFile = None,
+        data: DataFolder = None,
+        out: RunFolder = None,
+        first: First = None,
+        last: Last = None,
+        only: Only = None,
+        overrides: Override = None,
+        force: Force = False,
+        allow_leakage: Leakage = False,
+        search: Annotated[
+            int | None, typer.Option("--search", min=1, help="First try that many settings of s08's head, by keras-tuner.")
+        ] = None,
+        track: Annotated[str | None, typer.Option("--track", help="Afterwards log the run to this MLflow address.")] = None,
+        quiet: Quiet = False,
+    ) -> None:
+        """Run the stages that are not up to date."""
+        from pipeline.engine.runner import run_pipeline
+
+        settings, folder = _resolve(stages, config, out, overrides)
+        if search is not None:
+            from pipeline.cli.run.search_option import searched_overrides
+
+            found = searched_overrides(settings, stages, folder, data, search, _flags(allow_leakage), Reporter(quiet))
+            settings, folder = _resolve(stages, config, out, [*(overrides or []), *found])
+        outcomes = run_pipeline(
+            settings, stages, folder, data, first, last, only, force, _flags(allow_leakage), Reporter(quiet)
+        )
+        ran = sum(outcome.action == "ran" for outcome in outcomes)
+        seconds = sum(outcome.duration_s for outcome in outcomes)
+        typer.echo(f"{folder}: {ran} run in {seconds:.1f} s, {len(outcomes) - ran} unchanged")
+        if track is not None:
+            from pipeline.training.experiment_tracking import track_run
+
+            typer.echo(f"logged as MLflow run {track_run(folder, track)}")
+
+
+def _register_plan(app: typer.Typer, stages: Sequence[Stage]) -> None:
+    @app.command("plan")
+    def plan(
+        config: ConfigFile = None,
+        data: DataFolder = None,
+        out: RunFolder = None,
+        first: First = None,
+        last: Last = None,
+        only: Only = None,
+        overrides: Override = None,
+        force: Force = False,
+        allow_leakage: Leakage = False,
+        as_json: AsJson = False,
+    ) -> None:
+        """Show what `run` would do, and why; nothing is done."""
+        from pipeline.engine.survey import plan_run
+
+        settings, folder = _resolve(stages, config, out, overrides)
+        steps = plan_run(settings, stages, folder, data, first, last, only, force, _flags(allow_leakage))
+        if as_json:
+            _print_json([run_tables.step_record(step) for step in steps])
+        else:
+            run_tables.print_steps(steps)
+
+
+def _register_status(app: typer.Typer, stages: Sequence[Stage]) -> None:
+    @app.command("status")
+    def status(
+        out: RunFolder = None,
+        config: ConfigFile = None,
+        data: DataFolder = None,
+        overrides: Override = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Show each stage's state.
+
+        It is compared with the code, and with -c or else the configuration that the run had.
+        """
+        from pipeline.engine.survey import survey_run
+
+        settings, folder = _resolve(stages, config, out, overrides)
+        surveys = survey_run(settings, stages, folder, data)
+        if as_json:
+            _print_json([asdict(survey) for survey in surveys])
+        else:
+            run_tables.print_surveys(surveys)
+
+
+def _register_verify(app: typer.Typer) -> None:
+    @app.command("verify")
+    def verify(out: RunFolder = None, quiet: Quiet = False, as_json: AsJson = False) -> None:
+        """Read every artifact again and compare it with its hash."""
+        from pipeline.engine.verification import verification_error, verify_run
+
+        folder = _existing(out)
+        checks = verify_run(folder, Reporter(quiet or as_json))
+        if as_json:
+            _print_json([asdict(check) for check in checks])
+        else:
+            run_tables.print_checks(checks)
+        error = verification_error(folder, checks)
+        if error is not None:
+            raise error
+
+
+def _register_accept(app: typer.Typer, stages: Sequence[Stage]) -> None:
+    @app.command("accept")
+    def accept(
+        names: Annotated[list[str], typer.Argument(metavar="STAGE...", help="Such as s02.")],
+        reason: Annotated[str, typer.Option("--reason", help="Why the edit changes no result.")],
+        out: RunFolder = None,
+        config: ConfigFile = None,
+    ) -> None:
+        """Keep artifacts although their code was edited.
+
+        The reason goes into the stage's manifest.
+        """
+        from pipeline.engine.acceptance import accept_code
+
+        settings, folder = _resolve(stages, config, out, None)
+        for name in accept_code(settings, stages, folder, names, reason):
+            typer.echo(f"{name}: accepted")
+
+
+def _register_describe(app: typer.Typer, stages: Sequence[Stage]) -> None:
+    @app.command("describe")
+    def describe(
+        name: Annotated[str | None, typer.Argument(metavar="[STAGE]", help="Such as s02.")] = None,
+        config: ConfigFile = None,
+        augmentations: Annotated[
+            bool, typer.Option("--augmentations", help="Draw what the stage's augmentation does to a scan.")
+        ] = False,
+        image: Annotated[Path | None, typer.Option("--image", help="The scan to draw; a generated one by default.")] = None,
+        picture: Annotated[
+            Path, typer.Option("--picture", help="Where --augmentations draws.")
+        ] = Path("augmentations.png"),
+        as_json: AsJson = False,
+    ) -> None:
+        """Show a stage's configuration and artifacts.
+
+        Without STAGE, the stages are listed.
+        """
+        from pipeline.engine.description import describe_stage
+
+        if name is None:
+            listing = [{"name": stage.name, "summary": stage.summary} for stage in stages]
+            if as_json:
+                _print_json(listing)
+            else:
+                run_tables.print_listing(listing)
+            return
+        stage = _find_stage(stages, name)
+        sections = load_run_config(config, stages).stages if config else {}
+        if augmentations:
+            from pipeline.cli.run.augmentation_option import draw_augmentations
+
+            typer.echo(f"{draw_augmentations(stage, sections, picture, image)}")
+            return
+        description = describe_stage(stage, sections.get(stage.id))
+        if as_json:
+            _print_json(description)
+        else:
+            run_tables.print_description(description)
+
+
+def _resolve(
+    stages: Sequence[Stage], config: Path | None, out: Path | None, overrides: list[str] | None
+) -> tuple[RunConfig, Path]:
+    """Return the configuration and the run folder: from the file, or from the folder's own record."""
+    if config is not None:
+        return load_run_config(config, stages, overrides or ()), out or RUNS_FOLDER / config.stem
+    if overrides:
+        raise UsageError("--set needs the file that it changes.", "Give it with -c.")
+    folder = _existing(out)
+    return recorded_config(folder, stages), folder
+
+
+def _existing(out: Path | None) -> Path:
+    if out is not None:
+        return out
+    found = sorted(str(path.parent) for path in RUNS_FOLDER.glob(f"*/{RECORD_NAME}"))
+    if len(found) == 1:
+        return Path(found[0])
+    here = f"Runs here: {', '.join(found)}." if found else "To make one: run -c configs/X.yaml"
+    raise UsageError("Which run? Give its folder with --run, or a configuration with -c.", here)
+
+
+def _flags(allow_leakage: bool) -> frozenset[str]:
+    return frozenset({"allow-leakage"}) if allow_leakage else frozenset()
+
+
+def _find_stage(stages: Sequence[Stage], name: str) -> Stage:
+    for stage in stages:
+        if name in (stage.id, stage.name):
+            return stage
+    near = did_you_mean(name, [label for stage in stages for label in (stage.id, stage.name)])
+    known = ", ".join(stage.id for stage in stages)
+    raise UsageError(f"There is no stage {name!r}.{near}", f"Stages: {known}.")
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,66 @@
+"""`run --search N`: the settings of a classifier's head, tried on validation before the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.engine.errors import UsageError
+from pipeline.engine.progress import Reporter
+
+if TYPE_CHECKING:
+    from pipeline.engine.config import RunConfig, StageConfig
+    from pipeline.engine.contract import Stage
+
+SECTION, FIRST = "s08", "s01"
+RESULT = Path(".cache") / "search"
+
+
+def searched_overrides(
+    settings: RunConfig,
+    stages: Sequence[Stage],
+    folder: Path,
+    data: Path | None,
+    trials: int,
+    flags: frozenset[str] = frozenset(),
+    reporter: Reporter | None = None,
+) -> list[str]:
+    """Run s01, try `trials` settings of s08's head on its validation scans, and return the best as `--set` words.
+
+    All trials stand in `<folder>/.cache/search/<key>/search.json`; the key is of the section, the seed and s01's artifacts, so
+    that an interrupted search goes on and another one begins anew. Raises UsageError where the configuration has no s08, or one
+    that compares vision and text; MissingArtifactError where keras-tuner is not installed.
+    """
+    from pipeline.engine.files import write_json
+    from pipeline.engine.runner import run_pipeline
+
+    reporter = reporter or Reporter()
+    config = settings.stages.get(SECTION)
+    if config is None or getattr(config, "fusion", None):
+        raise UsageError("--search is for a classifier's head.", "Use a configuration with s08 and without fusion.")
+    run_pipeline(settings, stages, folder, data, None, FIRST, None, False, flags, reporter)
+    from pipeline.training.classifier.hyperparameter_search import search_head, task_of_run
+
+    place = folder / RESULT / _key(folder, config, settings.seed)
+    found = search_head(task_of_run(folder, config, settings.seed, place, reporter.track), trials, place)
+    write_json(place / "search.json", {
+        "chosen_on": "validation", "monitor": config.fit.monitor, "higher_is_better": True, "trials": found.trials,
+        "best": found.best,
+    })  # fmt: skip
+    reporter.line(f"search: best of {len(found.trials)} on validation: {' '.join(found.overrides(SECTION))}")
+    return found.overrides(SECTION)
+
+
+def _key(folder: Path, config: StageConfig, seed: int) -> str:
+    import hashlib
+
+    from pipeline.engine.rundir import RunDirectory
+
+    outputs = [
+        f"{name} {output.sha256}"
+        for stage, manifest in RunDirectory(folder).manifests.items()
+        for name, output in sorted(manifest.outputs.items())
+        if stage.startswith(FIRST)
+    ]
+    return hashlib.sha256("\n".join([config.model_dump_json(), str(seed), *outputs]).encode()).hexdigest()[:16]

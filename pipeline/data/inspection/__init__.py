@@ -1,0 +1,1 @@
+"""A data set looked at: counts, sizes, intensities, sources, sample sheets."""

@@ -1,0 +1,146 @@
+"""The customer's four folders: `X_Ray_Train`, `X_Ray_Test`, `CT_Scan_Train`, `CT_Scan_Test`, by class
+inside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.data.csv_rows import read_rows
+from pipeline.data.layouts.manifest_selection import ManifestSelection, read_manifest
+from pipeline.data.reading.gray_reader import SUFFIXES
+from pipeline.data.scans import CLASS_NAMES, CT, TEST, TRAIN, VALID, XRAY, Scan, Warn, warn_python
+from pipeline.engine.errors import DataError, did_you_mean
+
+__all__ = [
+    "FOLDERS",
+    "OPTIONAL_FOLDERS",
+    "ManifestSelection",
+    "has_respiratory_folders",
+    "read_manifest",
+    "read_respiratory_folders",
+]
+
+FOLDERS: dict[str, tuple[str, str]] = {
+    "X_Ray_Train": (XRAY, TRAIN),
+    "X_Ray_Test": (XRAY, TEST),
+    "CT_Scan_Train": (CT, TRAIN),
+    "CT_Scan_Test": (CT, TEST),
+}
+OPTIONAL_FOLDERS: dict[str, tuple[str, str]] = {
+    "X_Ray_Valid": (XRAY, VALID),
+    "CT_Scan_Valid": (CT, VALID),
+}
+PATIENT_TABLES = ("patients.csv", "manifest.csv")
+_IMAGE_COLUMNS = ("image", "path", "file", "filename")
+_PATIENT_COLUMNS = ("patient_id", "patient")
+
+
+def has_respiratory_folders(root: Path) -> bool:
+    """Whether any of the four folders lies in `root`: then it is meant as this layout."""
+    return any((root / name).is_dir() for name in FOLDERS)
+
+
+def read_respiratory_folders(root: Path, warn: Warn = warn_python) -> list[Scan]:
+    """Every scan of the four folders (and of `X_Ray_Valid`, `CT_Scan_Valid` where they exist), sorted by id.
+
+    Each folder holds `COVID/` and `Non_COVID/`; sub folders are read too, other files are passed over.
+    Patient ids and sources come from `patients.csv` or `manifest.csv` in `root`, if one is there: columns
+    `image` (path relative to root), `patient_id` and, optionally, `source`.
+
+    Raises DataError: no such folder (did-you-mean), an empty class folder, one class only.
+    """
+    if not root.is_dir():
+        raise DataError(
+            f"{root}: no such folder.", "Give --data the folder that holds X_Ray_Train and the others."
+        )
+    patients = _patient_table(root)
+    scans: list[Scan] = []
+    for name, (modality, split) in (FOLDERS | OPTIONAL_FOLDERS).items():
+        if name in OPTIONAL_FOLDERS and not (root / name).is_dir():
+            continue
+        folder = _existing(root, name)
+        _refuse_other_classes(folder)
+        for label in CLASS_NAMES:
+            for path in _images(_existing(folder, label)):
+                key = path.relative_to(root).as_posix()
+                patient, source = patients.get(key, ("", ""))
+                scans.append(Scan(key, path, modality, label, patient, split, source))
+    unknown = sum(not scan.patient_id for scan in scans)
+    if patients and unknown:
+        warn(f"{root}: {unknown} of {len(scans)} scans have no patient id there; each counts as a patient.")
+    return sorted(scans, key=lambda scan: scan.id)
+
+
+def _existing(parent: Path, name: str) -> Path:
+    """`parent/name`; matched to the letter, so that a data set works alike on every file system."""
+    present = sorted(entry.name for entry in parent.iterdir() if entry.is_dir())
+    if name in present:
+        return parent / name
+    inside = next((sub for sub in present if (parent / sub / name).is_dir()), None)
+    hint = (
+        f" It is in {parent / inside}: give that."
+        if inside
+        else did_you_mean(name, present) or _by_letters(name, present)
+    )
+    raise DataError(
+        f"{parent}: no folder {name!r}." + hint,
+        "Folders needed: X_Ray_Train, X_Ray_Test, CT_Scan_Train, CT_Scan_Test, "
+        "each with COVID/ and Non_COVID/.",
+    )
+
+
+def _by_letters(name: str, present: list[str]) -> str:
+    """A near miss in case, blanks and dashes only (`non-covid`), which an edit distance may not find."""
+    alike = [other for other in present if _letters(other) == _letters(name)]
+    return f" Did you mean {alike[0]!r}?" if alike else ""
+
+
+def _letters(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())
+
+
+def _refuse_other_classes(folder: Path) -> None:
+    others = sorted(
+        entry.name
+        for entry in folder.iterdir()
+        if entry.is_dir() and not entry.name.startswith(".") and entry.name not in CLASS_NAMES
+    )
+    if others and all((folder / name).is_dir() for name in CLASS_NAMES):
+        raise DataError(
+            f"{folder}: unexpected folder {others[0]!r} beside COVID/ and Non_COVID/.",
+            "Move its scans into one of the two, or move it away.",
+        )
+
+
+def _images(folder: Path) -> list[Path]:
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
+    if not found:
+        raise DataError(
+            f"{folder}: no scans in this class folder.",
+            f"Both classes are needed; put {', '.join(sorted(SUFFIXES))} files there.",
+        )
+    return found
+
+
+def _patient_table(root: Path) -> dict[str, tuple[str, str]]:
+    path = next((root / name for name in PATIENT_TABLES if (root / name).is_file()), None)
+    if path is None:
+        return {}
+    rows = read_rows(path)
+    image_column = _column(rows[0], _IMAGE_COLUMNS, path)
+    patient_column = _column(rows[0], _PATIENT_COLUMNS, path)
+    return {Path(row[image_column]).as_posix(): (row[patient_column], row.get("source", "")) for row in rows}
+
+
+def _column(row: dict[str, str], names: tuple[str, ...], path: Path) -> str:
+    found = next((name for name in names if name in row), None)
+    if found is None:
+        raise DataError(
+            f"{path}: no column {names[0]!r}." + did_you_mean(names[0], row),
+            f"Its columns: {', '.join(row)}.",
+        )
+    return found

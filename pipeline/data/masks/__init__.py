@@ -1,0 +1,1 @@
+"""Lung masks: read, brought to a profile, reduced to the lungs."""

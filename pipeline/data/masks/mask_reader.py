@@ -1,0 +1,29 @@
+"""Lung masks from files to arrays of 0 and 1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pipeline.data.reading.gray_reader import read_gray
+
+MASK_THRESHOLD = 127
+
+
+def read_mask(path: Path, size: int) -> np.ndarray:
+    """A mask file as uint8 ``(size, size)`` of 0 and 1 (1 = lung).
+
+    A pixel belongs to the lung where its gray value is over 127, whatever the file's own size; it is stretched to
+    the square by nearest neighbour, as the scan beside it is stretched, so that no value in between appears.
+
+    Raises:
+        DataError: the file cannot be read as a picture.
+    """
+    return resize_mask((read_gray(path) > MASK_THRESHOLD).astype(np.uint8), size)
+
+
+def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
+    """uint8 ``(H, W)`` → ``(size, size)`` with the values it had."""
+    return cv2.resize(mask, (size, size), interpolation=cv2.INTER_NEAREST)

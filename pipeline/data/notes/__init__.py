@@ -1,0 +1,1 @@
+"""Clinical notes: diagnosis words masked, cut into pieces."""

@@ -1,0 +1,1 @@
+"""Scans from files: gray, colour and DICOM, their integrity and digests."""

@@ -1,0 +1,1 @@
+"""Arms compared: the document, its tests, its sentences."""

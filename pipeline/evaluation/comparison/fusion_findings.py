@@ -1,0 +1,98 @@
+"""Is a fusion better than both of its halves? The planned tests of a vision-and-text comparison, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pipeline.evaluation.comparison.document import Predictions, build_comparison
+from pipeline.evaluation.comparison.tests import ComparisonSettings, given_split_tests, judge, resplit_tests
+from pipeline.evaluation.comparison.verdicts import overall_verdict
+from pipeline.evaluation.statistics.multiplicity import holm
+from pipeline.evaluation.tables.resplits import Resplits
+
+WHAT = "vision_text"
+TESTS = ("clustered_permutation", "corrected_resampled_t")
+PLANNED = {
+    "given_split": "clustered permutation of the out-of-fold AUC, each fused arm against each half",
+    "resplits": "corrected resampled t of the AUC over the folds of all repeats, each fused arm against each half",
+}
+
+
+def fusion_document(
+    predictions: Predictions,
+    resplits: Resplits,
+    fused: Sequence[str],
+    halves: Sequence[str],
+    settings: ComparisonSettings,
+    warnings: Sequence[str] = (),
+) -> dict:
+    """The document of `compare --json` with only the planned tests: each fused arm against each half.
+
+    predictions: arm -> {"vision_text": table of out-of-fold probabilities (R, N)}. Holm's families hold these tests
+    alone: comparisons that nobody asked for would only cost power. Key beyond `build_comparison`: better_than_both.
+    Raises DataError as `build_comparison`.
+    """
+    # A control is described and not tested; what is tested follows.
+    document = build_comparison(predictions, resplits, controls=(WHAT,), settings=settings, warnings=warnings)
+    tables = {arm: by_name[WHAT] for arm, by_name in predictions.items()}
+    tests: list[dict] = []
+    for arm in fused:
+        for half in halves:
+            tests += given_split_tests(WHAT, half, arm, tables, settings)
+            tests += resplit_tests(WHAT, half, arm, resplits, settings)
+    # The question is one of ranking: accuracy at 0.5 would double the family and answer another one.
+    planned = [test for test in tests if test["family"] is not None and test["metric"] == "auc"]
+    document["tests"] = judge(planned, settings)
+    document["families"] = dict(PLANNED)
+    document["verdicts"] = [
+        {"modality": WHAT, "a": half, "b": arm, "sentence": overall_verdict(_of(document["tests"], half, arm), settings.alpha)}
+        for arm in fused for half in halves
+    ]  # fmt: skip
+    document["settings"]["controls"] = []
+    document["better_than_both"] = better_than_both(document["tests"], fused, halves, settings.alpha)
+    return document
+
+
+def _of(tests: Sequence[dict], a: str, b: str) -> list[dict]:
+    return [test for test in tests if test["a"] == a and test["b"] == b]
+
+
+def better_than_both(tests: Sequence[dict], fused: Sequence[str], halves: Sequence[str], alpha: float) -> list[dict]:
+    """One entry a fused arm: {"arm", "gain": {half: difference}, "p", "p_adjusted", "shown": {test: …}, "sentence"}.
+
+    An intersection-union test (Berger 1982, Technometrics 24): an arm is better than both halves where it is better
+    than each, so the p of the claim is the larger of the two, and needs no adjustment for there being two. Holm's
+    adjustment is over the fused arms.
+    """
+    entries = []
+    for arm in fused:
+        parts = {name: [test for half in halves for test in _of(tests, half, arm) if test["test"] == name] for name in TESTS}
+        gain = {test["a"]: test["difference"] for test in parts[TESTS[0]]}
+        entries.append({"arm": arm, "gain": gain, "p": {name: _larger_p(parts[name]) for name in TESTS}})
+    adjusted = {name: holm([entry["p"][name] for entry in entries]) for name in TESTS}
+    for position, entry in enumerate(entries):
+        entry["p_adjusted"] = {name: adjusted[name][position] for name in TESTS}
+        gains = all(gain["value"] > 0 for gain in entry["gain"].values())
+        entry["shown"] = {name: gains and p is not None and p < alpha for name, p in entry["p_adjusted"].items()}
+        entry["sentence"] = both_sentence(entry)
+    return entries
+
+
+def _larger_p(parts: Sequence[dict]) -> float | None:
+    values = [test["p"] for test in parts]
+    return None if not values or any(p is None for p in values) else max(values)
+
+
+def both_sentence(entry: Mapping) -> str:
+    """What may be said of one fused arm against both halves."""
+    gains = ", ".join(f"{_signed(gain)} against {half}" for half, gain in entry["gain"].items())
+    if all(entry["shown"].values()):
+        return f"{entry['arm']} is better than both halves by both tests (AUC {gains})"
+    if any(entry["shown"].values()):
+        seen = " and ".join(name for name, shown in entry["shown"].items() if shown)
+        return f"{entry['arm']} better than both halves: shown by {seen} alone, so not settled (AUC {gains})"
+    return f"{entry['arm']} better than both halves: not shown (AUC {gains})"
+
+
+def _signed(gain: Mapping) -> str:
+    return f"{gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"

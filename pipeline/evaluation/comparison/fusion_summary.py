@@ -1,0 +1,107 @@
+"""The report of a vision-and-text comparison: what was found, how sure it is, and what the notes gave away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.evaluation.comparison.text import comparison_table
+
+MASKED_SHOWN = 30
+SEVERITIES = {
+    "unmasked": "as written",
+    "masked": "diagnosis words masked (what the arms read)",
+    "strict": "place, time and drugs masked too",
+}
+
+
+def fusion_summary(
+    document: Mapping, audit: Mapping, withheld: Mapping, recipe: Mapping, masked: Mapping[str, int], dataset: Mapping
+) -> str:
+    """Markdown of everything that a reader needs to judge the comparison."""
+    negative, positive = recipe["class_names"]
+    rows, patients, settings = recipe["rows"], recipe["patients"], recipe["settings"]
+    parts = [
+        "# Vision with text",
+        f"{positive} ({rows[positive]} scans, {patients[positive]} patients) against {negative} ({rows[negative]} scans, "
+        f"{patients[negative]} patients). Every row was judged out of fold: {settings['folds']} folds by patient, dealt "
+        f"{settings['repeats']} times; all arms had the same folds. Early stopping used patients of neither fold nor test.",
+        _leakage(dataset),
+        "## Is a fusion better than both of its halves?\n\n"
+        + "\n".join(f"- {entry['sentence']}." for entry in document["better_than_both"]),
+        comparison_table(dict(document)).strip(),
+        _withheld(withheld),
+        _audit(audit, positive, negative),
+        _masked(masked),
+        _stored(recipe),
+        _cautions(),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _leakage(dataset: Mapping) -> str:
+    found = dataset["leakage"]
+    return "**LEAKAGE was allowed, so these scores are flattered:** " + " ".join(found) if found else ""
+
+
+def _withheld(withheld: Mapping) -> str:
+    lines = ["## With one half missing", "", "AUC of the same networks where a half is withheld from every test row.", "",
+             "| arm | note missing | image missing |", "|---|---|---|"]  # fmt: skip
+    lines += [f"| {arm} | {_cell(withheld['note'][arm])} | {_cell(withheld['image'][arm])} |" for arm in withheld["note"]]
+    return "\n".join(lines)
+
+
+def _audit(audit: Mapping, positive: str, negative: str) -> str:
+    lines = ["## What the notes give away", "",
+             "Probes on the same folds, no image: logistic regression on words (TF-IDF) and on the mean embedding.", "",
+             "| probe | AUC | AUC of the embedding |", "|---|---|---|"]  # fmt: skip
+    for name, meaning in SEVERITIES.items():
+        entry = audit["notes"][name]
+        lines.append(f"| words, {meaning} | {_cell(entry['words']['auc'])} | {_cell(entry['embedding']['auc'])} |")
+    lines += [f"| length of the note alone | {_cell(audit['length']['auc'])} | |",
+              f"| number of masked words alone | {_cell(audit['masked_count']['auc'])} | |",
+              f"| presence of a note, all {audit['presence']['rows']} scans | {_cell(audit['presence']['auc'])} | |"]  # fmt: skip
+    shares, touched = audit["presence"]["share"], audit["masked_share"]
+    lines += [
+        "",
+        f"A note is there for {shares['positive']:.0%} of {positive} and {shares['negative']:.0%} of {negative}. "
+        f"A word was masked in {touched['positive']:.0%} and {touched['negative']:.0%} of the compared notes.",
+        "",
+    ]
+    for name in ("masked", "strict"):
+        top = audit["notes"][name]["words"]["top_words"]
+        lines.append(f"- {SEVERITIES[name]}, words towards {positive}: {', '.join(top['positive'])}")
+        lines.append(f"- {SEVERITIES[name]}, words towards {negative}: {', '.join(top['negative'])}")
+    return "\n".join(lines)
+
+
+def _masked(masked: Mapping[str, int]) -> str:
+    shown = ", ".join(f"{word} ({count})" for word, count in list(masked.items())[:MASKED_SHOWN])
+    more = f" and {len(masked) - MASKED_SHOWN} more" if len(masked) > MASKED_SHOWN else ""
+    return f"## What was masked\n\n{shown or 'nothing'}{more}. masked_notes.csv shows it note by note."
+
+
+def _stored(recipe: Mapping) -> str:
+    scores = ", ".join(f"{arm} {score:.3f}" for arm, score in recipe["chosen_by"]["mean_validation_auc"].items())
+    test = recipe["stored_test"]
+    return (
+        f"## The stored network\n\n**{recipe['chosen']}**, by the validation AUC of s01's split (mean of 3 trainings: {scores}). "
+        f"On that split's test part ({recipe['stored_rows']['test']} scans): AUC {_cell(test['auc'])}, "
+        f"balanced accuracy {_cell(test['balanced_accuracy'])}. The folds above say more than these few scans."
+    )
+
+
+def _cautions() -> str:
+    return (
+        "## How to read this\n\n"
+        "- A note is written by someone who knew or suspected the diagnosis: what is left after masking still tells of it. "
+        "Compare the probe of words with the text arm before calling a score a finding in the lungs.\n"
+        "- The notes are captions of published cases, one style a journal or collection, and a collection often holds one "
+        "class only.\n"
+        "- Better than both halves is claimed only where an arm beats each half, adjusted for all planned tests."
+    )
+
+
+def _cell(interval: Mapping) -> str:
+    if interval["value"] is None:
+        return "undefined"
+    return f"{interval['value']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"

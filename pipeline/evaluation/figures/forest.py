@@ -1,0 +1,65 @@
+"""Forest plot of metrics with their intervals, by arm and modality."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from pipeline.evaluation.figures.modality_titles import title_of
+from pipeline.evaluation.figures.style import MARKERS, PALETTE, label_of, new_figure, set_title
+
+SHOWN = (
+    "accuracy",
+    "balanced_accuracy",
+    "class_wise_mean_accuracy",
+    "sensitivity",
+    "specificity",
+    "ppv",
+    "npv",
+    "f1",
+    "auc",
+    "average_precision",
+)
+LEGEND_INCHES = 1.6
+
+
+def forest_figure(document: dict, metrics: Sequence[str] = SHOWN) -> Figure:
+    """Point and interval of each metric for each arm, a panel for each modality.
+
+    document: from `build_comparison`. Metrics that are undefined are left blank.
+    """
+    modalities = document["modalities"]
+    arms = document["arms"]
+    figure, axes = new_figure(1, len(modalities), 3.9, 1.3 + 0.2 * len(metrics) * (1 + 0.5 * len(arms)))
+    spacing = 0.6 / max(1, len(arms))
+    for column, (axis, (modality, by_arm)) in enumerate(zip(axes, modalities.items(), strict=True)):
+        for place, arm in enumerate(arms):
+            color = PALETTE[place % len(PALETTE)]
+            offset = (place - (len(arms) - 1) / 2) * spacing
+            drawn = False
+            for row, metric in enumerate(metrics):
+                interval = by_arm.get(arm, {}).get(metric)
+                if interval is None or interval["value"] is None:
+                    continue
+                if interval["low"] is not None:
+                    axis.hlines(row + offset, interval["low"], interval["high"], color=color, linewidth=1.6)
+                axis.plot(
+                    interval["value"],
+                    row + offset,
+                    marker=MARKERS[place % len(MARKERS)],
+                    color=color,
+                    markersize=5,
+                    linestyle="",
+                    label=None if drawn else arm,
+                )
+                drawn = True
+        axis.set_yticks(range(len(metrics)), [label_of(metric) for metric in metrics] if column == 0 else [])
+        axis.set(ylim=(len(metrics) - 0.5, -0.5), xlabel="Value", title=title_of(modality))
+        axis.grid(axis="x", color="#dddddd", linewidth=0.6)
+        axis.set_axisbelow(True)
+    handles, labels = axes[0].get_legend_handles_labels()
+    if handles:
+        fitting = max(1, min(len(labels), int(figure.get_figwidth() / LEGEND_INCHES)))
+        figure.legend(handles, labels, loc="outside lower center", ncols=fitting, frameon=False)
+    level = document["settings"]["level"]
+    set_title(figure, f"Metrics with {level:.0%} patient-clustered intervals (mean over seeds)")
+    return figure

@@ -1,0 +1,63 @@
+"""Strip plot of the training noise: each seed's metric, beside the interval over patients."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from pipeline.evaluation.figures.modality_titles import title_of
+from pipeline.evaluation.figures.style import GRAY, MARKERS, PALETTE, label_of, new_figure, set_title
+from pipeline.evaluation.metrics.binary import metric_arrays
+from pipeline.evaluation.tables.prediction_table import PredictionTable
+
+# Room for an arm's name below its dots.
+ARM_INCHES = 0.9
+
+
+def seed_spread_figure(
+    predictions: dict[str, dict[str, PredictionTable]],
+    document: dict | None = None,
+    metrics: Sequence[str] = ("accuracy", "auc"),
+) -> Figure:
+    """A dot for each training seed, a row of panels for each metric and a panel for each modality.
+
+    predictions: arm -> modality -> table; document: the comparison, whose intervals over patients are drawn
+    beside the dots, so that the two sources of uncertainty can be seen apart.
+    """
+    names = list(dict.fromkeys(name for tables in predictions.values() for name in tables))
+    arms = list(predictions)
+    figure, axes = new_figure(len(metrics), len(names), max(3.4, ARM_INCHES * len(arms)), 2.9)
+    threshold = document["settings"]["threshold"] if document else 0.5
+    for row, metric in enumerate(metrics):
+        for column, modality in enumerate(names):
+            axis = axes[row * len(names) + column]
+            for place, arm in enumerate(arms):
+                if modality not in predictions[arm]:
+                    continue
+                table = predictions[arm][modality]
+                ones = np.ones((1, table.labels.size))
+                values = metric_arrays(table.labels == 1, table.probabilities, ones, threshold)[metric][0]
+                # spread evenly, not at random: the same figure each time and no two dots on one another
+                across = place + (np.linspace(-0.22, 0.08, values.size) if values.size > 1 else -0.07)
+                axis.plot(
+                    across,
+                    values,
+                    linestyle="",
+                    marker=MARKERS[place % len(MARKERS)],
+                    markersize=4.5,
+                    color=PALETTE[place % len(PALETTE)],
+                    alpha=0.8,
+                )
+                interval = document["modalities"][modality][arm][metric] if document else None
+                if interval and interval["low"] is not None:
+                    axis.vlines(place + 0.27, interval["low"], interval["high"], color=GRAY, linewidth=1.6)
+                    axis.plot(place + 0.27, interval["value"], marker="_", color=GRAY, markersize=9)
+            axis.set_xticks(range(len(arms)), [arm.replace("_", "\n") for arm in arms], fontsize=9)
+            axis.set(xlim=(-0.5, len(arms) - 0.5), ylabel=label_of(metric) if column == 0 else "")
+            axis.grid(axis="y", color="#dddddd", linewidth=0.6)
+            axis.set_axisbelow(True)
+            if row == 0:
+                axis.set_title(title_of(modality))
+    note = "; gray bar: interval over patients of the mean" if document else ""
+    set_title(figure, f"Training noise: one dot for each seed{note}")
+    return figure

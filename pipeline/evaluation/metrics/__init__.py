@@ -1,0 +1,1 @@
+"""Numbers of one model on one set of rows."""

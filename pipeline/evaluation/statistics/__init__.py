@@ -1,0 +1,1 @@
+"""Intervals, paired tests and effect sizes that respect patients."""

@@ -1,0 +1,99 @@
+"""Agreement of raters beyond chance: Cohen's kappa of two, Fleiss' kappa of several."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm
+from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
+
+from pipeline.engine.errors import DataError, UsageError
+from pipeline.evaluation.metrics.binary import defined
+from pipeline.evaluation.statistics.clusters import bootstrap_weights, cluster_codes
+from pipeline.evaluation.statistics.intervals import RESAMPLES, Interval, percentile_interval
+
+# statsmodels' names; its "fc" are squared distances
+WEIGHTS = {"none": None, "linear": "linear", "quadratic": "fc"}
+
+
+def cohen_kappa(first: ArrayLike, second: ArrayLike, categories: Sequence, weights: str = "none", level: float = 0.95) -> dict:
+    """Cohen's kappa of two raters of the same cases, with its interval.
+
+    first, second: (N,) of values among `categories`, which are in order where `weights` is "linear" or "quadratic"
+    (Cohen 1960, Educ Psychol Meas 20; 1968, Psychol Bull 70). Returns {"value", "low", "high", "p", "n", "weights"};
+    large-sample interval and two-sided p against 0 (Fleiss, Cohen & Everitt 1969, Psychol Bull 72), which takes cases
+    as independent; the interval is cut at -1 and 1. None where both raters use one category. Raises DataError,
+    UsageError.
+    """
+    if weights not in WEIGHTS:
+        raise UsageError(f"There are no weights {weights!r}.", f"Name one of {', '.join(WEIGHTS)}.")
+    codes = np.stack([_coded(rater, categories) for rater in (first, second)])
+    size = len(categories)
+    table = np.bincount(codes[0] * size + codes[1], minlength=size * size).reshape(size, size)
+    nothing = {"value": None, "low": None, "high": None, "p": None, "n": int(codes.shape[1]), "weights": weights}
+    if np.count_nonzero(table.sum(axis=0) + table.sum(axis=1)) < 2:
+        return nothing
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result = cohens_kappa(table, wt=WEIGHTS[weights])
+    half = float(norm.ppf((1 + level) / 2)) * float(np.sqrt(result.var_kappa))
+    return {
+        **nothing,
+        "value": defined(result.kappa),
+        "low": defined(max(-1.0, result.kappa - half)),
+        "high": defined(min(1.0, result.kappa + half)),
+        "p": defined(result.pvalue_two_sided),
+    }
+
+
+def fleiss_agreement(
+    ratings: ArrayLike,
+    categories: Sequence,
+    clusters: ArrayLike | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    level: float = 0.95,
+) -> Interval:
+    """Fleiss' kappa of R raters of the same N cases (Fleiss 1971, Psychol Bull 76): {"value", "low", "high"}.
+
+    ratings: (N, R), R >= 2, of values among `categories`; clusters: (N,) patient ids, None: each case its own.
+    Percentile interval over resampled patients. None where only one category is used. Raises DataError.
+    """
+    counts = rating_counts(ratings, categories)
+    codes = np.arange(counts.shape[0]) if clusters is None else cluster_codes(clusters)
+    if codes.size != counts.shape[0]:
+        raise DataError(f"{codes.size} patient ids for {counts.shape[0]} cases.", "Pass one id for each case.")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(fleiss_kappa(counts, method="fleiss"))
+    draws = fleiss_draws(counts, bootstrap_weights(codes, resamples, seed).astype(np.float64))
+    low, high = percentile_interval(draws, level) if np.isfinite(value) else (None, None)
+    return {"value": defined(value), "low": low, "high": high}
+
+
+def rating_counts(ratings: ArrayLike, categories: Sequence) -> NDArray[np.intp]:
+    """How many raters gave each case each category: (N, K) from ratings (N, R). Raises DataError."""
+    values = np.asarray(ratings)
+    if values.ndim != 2 or values.shape[0] == 0 or values.shape[1] < 2:
+        raise DataError(f"Ratings have shape {values.shape}, expected (N, R), R >= 2.", "Pass a column for each rater.")
+    codes = np.stack([_coded(column, categories) for column in values.T], axis=1)
+    return np.stack([(codes == place).sum(axis=1) for place in range(len(categories))], axis=1)
+
+
+def fleiss_draws(counts: NDArray, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Fleiss' kappa under each weighting of the cases: (B,) from counts (N, K) and weights (B, N); NaN: undefined."""
+    raters = int(counts[0].sum())
+    agreeing = (np.sum(counts**2, axis=1) - raters) / (raters * (raters - 1))
+    total = weights.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        observed = weights @ agreeing / total
+        by_chance = np.sum((weights @ counts / (total * raters)[:, None]) ** 2, axis=1)
+        return np.where(by_chance < 1, (observed - by_chance) / (1 - by_chance), np.nan)
+
+
+def _coded(values: ArrayLike, categories: Sequence) -> NDArray[np.intp]:
+    place = {category: number for number, category in enumerate(categories)}
+    found = np.asarray(values).tolist()
+    unknown = [value for value in found if value not in place]
+    if not found or unknown:
+        said = f"Rating {unknown[0]!r} is none of {', '.join(map(str, categories))}." if unknown else "There are no ratings."
+        raise DataError(said, "Name every category that a rater may give.")
+    return np.array([place[value] for value in found], dtype=np.intp)

@@ -1,0 +1,1 @@
+"""Studies beside the scores: readers, fairness, gate, regions, notes, probes."""

@@ -1,0 +1,1 @@
+"""Rows of predictions: read, checked, aligned, written."""

@@ -1,0 +1,37 @@
+"""The parts that the cards of segmenters and of classifiers share: a figure with its interval, and whose data it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.export.card import tables as tables
+
+
+def shown_interval(entry: Mapping | None) -> str:
+    """``0.912 [0.873, 0.950]``; the value alone without an interval; ``undefined`` without a value."""
+    if entry is None or entry["value"] is None:
+        return "undefined"
+    bounds = "" if entry["low"] is None or entry["high"] is None else f" [{entry['low']:.3f}, {entry['high']:.3f}]"
+    return f"{entry['value']:.3f}{bounds}"
+
+
+def data_section(dataset: Mapping[str, Any], data_terms: Sequence[Mapping], extra_text: str, run_warnings: Sequence[str]) -> str:
+    """Counts, terms, what was found of leakage and the run's warnings, as the card's section on data."""
+    leakage = dataset.get("leakage") or []
+    statement = (
+        "**Leakage was allowed, so the scores above are flattered:** " + " ".join(leakage) if leakage
+        else "No known patient and no identical image is on both sides of the split."
+    )  # fmt: skip
+    warnings = "\n".join(f"- {text}" for text in run_warnings)
+    parts = [
+        "## Data and their terms",
+        extra_text.strip(),
+        tables.counts_table(dataset["counts"]) if dataset.get("counts") else "",
+        tables.terms_table(data_terms),
+        "Terms are those that the data folder's own manifest states. No scan is part of this bundle. Weights learnt from scans "
+        "under a non-commercial licence, or under none, are for research only.",
+        statement,
+        f"Warnings of the run:\n\n{warnings}" if warnings else "",
+    ]
+    return "\n\n".join(part for part in parts if part)

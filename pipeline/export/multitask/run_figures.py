@@ -1,0 +1,46 @@
+"""The figures that a bundle quotes of its run: seed means with intervals, the shipped weights' own, rates by source."""
+
+from __future__ import annotations
+
+from pipeline.export.multitask.finished_run import FinishedRun
+
+NAMES = ("xray", "ct", "paired", "shuffled_pairs")
+
+
+def read_figures(source: FinishedRun) -> dict:
+    """Test metrics of the chosen variant.
+
+    ``test``: ``{modality: {metric: {value, low, high}}}``, means over seeds where s06 has run, with
+    ``training_noise`` beside them; ``shipped``: the same metrics of the very weights in the bundle (one training).
+    ``control`` names the modality whose pairs were dealt anew.
+    """
+    variant = source.variant
+    shipped = source.run.load_json("metrics")[variant]
+    figures = {
+        "basis": "one training: the weights in this bundle",
+        "test": shipped,
+        "shipped": shipped,
+        "training_noise": None,
+        "counts": source.dataset["counts"],
+        "test_rows": None,
+        "control": "shuffled_pairs",
+        "sources": [],
+        "verdicts": [],
+        "notes": [],
+    }
+    if source.run.has("comparison"):
+        comparison = source.run.load_json("comparison")
+        by_name = {name: comparison["modalities"][name][variant] for name in NAMES if name in comparison["modalities"]}
+        noise = {name: arms[variant] for name, arms in comparison["training_noise"].items() if variant in arms}
+        seeds = {entry["seeds"] for arms in noise.values() for entry in arms.values() if entry}
+        figures |= {
+            "basis": f"mean over {max(seeds, default=1)} trainings that differ by their seed",
+            "test": by_name,
+            "training_noise": noise,
+            "test_rows": comparison["counts"],
+            "verdicts": comparison["verdicts"],
+            "notes": comparison["warnings"],
+        }
+    if source.run.has("sources"):
+        figures["sources"] = [entry for entry in source.run.load_json("sources") if entry["variant"] == variant]
+    return figures

@@ -1,0 +1,1 @@
+"""Keras networks as ONNX graphs, and how they are stored."""

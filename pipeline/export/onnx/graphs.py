@@ -1,0 +1,148 @@
+"""Keras networks as ONNX graphs: opset 17, dynamic batch, named doors, kernels kept apart from what surrounds them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+
+import keras
+import numpy as np
+import onnx
+import tensorflow as tf
+from onnx import helper, numpy_helper
+
+from pipeline.engine.errors import CorruptArtifactError
+from pipeline.export.onnx.reshaped_outputs import squeeze_reshaped_outputs
+from pipeline.export.onnx.stored_weights import place_kernels
+
+OPSET = 17
+KERNEL_PREFIX = "kernel:"
+
+
+def kernels_of(network: keras.Model) -> list[keras.Variable]:
+    """The weights with two dimensions or more: what is stored in half precision."""
+    return [weight for weight in network.variables if len(weight.shape) >= 2]
+
+
+def convert_network(
+    network: keras.Model, outputs: Sequence[str], metadata: Mapping[str, str], opset: int = OPSET, channels_first: bool = False
+) -> onnx.ModelProto:
+    """One Keras network as an ONNX graph, float32 at its doors.
+
+    Inputs keep the names and shapes of the network's Keras inputs, with a free first axis ``batch``. A network
+    with one output names it ``outputs[0]``; one that returns a dictionary has its keys as ``outputs``. With
+    ``channels_first`` its doors of four axes are ``(B, C, H, W)`` in the graph.
+
+    The kernels enter the conversion as arguments and are put back as initialisers afterwards: converters fold a
+    batch normalisation into the kernel before it, and a folded kernel is no longer a float16 number.
+
+    Raises:
+        CorruptArtifactError: the checker refuses the graph, or a kernel did not reach it.
+    """
+    import tf2onnx
+
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    kernels = kernels_of(network)
+    names = [f"{KERNEL_PREFIX}{position}" for position in range(len(kernels))]
+    doors = [tf.TensorSpec((None, *door.shape[1:]), tf.float32, name=door.name) for door in network.inputs]
+    arguments = [tf.TensorSpec(k.shape, tf.float32, name=name.replace(":", "_")) for name, k in zip(names, kernels, strict=True)]
+    signature = [*doors, *arguments]
+    forward = tf.function(_stateless(network, kernels, len(doors), outputs), input_signature=signature)
+    turned = _image_doors(network, outputs) if channels_first else {}
+    model, _ = tf2onnx.convert.from_function(forward, input_signature=signature, opset=opset, **turned)
+    values = {spec.name: np.asarray(kernel.value, np.float32) for spec, kernel in zip(arguments, kernels, strict=True)}
+    _close_captures(model, forward)
+    place_kernels(model, values)
+    _name_doors(model, [door.name for door in network.inputs], outputs)
+    squeeze_reshaped_outputs(model, {name: len(made.shape) for name, made in _outputs_of(network, outputs).items()})
+    model.producer_name = "respiratory-pipeline"
+    helper.set_model_props(model, dict(metadata))
+    check_graph(model)
+    return model
+
+
+def graph_metadata(class_names: Sequence[str], positive_class: str, system: str, schema_version: int) -> dict[str, str]:
+    """What each graph says of itself in ``metadata_props``; the class names are a JSON list, negative first."""
+    return {
+        "class_names": json.dumps(list(class_names)),
+        "positive_class": positive_class,
+        "system": system,
+        "schema_version": str(schema_version),
+    }
+
+
+def check_graph(model: onnx.ModelProto) -> None:
+    """Run ONNX's own checker with shape inference.
+
+    Raises:
+        CorruptArtifactError: the graph is not valid.
+    """
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as cause:
+        raise CorruptArtifactError(
+            f"the ONNX graph {model.graph.name!r} is not valid: {str(cause).splitlines()[0]}",
+            "Please report it with the run's configuration.",
+        ) from cause
+
+
+def _outputs_of(network: keras.Model, outputs: Sequence[str]) -> dict[str, keras.KerasTensor]:
+    return network.output if isinstance(network.output, dict) else {outputs[0]: network.output}
+
+
+def _image_doors(network: keras.Model, outputs: Sequence[str]) -> dict[str, list[str]]:
+    """tf2onnx's arguments that turn the doors of four axes."""
+    made = _outputs_of(network, outputs)
+    return {
+        "inputs_as_nchw": [door.name for door in network.inputs if len(door.shape) == 4],
+        "outputs_as_nchw": [name for name in outputs if len(made[name].shape) == 4],
+    }
+
+
+def _stateless(network: keras.Model, kernels: list[keras.Variable], doors: int, outputs: Sequence[str]):
+    place = {id(kernel): position for position, kernel in enumerate(kernels)}
+    # Read before tracing: inside a graph a variable has no number.
+    values = {id(weight): np.asarray(weight.value) for weight in network.variables if id(weight) not in place}
+
+    def stand_in(weight, given):
+        return given[place[id(weight)]] if id(weight) in place else tf.constant(values[id(weight)])
+
+    def forward(*arguments):
+        given = arguments[doors:]
+        trainable = [stand_in(weight, given) for weight in network.trainable_variables]
+        fixed = [stand_in(weight, given) for weight in network.non_trainable_variables]
+        entering = arguments[0] if doors == 1 else list(arguments[:doors])
+        result, _ = network.stateless_call(trainable, fixed, entering, training=False)
+        if not isinstance(result, dict):
+            result = {outputs[0]: result}
+        return {name: tf.identity(result[name]) for name in outputs}
+
+    return forward
+
+
+def _close_captures(model: onnx.ModelProto, forward) -> None:
+    """Make constants of the fixed tensors that layers hold outside their weights (a Normalization's mean).
+
+    The converter declares them as inputs, whether it has folded them already, kept them or still needs them.
+    """
+    known = {tensor.name for tensor in model.graph.initializer}
+    read = {name for node in model.graph.node for name in node.input}
+    captures = forward.get_concrete_function().graph.captures
+    values = {inner.name: outer.numpy() for outer, inner in captures if outer.dtype != tf.resource}
+    for door in [door for door in model.graph.input if door.name in values]:
+        model.graph.input.remove(door)
+        if door.name in read and door.name not in known:
+            model.graph.initializer.append(numpy_helper.from_array(values[door.name], door.name))
+
+
+def _name_doors(model: onnx.ModelProto, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    found_inputs = [door.name for door in model.graph.input]
+    found_outputs = [door.name for door in model.graph.output]
+    if sorted(found_inputs) != sorted(inputs) or sorted(found_outputs) != sorted(outputs):
+        raise CorruptArtifactError(
+            f"the converted graph has inputs {found_inputs} and outputs {found_outputs}; "
+            f"expected {list(inputs)} and {list(outputs)}."
+        )
+    for door in (*model.graph.input, *model.graph.output):
+        door.type.tensor_type.shape.dim[0].dim_param = "batch"

@@ -1,0 +1,1 @@
+"""The original's .h5 models as a bundle."""

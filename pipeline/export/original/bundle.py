@@ -1,0 +1,155 @@
+"""Import the original's folder of whole Keras models as a bundle of this project's format.
+
+What is taken over and what is mended:
+
+- Features are what enters each model's last Dense, and all of the network before it is kept. (The original's own
+  inference drops the X-ray extractor's first normalisation.)
+- Its models saw pixel values 0 to 255 in three equal channels, with no scaling of the backbone's own: so they do here.
+- CLAHE is applied, as in its training; its inference computes it and throws it away.
+- Its training took the classes in alphabetical order, so output 1 means Non_COVID; its inference reads output 1 as
+  COVID. Here the probability of COVID is 1 - output (``positive_index`` 0). Models trained the other way round are
+  imported with ``positive_index`` 1.
+- It has no head for the pair: ``paired`` is null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+from keras import layers, ops
+
+from pipeline.data.preprocessing import Operation, Profile
+from pipeline.engine.errors import UsageError
+from pipeline.engine.files import atomic_write_text, sha256_file
+from pipeline.export.bundle_folder import SCHEMA_VERSION, file_table, refuse_foreign_folder, staged_bundle, write_description
+from pipeline.export.card.original import write_original_card
+from pipeline.export.multitask.composed_networks import BACKBONE_OUTPUTS, MODALITY_OUTPUTS
+from pipeline.export.multitask.finished_run import MODALITIES, ROLES, SYSTEM
+from pipeline.export.multitask.stored_backbones import INPUT_SCALING
+from pipeline.export.onnx.graphs import convert_network, graph_metadata
+from pipeline.export.onnx.kernel_files import write_graphs
+from pipeline.export.onnx.stored_weights import store_as_float16
+from pipeline.export.original.models import check_shapes, ends_in_sigmoid, features_before_logit, find_models, load_models
+from pipeline.export.parity import Graph, ParityRecord, compare_with_keras
+from pipeline.models.backbones.construction import InputScaling
+
+CLASS_NAMES = ("Non_COVID", "COVID")
+OPERATIONS: dict[str, tuple[Operation, ...]] = {"xray": ("clahe",), "ct": ("clahe", "opening")}
+
+
+class _Embedder(NamedTuple):
+    key: str
+    network: keras.Model
+    profile: Profile
+    stem: str
+
+
+def import_original(folder: Path, out: Path, positive_index: int = 0) -> Path:
+    """Write the bundle of an original's folder.
+
+    Args:
+        folder: nine whole Keras models (see ``original_models``).
+        out: the bundle's folder; an existing bundle there is replaced whole, at the end.
+        positive_index: the class number that COVID had in training: 0 (alphabetical order, the default) or 1.
+
+    Raises:
+        UsageError: no such folder, another index, or ``out`` is not a bundle.
+        MissingArtifactError, DataError: models are missing or do not fit each other (all are named).
+        CorruptArtifactError: a file cannot be loaded safely, or ONNX and Keras differ by more than 1e-4.
+    """
+    if positive_index not in (0, 1):
+        raise UsageError(f"positive index {positive_index}: the classes are 0 and 1.", "0 is alphabetical order.")
+    folder, out = Path(folder), Path(out)
+    refuse_foreign_folder(out)
+    files = find_models(folder)
+    models = load_models(files)
+    check_shapes(models, files)
+    embedders = {
+        f"{modality}_{role}": _embedder(modality, role, models[f"{modality}_{role}"], files[f"{modality}_{role}"])
+        for modality in MODALITIES for role in ROLES
+    }  # fmt: skip
+    networks = {modality: _compose(modality, models, files, embedders, positive_index) for modality in MODALITIES}
+    with staged_bundle(out) as staging:
+        parity = _write_graphs(staging, embedders, networks)
+        document = _document(files, embedders, parity, positive_index)
+        atomic_write_text(staging / "MODEL_CARD.md", write_original_card(document, file_table(staging)))
+        write_description(staging, document)
+    return out
+
+
+def _embedder(modality: str, role: str, model: keras.Model, file: Path) -> _Embedder:
+    size = int(model.input_shape[1])
+    image = keras.Input((size, size, 1), name="image")
+    scaled = InputScaling([255.0] * 3, [0.0] * 3, name="input_scaling")(image)
+    features = layers.Identity(name="features")(features_before_logit(model, file)(scaled))
+    network = keras.Model(image, features, name=f"{modality}_{role}_embedder")
+    profile = Profile(modality=modality, size=size, operations=OPERATIONS[modality])
+    return _Embedder(f"{modality}_{role}", network, profile, file.stem)
+
+
+def _compose(
+    modality: str, models: Mapping[str, keras.Model], files: Mapping[str, Path], embedders: Mapping[str, _Embedder],
+    positive_index: int,
+) -> keras.Model:  # fmt: skip
+    """Embeddings to the probability of COVID, with the doors of every bundle's network."""
+    inputs = [keras.Input(embedders[f"{modality}_{role}"].network.output_shape[1:], name=f"{role}_features") for role in ROLES]
+    task = features_before_logit(models[f"task_{modality}"], files[f"task_{modality}"])(inputs[0])
+    shared = features_before_logit(models["shared"], files["shared"])(inputs[1])
+    joint = layers.Concatenate(name="join")([task, shared])
+    head = models[f"head_{modality}"]
+    output = head(joint) if ends_in_sigmoid(head) else ops.sigmoid(head(joint))
+    probability = output if positive_index == 1 else ops.subtract(1.0, output)
+    return keras.Model(inputs, {"covid_probs": probability, "joint_features": joint}, name=modality)
+
+
+def _write_graphs(folder: Path, embedders: Mapping[str, _Embedder], networks: Mapping[str, keras.Model]) -> dict:
+    metadata = graph_metadata(CLASS_NAMES, CLASS_NAMES[1], SYSTEM, SCHEMA_VERSION)
+    sources = {f"backbone_{e.key}": (e.network, BACKBONE_OUTPUTS) for e in embedders.values()}
+    sources |= {name: (network, MODALITY_OUTPUTS) for name, network in networks.items()}
+    graphs = {f"{name}.onnx": convert_network(network, outputs, metadata) for name, (network, outputs) in sources.items()}
+    for graph in graphs.values():
+        store_as_float16(graph, require=False)
+    write_graphs(graphs, folder)
+    record = ParityRecord()
+    for name, (network, outputs) in sources.items():
+        compare_with_keras(record, name, Graph(folder / f"{name}.onnx"), network, outputs)
+    return record.document()
+
+
+def _document(files: Mapping[str, Path], embedders: Mapping[str, _Embedder], parity: dict, positive_index: int) -> dict:
+    return {
+        "system": SYSTEM,
+        "variant": "original",
+        "class_names": list(CLASS_NAMES),
+        "positive_class": CLASS_NAMES[1],
+        "threshold": 0.5,
+        "profiles": {e.profile.key: e.profile.model_dump(mode="json") for e in embedders.values()},
+        "backbones": {
+            e.key: {
+                "file": f"backbone_{e.key}.onnx", "backbone": e.stem, "size": e.profile.size,
+                "feature_width": int(e.network.output_shape[-1]), "input_scaling": INPUT_SCALING,
+            }
+            for e in embedders.values()
+        },
+        "modalities": {
+            modality: {
+                "network": f"{modality}.onnx",
+                "embedders": {
+                    role: {"backbone": f"{modality}_{role}", "profile": embedders[f"{modality}_{role}"].profile.key}
+                    for role in ROLES
+                },
+            }
+            for modality in MODALITIES
+        },
+        "paired": None,
+        "figures": {},
+        "parity": parity,
+        "training": {
+            "seed": None, "config": {}, "packages": {}, "warnings": [],
+            "imported_from": {path.name: sha256_file(path) for path in files.values()}, "positive_index": positive_index,
+        },
+        "stored_precision": "float32",
+    }  # fmt: skip

@@ -1,0 +1,1 @@
+"""The segmenter's bundle, of a run or of a foreign checkpoint."""

@@ -1,0 +1,1 @@
+"""Whether a picture is a chest X-ray."""

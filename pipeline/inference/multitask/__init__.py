@@ -1,0 +1,1 @@
+"""A scan pair through the respiratory bundle."""

@@ -1,0 +1,1 @@
+"""A chest X-ray through the multi-head UNet."""

@@ -1,0 +1,81 @@
+"""Which images a segmenter is asked about, and under which names its outputs go."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from pipeline.data.layouts.unsorted_scans import read_any_folder
+from pipeline.engine.errors import DataError, UsageError
+
+IMAGES_FOLDER, MASKS_FOLDER = "images", "masks"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceImage:
+    """One image file. relative: where its outputs lie below the output folder. label: its true class, "" if unknown."""
+
+    path: Path
+    relative: PurePosixPath
+    label: str = ""
+
+
+def find_images(given: Sequence[Path], num_samples: int | None = None, seed: int = 0) -> list[SourceImage]:
+    """The images that were named, and those below the folders that were named, each once.
+
+    A folder of `{class}/images` gives those images with their class; masks beside them are left out. Any other folder
+    gives every image below it. A named file that is not there is kept: it fails by name when it is read.
+    `relative` starts from the folder, or from what all that was given has in common. `num_samples` of them are drawn
+    with `seed`, in their order.
+
+    Raises UsageError (nothing given), DataError (a folder without an image).
+    """
+    if not given:
+        raise UsageError("No image was named.", "Name images, or a folder of them.")
+    places = [Path(os.path.abspath(path)) for path in given]
+    root = Path(os.path.commonpath([place if path.is_dir() else place.parent for place, path in zip(places, given, strict=True)]))
+    found: dict[Path, SourceImage] = {}
+    for place, path in zip(places, given, strict=True):
+        for file, label in _images_of(path) if path.is_dir() else [(path, "")]:
+            inside = place / file.relative_to(path) if path.is_dir() else place
+            found.setdefault(inside, SourceImage(file, PurePosixPath(inside.relative_to(root).as_posix()), label))
+    images = list(found.values())
+    if num_samples is not None and num_samples < len(images):
+        chosen = np.sort(np.random.default_rng(seed).choice(len(images), num_samples, replace=False))
+        images = [images[number] for number in chosen]
+    return images
+
+
+def class_folders(root: Path) -> list[Path]:
+    """The folders `{class}` of a root of `{class}/images`, sorted; [] where it is laid out otherwise."""
+    inside = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    return [folder for folder in inside if (folder / IMAGES_FOLDER).is_dir()]
+
+
+def output_names(images: Iterable[SourceImage]) -> list[PurePosixPath]:
+    """A path without suffix for each image's outputs; two that differ by their suffix only keep it as part of the name."""
+    images = list(images)
+    stems = Counter(image.relative.with_suffix("") for image in images)
+    return [
+        image.relative.with_suffix("") if stems[image.relative.with_suffix("")] == 1 else image.relative for image in images
+    ]
+
+
+def _images_of(folder: Path) -> list[tuple[Path, str]]:
+    classes = class_folders(folder)
+    if not classes:
+        return [(scan.path, "") for scan in read_any_folder(folder)]
+    found = []
+    for place in classes:
+        try:
+            found += [(scan.path, place.name) for scan in read_any_folder(place / IMAGES_FOLDER)]
+        except DataError:
+            continue
+    if not found:
+        raise DataError(f"{folder}: no image in any {{class}}/{IMAGES_FOLDER} below it.", "Check the folder.")
+    return found

@@ -1,0 +1,1 @@
+"""An X-ray and its note through a fusion."""

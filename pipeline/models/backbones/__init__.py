@@ -1,0 +1,1 @@
+"""Backbones by name, with their own input scaling inside."""

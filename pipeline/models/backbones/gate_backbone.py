@@ -1,0 +1,40 @@
+"""The frozen network whose inner feature maps tell a chest X-ray from other pictures."""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+from pipeline.models.backbones.construction import InputScaling
+from pipeline.models.backbones.efficientnet_lite import (
+    VARIANTS,
+    build_efficientnet_lite,
+    imagenet_checkpoint,
+    load_pytorch_weights,
+)
+from pipeline.models.stored_precision import round_kernels
+
+VARIANT = "EfficientNetLite0"
+# The last layers are left out: they answer to ImageNet's objects and tell X-rays from noise worse than these do.
+TAPS = ("block4_add", "block7_add", "block10_add", "block14_add", "block15_project_bn")
+
+
+def build_gate_backbone(image_size: int | None = None) -> keras.Model:
+    """EfficientNet-Lite0 with ImageNet weights up to its last block, pooled behind five of its stages.
+
+    Input ``image``: ``(B, S, S, 1)`` float32 in [0, 1]. Output ``features``: ``(B, 744)`` float32. Kernels are rounded
+    to float16, as they are stored.
+
+    Raises:
+        ConfigError: the ImageNet weights are not installed.
+    """
+    size = image_size or VARIANTS[VARIANT].image_size
+    body = build_efficientnet_lite(VARIANT, size)
+    load_pytorch_weights(body, imagenet_checkpoint(VARIANT))
+    tapped = keras.Model(body.input, [body.get_layer(tap).output for tap in TAPS], name=VARIANT.lower())
+    tapped.trainable = False
+    image = keras.Input((size, size, 1), name="image")
+    maps = tapped(InputScaling([255 / 128] * 3, [-127 / 128] * 3, name="input_scaling")(image), training=False)
+    pooled = [layers.GlobalAveragePooling2D(name=f"pool_{position}")(each) for position, each in enumerate(maps)]
+    network = keras.Model(image, layers.Concatenate(name="features")(pooled), name="gate_backbone")
+    return round_kernels(network, "float16")

@@ -1,0 +1,1 @@
+"""Timed trainings beside a reference."""

@@ -1,0 +1,1 @@
+"""Classifiers of scans: heads on frozen features, or fine-tuned."""

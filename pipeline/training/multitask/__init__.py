@@ -1,0 +1,1 @@
+"""The respiratory multi-task chain: embedders, extractors, heads, repetitions."""

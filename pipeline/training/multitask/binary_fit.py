@@ -1,0 +1,169 @@
+"""Fit a network that ends in one logit, with early stopping on validation and resumable epochs."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from pipeline.engine.arrays import read_selected
+from pipeline.training.epoch_state import EpochState
+from pipeline.training.multitask.compiled_fit import CompiledFit, compiled_fit
+from pipeline.training.settings import FitSettings
+
+PREDICTION_BATCH = 1024
+PREDICTION_NUMBERS = 2**21
+EPOCH_CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Network inputs ``(N, F)`` float32 with binary labels ``(N,)`` and the rows of each part."""
+
+    inputs: np.ndarray
+    labels: np.ndarray
+    train: np.ndarray
+    valid: np.ndarray
+
+
+@dataclass
+class FitHistory:
+    """One number an epoch: ``loss``, ``val_loss``, ``val_accuracy``, ``val_auc``; and the epoch that was kept."""
+
+    epochs: dict[str, list[float]] = field(default_factory=dict)
+    best_epoch: int = 0
+
+    def append(self, numbers: dict[str, float]) -> None:
+        for name, number in numbers.items():
+            self.epochs.setdefault(name, []).append(float(number))
+
+    def as_json(self) -> dict:
+        return {"best_epoch": self.best_epoch, **self.epochs}
+
+
+def rows_of(inputs: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The given rows as float32 ``(n, F)`` in memory; a memory-mapped file is read, so its pages do not pile up."""
+    if isinstance(inputs, np.memmap) and isinstance(inputs.base, mmap.mmap):  # a slice of a map has other rows
+        return read_selected(Path(str(inputs.filename)), rows).astype(np.float32, copy=False)
+    return np.asarray(inputs[rows], np.float32)
+
+
+def predict_logits(model: keras.Model, inputs: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """Logits ``(n,)`` float32 of a one-logit network for ``rows`` of the inputs ``(N, F)``, all of them by default."""
+    return apply_network(model, inputs, rows)[:, 0]
+
+
+def apply_network(model: keras.Model, inputs: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """Outputs ``(n, K)`` float32 of a network in inference mode, in the order of ``rows``."""
+    return np.concatenate(list(network_blocks(model, inputs, rows)))
+
+
+def network_blocks(model: keras.Model, inputs: np.ndarray, rows: np.ndarray | None = None) -> Iterator[np.ndarray]:
+    """As ``apply_network``, a block of rows at a time; rows that hold feature maps come in smaller blocks."""
+    chosen = np.arange(len(inputs)) if rows is None else rows
+    size = max(1, min(PREDICTION_BATCH, PREDICTION_NUMBERS // inputs.shape[1]))
+    for start in range(0, len(chosen), size):
+        block = rows_of(inputs, chosen[start : start + size])
+        yield np.asarray(model(np.ascontiguousarray(block), training=False))
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Probabilities float32 in [0, 1] from logits, stable at both ends."""
+    logits = np.asarray(logits, np.float64)
+    return (0.5 * (1 + np.tanh(logits / 2))).astype(np.float32)
+
+
+def sample_weights(labels: np.ndarray, class_weights: str) -> np.ndarray:
+    """Weights ``(N,)`` float32 with mean 1: all ones, or each class carrying half of the total."""
+    if class_weights == "none":
+        return np.ones(len(labels), np.float32)
+    counts = np.bincount(labels.astype(int), minlength=2)
+    return (len(labels) / (2 * np.maximum(counts, 1)))[labels.astype(int)].astype(np.float32)
+
+
+def weighted_log_loss(labels: np.ndarray, logits: np.ndarray, weights: np.ndarray) -> float:
+    """Mean binary cross-entropy in nats from logits, weighted."""
+    losses = np.logaddexp(0, logits) - labels * logits
+    return float(np.average(losses, weights=weights))
+
+
+def validation_numbers(labels: np.ndarray, logits: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+    """Validation loss, accuracy at probability 0.5 and AUC."""
+    return {
+        "val_loss": weighted_log_loss(labels, logits, weights),
+        "val_accuracy": float(np.mean((logits >= 0) == (labels == 1))),
+        "val_auc": float(roc_auc_score(labels, logits)),
+    }
+
+
+def fit_binary(
+    model: keras.Model, examples: Examples, settings: FitSettings, seed: int, state_file: Path | None = None
+) -> FitHistory:
+    """Train ``model`` in place and leave it with the weights of its best validation epoch.
+
+    Args:
+        model: inputs ``(B, F)`` → one logit ``(B, 1)``.
+        examples: all rows; only ``examples.train`` is learnt from, only ``examples.valid`` chooses the epoch.
+        seed: decides the order of the minibatches; epoch e is the same after a resume.
+        state_file: where the state is kept against a kill; removed by the caller once the weights are stored.
+    """
+    compiled = compiled_fit(model, settings)
+    run_epoch = _epoch_function(compiled, examples, settings, seed)
+    state = EpochState(state_file, [compiled.network, compiled.optimizer])
+    history, best, waiting, first = FitHistory(), None, 0, 0
+    if (restored := state.restore()) is not None:
+        progress, best = restored
+        history = FitHistory(progress["history"], progress["best_epoch"])
+        waiting, first = progress["waiting"], progress["epoch"] + 1
+    sign = -1.0 if settings.monitor == "val_loss" else 1.0
+    labels = examples.labels[examples.valid].astype(np.float64)
+    valid_weights = sample_weights(examples.labels[examples.valid], settings.class_weights)
+    for epoch in range(first, settings.epochs):
+        if waiting >= settings.patience:
+            break
+        loss = run_epoch(epoch)
+        logits = predict_logits(compiled.network, examples.inputs, examples.valid).astype(np.float64)
+        history.append({"loss": loss, **validation_numbers(labels, logits, valid_weights)})
+        scores = sign * np.asarray(history.epochs[settings.monitor])
+        if best is None or scores[-1] > scores[history.best_epoch]:
+            history.best_epoch, waiting = epoch, 0
+            best = [np.asarray(v.value) for v in compiled.network.variables]
+        else:
+            waiting += 1
+        state.save({"epoch": epoch, "waiting": waiting, "best_epoch": history.best_epoch, "history": history.epochs}, best)
+    for variable, value in zip(model.variables, best or [], strict=True):
+        variable.assign(value)
+    return history
+
+
+def _epoch_function(compiled: CompiledFit, examples: Examples, settings: FitSettings, seed: int):
+    """One pass over the training rows, a chunk of rows in memory at a time: epoch → mean loss."""
+    labels = examples.labels.astype(np.float32)
+    weights = np.ones(len(labels), np.float32)
+    weights[examples.train] = sample_weights(examples.labels[examples.train], settings.class_weights)
+    chunk = max(1, EPOCH_CHUNK // settings.batch_size) * settings.batch_size
+
+    def run_epoch(epoch: int) -> float:
+        draw = np.random.default_rng([seed, epoch])
+        order = draw.permutation(examples.train)
+        total = 0.0
+        for part, rows in enumerate(np.array_split(order, max(1, round(len(order) / chunk)))):
+            share = _mixing_shares(draw, settings, len(rows))
+            noise_seed = np.array([seed, epoch * 1000 + part], np.int32)
+            inputs = rows_of(examples.inputs, rows)
+            total += float(compiled.run_chunk(inputs, labels[rows][:, None], weights[rows][:, None], share, noise_seed))
+        return total / len(order)
+
+    return run_epoch
+
+
+def _mixing_shares(draw: np.random.Generator, settings: FitSettings, rows: int) -> np.ndarray:
+    """Mixup's λ of each minibatch, float32; 1 leaves a minibatch as it is."""
+    batches = max(1, (rows + settings.batch_size // 2) // settings.batch_size)
+    shares = draw.beta(settings.mixup, settings.mixup, batches) if settings.mixup else np.ones(batches)
+    return shares.astype(np.float32)

@@ -1,0 +1,224 @@
+"""The multi-modal, multi-task recipe, network by network: what s02 to s05 run once and s06 repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import keras
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.models import respiratory_networks as networks
+from pipeline.models.stored_precision import StoredPrecision
+from pipeline.training.multitask.adversarial_fit import Adversaries, ModalityExamples, fit_adversarial
+from pipeline.training.multitask.binary_fit import (
+    PREDICTION_BATCH,
+    Examples,
+    apply_network,
+    fit_binary,
+    network_blocks,
+    predict_logits,
+    rows_of,
+    sigmoid,
+)
+from pipeline.training.settings import AdversarialSettings, FitSettings
+from pipeline.training.trained_network import Workshop, train_once
+
+MODALITIES = ("xray", "ct")
+VARIANTS = ("plain", "adversarial")
+TASK_EXTRACTORS = {"xray": networks.build_xray_task_extractor, "ct": networks.build_ct_task_extractor}
+
+
+class EmbedderRecipe(BaseModel):
+    """How an embedder is trained on frozen backbone features."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fit: FitSettings
+    dropout: float = 0.0
+    precision: StoredPrecision = "float16"
+
+
+class TaskRecipe(BaseModel):
+    """How a task-specific extractor is trained."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fit: FitSettings
+    precision: StoredPrecision = "float16"
+
+
+class SharedRecipe(BaseModel):
+    """How the shared extractor is trained, without (``fit``) and with adversarial training (all three)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fit: FitSettings
+    adversarial: AdversarialSettings
+    finetune: FitSettings
+    precision: StoredPrecision = "float16"
+
+
+class HeadRecipe(BaseModel):
+    """How the classifier heads are trained."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fit: FitSettings
+    precision: StoredPrecision = "float16"
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Labels ``(N,)`` int8 (COVID 1) of one modality's scans, with the rows that train and that choose."""
+
+    labels: np.ndarray
+    train: np.ndarray
+    valid: np.ndarray
+
+    def examples(self, inputs: np.ndarray) -> Examples:
+        return Examples(inputs, self.labels, self.train, self.valid)
+
+
+@dataclass
+class Tail:
+    """A backbone's tail (``split_backbone``), how an embedder fine-tunes it, and the front's features ``(N, F)``."""
+
+    network: keras.Model
+    fit: FitSettings
+    features: np.ndarray
+
+    @cached_property
+    def pooled(self) -> np.ndarray:
+        """What the tail gives before any fine-tuning, ``(N, F')`` float32: computed once for all trainings."""
+        return apply_network(self.network, self.features)
+
+
+def train_embedder(
+    name: str, features: np.ndarray, scans: Labelled, recipe: EmbedderRecipe, workshop: Workshop, tail: Tail | None = None
+):
+    """Backbone features ``(N, F)`` → embedder network and its history; standardised on the training rows.
+
+    With a ``tail``, whose features are these, an embedder is trained on what the frozen tail gives; then both are
+    trained on, and the history is of this second training.
+    """
+    if tail is None:
+        return _train_on_frozen(name, features, scans, recipe, workshop)
+    frozen, _ = _train_on_frozen(f"{name}_frozen", tail.pooled, scans, recipe, workshop)
+    return train_once(
+        name, workshop,
+        lambda seed: networks.build_fine_tuned_embedder(tail.network, frozen, name, seed),
+        lambda model, seed, state: fit_binary(model, scans.examples(features), tail.fit, seed, state).as_json(),
+    )  # fmt: skip
+
+
+def _train_on_frozen(name: str, features: np.ndarray, scans: Labelled, recipe: EmbedderRecipe, workshop: Workshop):
+    mean, variance = _moments(features, scans.train)
+    return train_once(
+        name, workshop,
+        lambda seed: networks.build_embedder(mean, variance, name, recipe.dropout, seed),
+        lambda model, seed, state: fit_binary(model, scans.examples(features), recipe.fit, seed, state).as_json(),
+    )  # fmt: skip
+
+
+def _moments(features: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance ``(F,)`` float32 of the given rows, summed in float64 a block at a time."""
+    total = squares = np.zeros(features.shape[1])
+    for start in range(0, len(rows), PREDICTION_BATCH):
+        block = rows_of(features, rows[start : start + PREDICTION_BATCH]).astype(np.float64)
+        total, squares = total + block.sum(axis=0), squares + np.square(block).sum(axis=0)
+    mean = total / len(rows)
+    return mean.astype(np.float32), (np.maximum(squares / len(rows) - mean**2, 0)).astype(np.float32)
+
+
+def train_task_extractor(modality: str, embedding: np.ndarray, scans: Labelled, recipe: TaskRecipe, workshop: Workshop):
+    """Embedding ``(N, 1280)`` → the modality's task extractor and its history."""
+    return train_once(
+        f"task_extractor_{modality}", workshop,
+        lambda seed: TASK_EXTRACTORS[modality](seed=seed),
+        lambda model, seed, state: fit_binary(model, scans.examples(embedding), recipe.fit, seed, state).as_json(),
+    )  # fmt: skip
+
+
+def both_modalities(arrays: Mapping[str, np.ndarray], scans: Mapping[str, Labelled]) -> ModalityExamples:
+    """Stack X-ray rows over CT rows, with the modality label (X-ray 1, CT 0)."""
+    shift = {"xray": 0, "ct": len(arrays["xray"])}
+    return ModalityExamples(
+        np.concatenate([np.asarray(arrays[m], np.float32) for m in MODALITIES]),
+        np.concatenate([np.full(len(arrays[m]), m == "xray", np.int8) for m in MODALITIES]),
+        np.concatenate([scans[m].labels for m in MODALITIES]),
+        np.concatenate([scans[m].train + shift[m] for m in MODALITIES]),
+        np.concatenate([scans[m].valid + shift[m] for m in MODALITIES]),
+    )
+
+
+@dataclass(frozen=True)
+class SharedTraining:
+    """A shared extractor with the networks that made it and the history of each."""
+
+    extractor: keras.Model
+    histories: dict[str, dict]
+    parts: dict[str, keras.Model]
+
+
+def train_shared(
+    variant: str, embeddings: Mapping[str, np.ndarray], scans: Mapping[str, Labelled], recipe: SharedRecipe, workshop: Workshop
+) -> SharedTraining:
+    """Embeddings of both modalities → shared extractor, ``plain`` or ``adversarial``."""
+    pooled = both_modalities(embeddings, scans)
+    covid = Examples(pooled.embeddings, pooled.covid, pooled.train, pooled.valid)
+    if variant == "plain":
+        model, history = train_once(
+            "shared_plain", workshop,
+            lambda seed: networks.build_shared_plain(seed=seed),
+            lambda model, seed, state: fit_binary(model, covid, recipe.fit, seed, state).as_json(),
+        )  # fmt: skip
+        return SharedTraining(model, {"shared_plain": history}, {"shared_plain": model})
+    return _train_adversarial(pooled, covid, recipe, workshop)
+
+
+def _train_adversarial(pooled: ModalityExamples, covid: Examples, recipe: SharedRecipe, workshop: Workshop) -> SharedTraining:
+    opponents: dict[str, keras.Model] = {}
+
+    def fit_generator(generator, seed, state):
+        opponents["discriminator"] = networks.build_discriminator()
+        opponents["covid_probe"] = networks.build_covid_probe()
+        adversaries = Adversaries(generator, opponents["discriminator"], opponents["covid_probe"])
+        return fit_adversarial(adversaries, pooled, recipe.adversarial, seed, state).as_json()
+
+    generator, duel = train_once("generator", workshop, lambda seed: networks.build_generator(), fit_generator)
+    original = recipe.adversarial.objective == "original"
+    target = Examples(pooled.embeddings, pooled.modality, pooled.train, pooled.valid) if original else covid
+    model, history = train_once(
+        "shared_adversarial", workshop,
+        lambda seed: networks.build_shared_adversarial(generator),
+        lambda model, seed, state: fit_binary(model, target, recipe.finetune, seed, state).as_json(),
+    )  # fmt: skip
+    return SharedTraining(model, {"adversaries": duel, "shared_adversarial": history},
+                          {"generator": generator, "shared_adversarial": model})  # fmt: skip
+
+
+def features_from(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
+    """What enters the network's last Dense, ``(N, K)`` float32."""
+    return apply_network(networks.features_of(model), inputs)
+
+
+def feature_blocks(model: keras.Model, inputs: np.ndarray) -> Iterator[np.ndarray]:
+    """As ``features_from``, a block of rows at a time: nothing grows with the number of scans."""
+    return network_blocks(networks.features_of(model), inputs)
+
+
+def train_head(name: str, features: np.ndarray, scans: Labelled, recipe: HeadRecipe, workshop: Workshop):
+    """Concatenated features ``(N, F)`` → classifier head and its history."""
+    return train_once(
+        name, workshop,
+        lambda seed: networks.build_classifier_head(features.shape[1], name),
+        lambda model, seed, state: fit_binary(model, scans.examples(features), recipe.fit, seed, state).as_json(),
+    )  # fmt: skip
+
+
+def probabilities_from(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
+    """Probability of COVID ``(N,)`` float32."""
+    return sigmoid(predict_logits(model, inputs))

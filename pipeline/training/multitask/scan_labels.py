@@ -1,0 +1,24 @@
+"""The labels and splits that every training stage reads from s01's index."""
+
+from __future__ import annotations
+
+from pipeline.data.scan_index import TEXT_COLUMNS, ModalityIndex, modality_index
+from pipeline.engine.context import Context
+from pipeline.training.multitask.recipes import MODALITIES, Labelled
+
+
+def read_indexes(context: Context) -> dict[str, ModalityIndex]:
+    """The index of each modality, from the artifacts ``scan_index`` and ``dataset``."""
+    frame = context.load_csv("scan_index", text=TEXT_COLUMNS)
+    positive = context.load_json("dataset")["positive_class"]
+    return {modality: modality_index(frame, modality, positive) for modality in MODALITIES}
+
+
+def labelled(index: ModalityIndex) -> Labelled:
+    """Labels with the training and validation rows of an index."""
+    return Labelled(index.labels, index.rows("train"), index.rows("valid"))
+
+
+def read_labelled(context: Context) -> dict[str, Labelled]:
+    """``{modality: labels with training and validation rows}``."""
+    return {modality: labelled(index) for modality, index in read_indexes(context).items()}

@@ -1,0 +1,1 @@
+"""The multi-head UNet and its X-ray gate."""

@@ -1,0 +1,1 @@
+"""Vision with text: arms on the same folds."""
