@@ -79,7 +79,7 @@ def _figures(value: Any, place: str) -> Iterator[tuple[str, float, int]]:
                 yield place + end, float(value[bound]), 0
         return
     for key, inner in value.items():
-        if place.startswith("history") and isinstance(inner, list) and all(isinstance(x, int | float) for x in inner):
+        if place.partition(".")[0].endswith("history") and isinstance(inner, list) and all(isinstance(x, int | float) for x in inner):
             yield from ((f"{place}.{key}", float(number), step) for step, number in enumerate(inner))
         else:
             yield from _figures(inner, f"{place}.{key}")

@@ -45,12 +45,12 @@ def gray(run):
     return cv2.imread(str(run.parent / "scans" / "images" / "02.png"), cv2.IMREAD_GRAYSCALE)
 
 
-def artifact(run, name):
-    return run / "s08_classifier" / name
+def artifact(run, name, stage="s09_vision_text"):
+    return run / stage / name
 
 
-def read_json(run, name):
-    return json.loads(artifact(run, name).read_text())
+def read_json(run, name, stage="s09_vision_text"):
+    return json.loads(artifact(run, name, stage).read_text())
 
 
 def test_every_arm_judges_every_compared_row_out_of_fold(run):
@@ -62,7 +62,7 @@ def test_every_arm_judges_every_compared_row_out_of_fold(run):
 
 
 def test_rows_without_a_note_are_not_compared_but_audited(run):
-    audit = read_json(run, "note_audit.json")
+    audit = read_json(run, "note_audit.json", "s10_audit")
     assert audit["presence"]["rows"] == 40
     assert audit["presence"]["share"] == {"positive": 16 / 20, "negative": 1.0}
 
