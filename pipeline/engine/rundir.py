@@ -33,6 +33,10 @@ class RunDirectory:
         """Whether the artifact has been made."""
         return any(name in manifest.outputs for manifest in self.manifests.values())
 
+    def declares(self, name: str) -> bool:
+        """Whether a stage of the run makes such an artifact, done or not."""
+        return any(name in entry["artifacts"] for entry in self._record["stages"])
+
     def artifact(self, name: str) -> Path:
         """Return an artifact's path.
 
