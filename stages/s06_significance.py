@@ -39,13 +39,15 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
     rows = {"xray": "N_xray", "ct": "N_ct", "paired": "P"}
     unit = "probability of the positive class"
     return (
-        *(Artifact(f"significance_seed_probabilities_{name}", f"seed_probabilities_{name}.npy", ("V", config.seeds, count), "float32", unit,
+        *(Artifact(f"significance_seed_probabilities_{name}", f"seed_probabilities_{name}.npy",
+                   ("V", config.seeds, count), "float32", unit,
                    "variants in the order of choice.json, seeds, rows") for name, count in rows.items()),
         *(Artifact(f"significance_fold_probabilities_{m}", f"fold_probabilities_{m}.npy", ("V", f"N_{m}"), "float32", unit,
                    "each scan by the training that did not see its patient") for m in MODALITIES),
-        *(Artifact(f"significance_folds_{m}", f"folds_{m}.npy", (f"N_{m}",), "int64", "fold number", "the resplit that tests each scan")
-          for m in MODALITIES),
-        Artifact("significance_comparison", "comparison.json", meaning="metrics, intervals, tests: the document of compare --json"),
+        *(Artifact(f"significance_folds_{m}", f"folds_{m}.npy", (f"N_{m}",), "int64", "fold number",
+                   "the resplit that tests each scan") for m in MODALITIES),
+        Artifact("significance_comparison", "comparison.json",
+                 meaning="metrics, intervals, tests: the document of compare --json"),
         Artifact("significance_sources", "sources.json", meaning="out-of-fold rates by source"),
         Artifact("significance_out_of_fold", "out_of_fold.csv", meaning="one row a scan and variant"),
         Artifact("significance_report", "report.md", meaning="tables and sentences for people"),

@@ -89,7 +89,9 @@ def _inputs(config: Config) -> tuple[Input, ...]:
 
 
 def _outputs(config: Config) -> tuple[Artifact, ...]:
-    logs = (Artifact("segmenter_tensorboard", "tensorboard/", meaning="event files: tensorboard --logdir"),) if config.tensorboard else ()
+    logs = (
+        Artifact("segmenter_tensorboard", "tensorboard/", meaning="event files: tensorboard --logdir"),
+    ) if config.tensorboard else ()  # fmt: skip
     gate = (
         *model_artifacts("gate_backbone", "frozen network of the X-ray gate"),
         Artifact("gate_statistics", "gate.npz", meaning="mean, whitening and threshold of the X-ray gate"),
@@ -98,7 +100,8 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
     return (
         *model_artifacts("unet", "multi-head UNet at its best validation epoch, kernels rounded as stored"),
         Artifact("segmenter", "segmenter.json", meaning="class names, profile, threshold: what inference needs to know"),
-        Artifact("segmenter_checkpoints", "checkpoints/", meaning="weights of the best, the last and every n-th epoch, as trained"),
+        Artifact("segmenter_checkpoints", "checkpoints/",
+                 meaning="weights of the best, the last and every n-th epoch, as trained"),
         Artifact("segmenter_metrics_epochwise", "metrics_epochwise.csv", meaning="losses and scores an epoch"),
         Artifact("segmenter_training_summary", "training_summary.json", meaning="epochs, best epoch, parameters, settings"),
         Artifact("segmenter_predictions", "predictions.csv", meaning="one row a scan: probabilities, overlap"),
@@ -111,7 +114,7 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
         *(Artifact(f"segmenter_test_{name}", f"test_results/{name}.png", meaning="test") for name in PART_FIGURES),
         *logs,
         *gate,
-    )
+    )  # fmt: skip
 
 
 def _external(config: Config, data: Path | None) -> Iterable[Path]:

@@ -60,7 +60,8 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
                  "one row for each row of predictions.csv, in its order"),
         Artifact("classifier_predictions", "predictions.csv",
                  meaning="validation and test scans by the stored weights; 'out_of_fold': by the fold that did not see them"),
-        Artifact("classifier_metrics", "metrics.json", meaning="validation, test and out-of-fold metrics with patient-clustered intervals"),
+        Artifact("classifier_metrics", "metrics.json",
+                 meaning="validation, test and out-of-fold metrics with patient-clustered intervals"),
         Artifact("classifier_history", "history.json", meaning="losses and validation scores an epoch, of every training"),
         *(Artifact(f"classifier_figure_{name}", f"{name}.png", meaning=meaning) for name, meaning in FIGURES.items()),
     )  # fmt: skip

@@ -31,14 +31,17 @@ def _inputs(config: Config) -> tuple[Input, ...]:
 def _outputs(config: Config) -> tuple[Artifact, ...]:
     arms = len(config.arms()) + 1
     unit = "probability of the positive class"
-    published = model_artifacts("published_encoder", "text encoder before it was fine-tuned") if config.encoder.finetune_layers else ()
+    tuned = config.encoder.finetune_layers
+    published = model_artifacts("published_encoder", "text encoder before it was fine-tuned") if tuned else ()
     return (
         Artifact("fusion_fold_probabilities", "fold_probabilities.npy", (arms, config.repeats, "N"), "float32", unit,
                  "arms as in fusion_recipe.json, repeats, compared rows; each by trainings that did not see its patient"),
-        Artifact("fusion_folds", "folds.npy", (config.repeats, "N"), "int64", "fold number", "the fold that tests each compared row"),
+        Artifact("fusion_folds", "folds.npy", (config.repeats, "N"), "int64", "fold number",
+                 "the fold that tests each compared row"),
         Artifact("fusion_out_of_fold", "out_of_fold.csv", meaning="one row a compared scan and arm"),
         Artifact("masked_notes", "masked_notes.csv", meaning="what was masked in each note, how much of it was read, warnings"),
-        Artifact("fusion_comparison", "comparison.json", meaning="metrics, intervals, planned tests: the document of compare --json"),
+        Artifact("fusion_comparison", "comparison.json",
+                 meaning="metrics, intervals, planned tests: the document of compare --json"),
         Artifact("fusion_withheld", "withheld.json", meaning="AUC of every arm where the note or the image is withheld"),
         Artifact("fusion_report", "report.md", meaning="tables and sentences for people"),
         Artifact("fusion_recipe", "fusion_recipe.json", meaning="what a bundle needs to know: arm, encoder, profile, figures"),

@@ -86,8 +86,28 @@ def test_only_the_planned_comparisons_are_tested(run):
 
 def test_the_report_says_what_was_found(run):
     report = artifact(run, "report.md").read_text()
-    for said in ("better than", "With one half missing", "What the notes give away", "covid-19 (16)", "The stored network"):
+    for said in ("better than", "With one half missing", "Stage s10 audits the notes", "covid-19 (16)", "The stored network"):
         assert said in report
+
+
+def test_the_audit_reads_the_published_encoder_and_the_folds(run):
+    """The probes again, from s09's files alone: the encoder that it stored was fine-tuned on the labels."""
+    from pipeline.evaluation.studies.note_audit import probe_numbers
+    from pipeline.training.vision_text.settings import EncoderSettings
+    from pipeline.training.vision_text.text_features import load_encoder, text_features
+
+    encoder, tokenizer = load_encoder(EncoderSettings(source=str(run.parent / "bert")))
+    notes = pd.read_csv(artifact(run, "masked_notes.csv")).fillna("")
+    mine = notes[notes["compared"]]
+    labels = pd.read_csv(artifact(run, "out_of_fold.csv")).drop_duplicates("id").set_index("id").loc[mine["id"]]
+    means = text_features(encoder.network, tokenizer, list(mine["text"])).means()
+    seed = json.loads((run / "s10_audit" / "manifest.json").read_text())["seed"]
+    folds = np.load(artifact(run, "folds.npy"))[0]
+    expected = probe_numbers(means, labels["label"].to_numpy(), labels["patient_id"].to_numpy(str), folds, 100, seed)
+    found = read_json(run, "note_audit.json", "s10_audit")
+    assert found["notes"]["masked"]["embedding"]["auc"] == pytest.approx(expected["auc"], abs=1e-6)
+    report = artifact(run, "report.md", "s10_audit").read_text()
+    assert "What the notes give away" in report and "presence of a note, all 40 scans" in report
 
 
 def test_a_bundle_answers_as_the_run_did(bundle, run):

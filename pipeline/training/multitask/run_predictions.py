@@ -69,7 +69,7 @@ def _one_training(run: RunDirectory) -> dict[str, dict[str, PredictionTable]]:
 def _all_seeds(run: RunDirectory) -> dict[str, dict[str, PredictionTable]]:
     # The pairs of s06 are drawn from its seed, not stored.
     indexes = _indexes(run)
-    seed = next(manifest.seed for manifest in run.manifests.values() if "significance_seed_probabilities_xray" in manifest.outputs)
+    seed = next(made.seed for made in run.manifests.values() if "significance_seed_probabilities_xray" in made.outputs)
     pairs = with_shuffled_control(index_pairs(indexes, seed), seed)
     stacks = {name: np.asarray(run.load(f"significance_seed_probabilities_{name}")) for name in (*MODALITIES, PAIRED)}
     variants = run.load_json("choice")["variants"]

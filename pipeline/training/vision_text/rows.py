@@ -109,7 +109,8 @@ def tell_about_notes(context: Context, scans: NotedScans, pieces: NoteTokens) ->
 
 def _refuse_one_sided(labels: np.ndarray, column: str) -> None:
     if not len(labels):
-        raise DataError(f"No scan has a note in {column!r}.", "Use a manifest with notes, or train a classifier of the images alone (s08).")
+        raise DataError(f"No scan has a note in {column!r}.",
+                        "Use a manifest with notes, or train a classifier of the images alone (s08).")  # fmt: skip
     if len(np.unique(labels)) < 2:
         raise DataError(f"Only one class has notes in {column!r}: a note's presence would be the answer.",
                         "Add notes of the other class.")  # fmt: skip
