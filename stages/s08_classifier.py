@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, Field
 
 from pipeline.engine.arrays import read_layout
 from pipeline.engine.config import StageConfig
@@ -27,18 +27,15 @@ FIGURES = {
 }
 
 
-class Config(ClassifierConfig):
-    """A classifier of one profile of s01."""
+def _moved(value: Any) -> None:
+    if value is not None:
+        raise ValueError("vision and text are now s09, without `fusion:`; what stood below it are s09's own keys")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _fusion_is_a_stage(cls, values: Any) -> Any:
-        if not isinstance(values, dict) or "fusion" not in values:
-            return values
-        if values["fusion"] is not None:
-            raise ValueError("vision and text are now s09, without `fusion:`; what stood below `fusion:` are its keys")
-        # Configurations that runs recorded before name it as absent.
-        return {key: value for key, value in values.items() if key != "fusion"}
+
+class Config(ClassifierConfig):
+    """A classifier of one profile of s01. fusion: what it was for is now s09; older runs recorded it as absent."""
+
+    fusion: Annotated[None, BeforeValidator(_moved), Field(exclude=True)] = None
 
     def check_with(self, others: Mapping[str, StageConfig]) -> None:
         profiles = getattr(others.get("s01"), "profiles", None)
