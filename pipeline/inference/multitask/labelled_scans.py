@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.data.csv_rows import read_rows
-from pipeline.data.layouts.respiratory_folders import FOLDERS, PATIENT_TABLES
+from pipeline.data.layouts.pair_table import PairRow, find_scan, read_pairs, refuse_repeated_ids
+from pipeline.data.layouts.patient_table import read_patient_table
+from pipeline.data.layouts.respiratory_folders import FOLDERS
 from pipeline.data.layouts.unsorted_scans import read_any_folder
 from pipeline.data.scans import MODALITIES, TEST
 from pipeline.engine.errors import DataError, UsageError, did_you_mean
 from pipeline.inference.answers import CT, PAIRED, XRAY
-from pipeline.inference.multitask.pair_table import PairRow, find_scan, read_pairs, refuse_repeated_ids
 
 TEST_FOLDERS = {name: modality for name, (modality, split) in FOLDERS.items() if split == TEST}
 
@@ -83,26 +84,15 @@ def _read_classes(folder: Path, root: Path, modality: str, class_names: Sequence
     present = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     for name in present:
         _refuse_unknown_class(name, class_names, str(folder))
-    patients = patients_by_image(root)
+    patients = read_patient_table(root)
     rows = []
     for scan in read_any_folder(folder):
         label, *below = scan.id.split("/")
         if below:
             key = scan.path.relative_to(root).as_posix()
-            copied = {"label": label, "patient_id": patients.get(key, "")}
+            copied = {"label": label, "patient_id": patients.of(key).patient_id}
             rows.append(_single(key, modality, scan.path, copied))
     return rows
-
-
-def patients_by_image(root: Path) -> dict[str, str]:
-    """{path below `root`: patient id} of the folder's patients.csv or manifest.csv; {} without one. Raises DataError."""
-    path = next((root / name for name in PATIENT_TABLES if (root / name).is_file()), None)
-    rows = read_rows(path) if path is not None else []
-    for column in ("image", "patient_id") if rows else ():
-        if column not in rows[0]:
-            near = did_you_mean(column, rows[0])
-            raise DataError(f"{path}: no column {column!r}.{near}", f"Its columns: {', '.join(rows[0])}.")
-    return {Path(row["image"]).as_posix(): row["patient_id"] for row in rows}
 
 
 def _read_table(table: Path) -> list[PairRow]:
