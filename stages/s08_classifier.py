@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
 from pipeline.engine.arrays import read_layout
 from pipeline.engine.config import StageConfig
@@ -33,9 +33,9 @@ def _moved(value: Any) -> None:
 
 
 class Config(ClassifierConfig):
-    """A classifier of one profile of s01. fusion: what it was for is now s09; older runs recorded it as absent."""
+    """A classifier of one profile of s01. fusion: what it was for is now s09; null, as all runs of s08 have recorded it."""
 
-    fusion: Annotated[None, BeforeValidator(_moved), Field(exclude=True)] = None
+    fusion: Annotated[None, BeforeValidator(_moved)] = None
 
     def check_with(self, others: Mapping[str, StageConfig]) -> None:
         profiles = getattr(others.get("s01"), "profiles", None)
