@@ -128,7 +128,7 @@ def _by_permutations(
     head: Head, background: NDArray[np.floating], features: NDArray[np.floating], named: NDArray[np.intp], seed: int
 ) -> NDArray[np.float64]:
     try:
-        import shap
+        import shap  # type: ignore[import-untyped]
     except ImportError as cause:
         raise MissingArtifactError("This head has hidden layers; to explain it, shap must be installed.", INSTALL) from cause
     values, width = np.zeros(features.shape), features.shape[1]
