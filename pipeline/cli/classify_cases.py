@@ -10,8 +10,8 @@ from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.progress import Reporter
 
 if TYPE_CHECKING:
+    from pipeline.data.layouts.source_images import SourceImage
     from pipeline.inference.classifier.answers import ImageAnswer, Keep
-    from pipeline.inference.source_images import SourceImage
     from pipeline.inference.vision_text.predictor import FusionPredictor
 
 PREDICTIONS = "predictions.csv"

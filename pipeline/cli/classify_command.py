@@ -15,12 +15,12 @@ from pipeline.engine.progress import Reporter
 if TYPE_CHECKING:
     import numpy as np
 
+    from pipeline.data.layouts.source_images import SourceImage
     from pipeline.engine.contract import Stage
     from pipeline.inference.classifier.answers import ImageAnswer
     from pipeline.inference.classifier.bundle import ClassifierManifest
     from pipeline.inference.classifier.classifier import Classification
     from pipeline.inference.segmenter.segmenter import Segmenter
-    from pipeline.inference.source_images import SourceImage
 
 PREDICTIONS = "predictions.csv"
 DEFAULT_CLASSIFIER = Path("pretrained") / "pneumonia_binary"
@@ -57,11 +57,11 @@ def _classify(
     """
     from pipeline.cli.bundle_source import find_bundle
     from pipeline.cli.classify_cases import is_vision_text
+    from pipeline.data.layouts.source_images import find_images
     from pipeline.engine.files import atomic_write_bytes
     from pipeline.inference.classifier.answers import answer_images, failure_summary, refuse_all_failed, write_class_answers
     from pipeline.inference.classifier.bundle import load_classifier_bundle
     from pipeline.inference.classifier.classifier import Classifier
-    from pipeline.inference.source_images import find_images
 
     methods = tuple(name for name, wanted in (("gradcam", gradcam), ("gradcam_plus_plus", plus_plus)) if wanted)
     if methods and out is None:
@@ -100,7 +100,7 @@ def _classify_cases(
     reporter: Reporter, as_json: bool,
 ) -> None:  # fmt: skip
     from pipeline.cli.classify_cases import classify_cases
-    from pipeline.inference.source_images import find_images
+    from pipeline.data.layouts.source_images import find_images
 
     sources = find_images(images) if images or note is None else []
     keep = _keeper(_targets(sources, methods, out, None), _segmenter(lungs) if lungs is not None else None)
@@ -112,8 +112,8 @@ def _targets(
     sources: Sequence[SourceImage], methods: Sequence[str], out: Path | None, features: Path | None
 ) -> dict[SourceImage, dict[str, Path]]:
     """{image: {method: overlay}}. Raises UsageError where an output would fall on a source or two on one place."""
-    from pipeline.inference.multitask.pair_table import prepare_output, refuse_overwriting
-    from pipeline.inference.source_images import output_names
+    from pipeline.data.layouts.source_images import output_names
+    from pipeline.engine.outputs import prepare_output, refuse_overwriting
 
     targets: dict[SourceImage, dict[str, Path]] = {}
     if out is not None and methods:

@@ -106,9 +106,9 @@ def _answer_pair(predictor: Predictor, xray: Path | None, ct: Path | None, as_js
 def _draw_heat(predictor: Predictor, scans: dict[str, Path | None], answers: list[Answer], folder: Path) -> None:
     """Grad-CAM of the class that each scan was given, beside nothing of the user's."""
     from pipeline.data.reading.gray_reader import read_gray
+    from pipeline.engine.outputs import refuse_overwriting
     from pipeline.inference.activation.overlays import draw_activation
     from pipeline.inference.multitask.activation import ScanActivation
-    from pipeline.inference.multitask.pair_table import refuse_overwriting
     from pipeline.inference.segmenter.overlays import write_png
 
     shown = ScanActivation(predictor.bundle)
@@ -135,8 +135,9 @@ def _answer_phantom(predictor: Predictor) -> list[Answer]:
 def _answer_table(
     bundle: Path | None, run: Path | None, table: Path, out: Path, reporter: Reporter, as_json: bool
 ) -> None:
-    from pipeline.inference.multitask.pair_table import prepare_output, read_pairs, refuse_overwriting, write_answers
-    from pipeline.inference.multitask.table_answers import answer_table
+    from pipeline.data.layouts.pair_table import read_pairs
+    from pipeline.engine.outputs import prepare_output, refuse_overwriting
+    from pipeline.inference.multitask.table_answers import answer_table, write_answers
 
     rows = read_pairs(table)
     refuse_overwriting([out], [table, *(scan for row in rows for scan in row.scans)])
@@ -227,9 +228,9 @@ def _judge_answers(
     bundle: Path, data: Path, out: Path, modality: str | None, max_unreadable: float, reporter: Reporter
 ) -> tuple[dict, str]:
     from pipeline.cli.evaluate.multitask import OUTPUTS, evaluation_words, judge
+    from pipeline.engine.outputs import prepare_output, refuse_overwriting
     from pipeline.inference.multitask.bundle import load_bundle
     from pipeline.inference.multitask.labelled_scans import read_labelled
-    from pipeline.inference.multitask.pair_table import prepare_output, refuse_overwriting
     from pipeline.inference.multitask.predictor import Predictor
     from pipeline.inference.multitask.table_answers import answer_table
 

@@ -15,12 +15,12 @@ from pipeline.engine.errors import UsageError
 from pipeline.engine.progress import Reporter
 
 if TYPE_CHECKING:
+    from pipeline.data.layouts.source_images import SourceImage
     from pipeline.engine.contract import Stage
     from pipeline.inference.segmenter.activation import SegmenterActivation
     from pipeline.inference.segmenter.answers import Gate, ImageAnswer
     from pipeline.inference.segmenter.bundle import SegmenterBundle
     from pipeline.inference.segmenter.runtimes import SegmentationRuntime
-    from pipeline.inference.source_images import SourceImage
 
 PREDICTIONS = "predictions.csv"
 
@@ -65,9 +65,9 @@ def _segment(
 
     An image that cannot be read, or that is no chest X-ray, is named, skipped and counted; the rest go on.
     """
+    from pipeline.data.layouts.source_images import find_images
     from pipeline.inference.segmenter.answers import answer_images, failure_summary, refuse_all_failed, write_image_answers
     from pipeline.inference.segmenter.segmenter import Segmenter
-    from pipeline.inference.source_images import find_images
 
     if strict and no_gate:
         raise UsageError("--strict and --no-gate contradict each other.", "Give one of them.")
@@ -125,8 +125,8 @@ def _activation(bundle: SegmenterBundle) -> SegmenterActivation:
 
 def _targets(sources: Sequence[SourceImage], out: Path, masks: bool, gradcam: bool) -> dict[SourceImage, dict[str, Path]]:
     """The files of each image by kind: overlay, mask, gradcam. Raises UsageError where one would fall on a source."""
-    from pipeline.inference.multitask.pair_table import prepare_output, refuse_overwriting
-    from pipeline.inference.source_images import output_names
+    from pipeline.data.layouts.source_images import output_names
+    from pipeline.engine.outputs import prepare_output, refuse_overwriting
 
     endings = {"overlay": "", **({"mask": "_mask"} if masks else {}), **({"gradcam": "_gradcam"} if gradcam else {})}
     targets = {

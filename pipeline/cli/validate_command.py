@@ -54,8 +54,8 @@ def _validate(
     named and counted, and the rest go on. The command fails (exit code 4) only where no image is valid.
     """
     from pipeline.cli.bundle_source import DEFAULT_SEGMENTER, find_bundle
+    from pipeline.data.layouts.source_images import find_images
     from pipeline.inference.gate.xray_gate import load_gate
-    from pipeline.inference.source_images import find_images
 
     reporter = Reporter(quiet or as_json)
     paths = [image.path for image in find_images(images)]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from tiny_classifier import BINARY, CHANNELS, NETWORK, PLACES, THREE, describe, head_of, write_classifier
 
+from pipeline.data.layouts.source_images import find_images
 from pipeline.engine.errors import CorruptArtifactError, DataError, UsageError
 from pipeline.inference.activation.class_activation import at_size, grad_cam, grad_cam_plus_plus
 from pipeline.inference.activation.overlays import draw_activation
@@ -12,7 +13,6 @@ from pipeline.inference.classifier.answers import answer_images, feature_rows, w
 from pipeline.inference.classifier.bundle import load_classifier_bundle
 from pipeline.inference.classifier.classifier import Classifier
 from pipeline.inference.classifier.labelled_classes import read_labelled_classes
-from pipeline.inference.source_images import find_images
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from tiny_segmenter import write_segmenter
 
+from pipeline.data.layouts.source_images import find_images
 from pipeline.engine.errors import DataError
 from pipeline.inference.segmenter.answers import answer_images, failure_summary, refuse_all_failed, write_image_answers
 from pipeline.inference.segmenter.bundle import load_segmenter_bundle
 from pipeline.inference.segmenter.lung_geometry import COLUMNS
 from pipeline.inference.segmenter.runtimes import open_runtime
 from pipeline.inference.segmenter.segmenter import Segmenter
-from pipeline.inference.source_images import find_images
 
 
 class BrightnessGate:

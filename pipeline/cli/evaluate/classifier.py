@@ -11,8 +11,8 @@ from pipeline.engine.progress import Reporter
 
 if TYPE_CHECKING:
     from pipeline.cli.evaluate.judged_bundles import JudgedBundle
+    from pipeline.data.layouts.source_images import SourceImage
     from pipeline.inference.classifier.answers import ImageAnswer
-    from pipeline.inference.source_images import SourceImage
 
 PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
 FIGURES = ("confusion", "roc", "precision_recall")
@@ -37,9 +37,9 @@ def evaluate_classifier(
     """
     from pipeline.cli.evaluate.lung_findings import lung_findings, lung_words
     from pipeline.cli.output_folder import refuse_taken_folder, write_findings
+    from pipeline.engine.outputs import prepare_output, refuse_overwriting
     from pipeline.inference.classifier.answers import refuse_all_failed, write_class_answers
     from pipeline.inference.classifier.labelled_classes import read_labelled_classes
-    from pipeline.inference.multitask.pair_table import prepare_output, refuse_overwriting
 
     refuse_taken_folder(out)
     warnings: list[str] = []

@@ -6,13 +6,13 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.data.layouts.pair_table import PairRow
 from pipeline.engine.errors import DataError
 from pipeline.engine.files import atomic_write_bytes, write_json
 from pipeline.inference.answers import TITLES
 from pipeline.inference.multitask.bundle import Bundle
 from pipeline.inference.multitask.labelled_scans import labels_by_modality, refuse_one_class
-from pipeline.inference.multitask.pair_table import PairRow, write_answers
-from pipeline.inference.multitask.table_answers import TableAnswers
+from pipeline.inference.multitask.table_answers import TableAnswers, write_answers
 
 PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
 FIGURES = {

@@ -16,10 +16,10 @@ from pipeline.engine.progress import Reporter
 if TYPE_CHECKING:
     import numpy as np
 
+    from pipeline.data.layouts.source_images import SourceImage
     from pipeline.inference.segmenter.answers import ImageAnswer
     from pipeline.inference.segmenter.labels import LabelledImage
     from pipeline.inference.segmenter.segmenter import Segmentation, Segmenter
-    from pipeline.inference.source_images import SourceImage
 
 PREDICTIONS, SEGMENTATION, METRICS = "predictions.csv", "segmentation.csv", "metrics.json"
 FIGURES = ("confusion.png", "roc.png", "dice.png")
@@ -64,7 +64,7 @@ def evaluate_segmenter(segmenter: Segmenter, data: Path, out: Path, max_unreadab
     clustered by patient. The X-ray gate is not asked: labelled data say what they are.
     Raises DataError where more than `max_unreadable` (a share) of the images have no answer.
     """
-    from pipeline.inference.multitask.pair_table import prepare_output, refuse_overwriting
+    from pipeline.engine.outputs import prepare_output, refuse_overwriting
     from pipeline.inference.segmenter.answers import answer_images, refuse_all_failed, write_image_answers
     from pipeline.inference.segmenter.labels import read_labelled_images
 

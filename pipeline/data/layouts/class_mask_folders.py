@@ -50,9 +50,9 @@ def class_mask_scans(
     return sorted(scans, key=lambda scan: scan.id)
 
 
-def has_image_folders(root: Path) -> bool:
-    """Whether any folder of `root` is a class by this layout: it holds `images/`."""
-    return any((folder / IMAGES).is_dir() for folder in subfolders(root))
+def image_folders(root: Path) -> list[Path]:
+    """The folders `{class}` of a root of `{class}/images`, sorted; [] where it is laid out otherwise."""
+    return [folder for folder in subfolders(root) if (folder / IMAGES).is_dir()]
 
 
 def _class_folders(root: Path, classes: Sequence[str] | None, warn: Warn) -> list[Path]:

@@ -10,11 +10,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from pipeline.data.layouts.source_images import SourceImage
 from pipeline.data.reading.gray_reader import read_gray
 from pipeline.engine.errors import DataError
 from pipeline.engine.files import atomic_write_text
 from pipeline.inference.classifier.classifier import Classification, Classifier
-from pipeline.inference.source_images import SourceImage
 
 LABEL, PATIENT = "label", "patient_id"
 # A case without an image: its cell in the column `image` is empty.

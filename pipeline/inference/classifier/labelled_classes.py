@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.data.csv_rows import read_rows
 from pipeline.data.layouts.class_folders import read_class_folders
+from pipeline.data.layouts.pair_table import find_scan
+from pipeline.data.layouts.source_images import SourceImage
 from pipeline.data.scans import TEST
 from pipeline.engine.errors import DataError, did_you_mean
-from pipeline.inference.multitask.pair_table import find_scan
-from pipeline.inference.source_images import SourceImage
 
 
 @dataclass(frozen=True, slots=True)

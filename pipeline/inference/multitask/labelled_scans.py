@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.data.csv_rows import read_rows
+from pipeline.data.layouts.pair_table import PairRow, find_scan, read_pairs, refuse_repeated_ids
 from pipeline.data.layouts.patient_table import read_patient_table
 from pipeline.data.layouts.respiratory_folders import FOLDERS
 from pipeline.data.layouts.unsorted_scans import read_any_folder
 from pipeline.data.scans import MODALITIES, TEST
 from pipeline.engine.errors import DataError, UsageError, did_you_mean
 from pipeline.inference.answers import CT, PAIRED, XRAY
-from pipeline.inference.multitask.pair_table import PairRow, find_scan, read_pairs, refuse_repeated_ids
 
 TEST_FOLDERS = {name: modality for name, (modality, split) in FOLDERS.items() if split == TEST}
 

@@ -1,15 +1,21 @@
-"""A whole table of pairs through one predictor."""
+"""A whole table of pairs through one predictor, and the table of its answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from pipeline.data.layouts.pair_table import COPIED_COLUMNS, PairRow
 from pipeline.engine.errors import DataError
+from pipeline.engine.files import atomic_write_text
 from pipeline.inference.answers import TITLES, Answer, failures
-from pipeline.inference.multitask.pair_table import AnsweredRow, PairRow
 from pipeline.inference.multitask.predictor import Predictor
 
+ANSWER_COLUMNS = ("id", "modality", "probability", "predicted", "error")
+AnsweredRow = tuple[PairRow, Sequence[Answer]]
 _NO_SCAN = Answer("", error="the row names neither an X-ray nor a CT")
 _NAMED = 5
 
@@ -55,3 +61,21 @@ def answer_table(
     return TableAnswers(
         [(row, predictor.answer(row.xray, row.ct) if row.scans else [_NO_SCAN]) for row in track(rows)]
     )
+
+
+def write_answers(path: Path, answered: Sequence[AnsweredRow]) -> None:
+    """Write the table of answers, whole or not at all: a row a modality, probabilities with float32's 9 digits."""
+    copied = [name for name in COPIED_COLUMNS if any(name in row.copied for row, _ in answered)]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*ANSWER_COLUMNS, *copied])
+    writer.writerows(_cells(answered, copied))
+    atomic_write_text(path, text.getvalue())
+
+
+def _cells(answered: Iterable[AnsweredRow], copied: Sequence[str]) -> Iterator[list[str]]:
+    for row, answers in answered:
+        for answer in answers:
+            probability = "" if answer.probability is None else f"{answer.probability:.9g}"
+            yield [row.id, answer.modality, probability, answer.predicted or "", answer.error or "",
+                   *(row.copied.get(name, "") for name in copied)]  # fmt: skip

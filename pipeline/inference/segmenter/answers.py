@@ -11,12 +11,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pipeline.data.layouts.source_images import SourceImage
 from pipeline.data.reading.colour_reader import read_gray_and_colour
 from pipeline.engine.errors import DataError
 from pipeline.engine.files import atomic_write_text
 from pipeline.inference.segmenter import lung_geometry
 from pipeline.inference.segmenter.segmenter import Segmentation, Segmenter
-from pipeline.inference.source_images import SourceImage
 
 TRUE_CLASS = "true_class"
 _NAMED = 5

@@ -11,13 +11,14 @@ import cv2
 import numpy as np
 
 from pipeline.data.csv_rows import read_rows
+from pipeline.data.layouts.class_mask_folders import IMAGES, MASKS, image_folders
+from pipeline.data.layouts.pair_table import find_scan
 from pipeline.data.layouts.patient_table import read_patient_table
+from pipeline.data.layouts.source_images import SourceImage
 from pipeline.data.layouts.unsorted_scans import read_any_folder
 from pipeline.data.masks.mask_reader import MASK_THRESHOLD
 from pipeline.data.reading.gray_reader import SUFFIXES, read_gray
 from pipeline.engine.errors import DataError, did_you_mean
-from pipeline.inference.multitask.pair_table import find_scan
-from pipeline.inference.source_images import IMAGES_FOLDER, MASKS_FOLDER, SourceImage, class_folders
 
 _NAMED = 5
 
@@ -66,17 +67,17 @@ def read_mask_at(path: Path, shape: tuple[int, int]) -> tuple[np.ndarray, bool]:
 
 
 def _read_folder(root: Path, class_names: Sequence[str], warn: Callable[[str], None]) -> list[LabelledImage]:
-    folders = class_folders(root)
+    folders = image_folders(root)
     if not folders:
         raise DataError(
-            f"{root}: no folder of it holds {IMAGES_FOLDER}/.",
-            f"Lay it out as {{class}}/{IMAGES_FOLDER} and {{class}}/{MASKS_FOLDER} ({', '.join(class_names)}), or give a CSV.",
+            f"{root}: no folder of it holds {IMAGES}/.",
+            f"Lay it out as {{class}}/{IMAGES} and {{class}}/{MASKS} ({', '.join(class_names)}), or give a CSV.",
         )
     patients = read_patient_table(root)
     found = []
     for folder in folders:
-        masks = _masks_by_stem(folder / MASKS_FOLDER)
-        for scan in read_any_folder(folder / IMAGES_FOLDER):
+        masks = _masks_by_stem(folder / MASKS)
+        for scan in read_any_folder(folder / IMAGES):
             relative = PurePosixPath(scan.path.relative_to(root).as_posix())
             stem = PurePosixPath(scan.id).with_suffix("").as_posix()
             source = SourceImage(scan.path, relative, folder.name)

@@ -1,4 +1,4 @@
-"""Which images a segmenter is asked about, and under which names its outputs go."""
+"""Which images a bundle is asked about, and under which names its outputs go."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from pipeline.data.layouts.class_mask_folders import IMAGES, image_folders
+from pipeline.data.layouts.scan_files import scan_files
 from pipeline.data.layouts.unsorted_scans import read_any_folder
 from pipeline.engine.errors import DataError, UsageError
-
-IMAGES_FOLDER, MASKS_FOLDER = "images", "masks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,6 @@ def find_images(given: Sequence[Path], num_samples: int | None = None, seed: int
     return images
 
 
-def class_folders(root: Path) -> list[Path]:
-    """The folders `{class}` of a root of `{class}/images`, sorted; [] where it is laid out otherwise."""
-    inside = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    return [folder for folder in inside if (folder / IMAGES_FOLDER).is_dir()]
-
-
 def output_names(images: Iterable[SourceImage]) -> list[PurePosixPath]:
     """A path without suffix for each image's outputs; two that differ by their suffix only keep it as part of the name."""
     images = list(images)
@@ -67,15 +61,10 @@ def output_names(images: Iterable[SourceImage]) -> list[PurePosixPath]:
 
 
 def _images_of(folder: Path) -> list[tuple[Path, str]]:
-    classes = class_folders(folder)
+    classes = image_folders(folder)
     if not classes:
         return [(scan.path, "") for scan in read_any_folder(folder)]
-    found = []
-    for place in classes:
-        try:
-            found += [(scan.path, place.name) for scan in read_any_folder(place / IMAGES_FOLDER)]
-        except DataError:
-            continue
+    found = [(path, place.name) for place in classes for path in scan_files(place / IMAGES)]
     if not found:
-        raise DataError(f"{folder}: no image in any {{class}}/{IMAGES_FOLDER} below it.", "Check the folder.")
+        raise DataError(f"{folder}: no image in any {{class}}/{IMAGES} below it.", "Check the folder.")
     return found

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline.data.layouts.source_images import find_images, output_names
 from pipeline.engine.errors import DataError, UsageError
-from pipeline.inference.source_images import find_images, output_names
 
 
 def put(path: Path) -> Path:
