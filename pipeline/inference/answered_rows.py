@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
+from pipeline.data.layouts.pair_table import COPIED_COLUMNS
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import DataError
 from pipeline.engine.files import atomic_write_text
@@ -18,7 +19,6 @@ from pipeline.inference.answers import PAIRED, TITLES, Answer, Cell, Finding
 
 PREDICTIONS = "predictions.csv"
 LABEL = "label"
-COPIED_COLUMNS = (LABEL, "patient_id", "patient_id_ct")
 FINDING_COLUMNS = ("id", "modality", "probability", "predicted", "error")
 _NAMED = 5
 

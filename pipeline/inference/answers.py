@@ -9,6 +9,7 @@ from pipeline.engine.arrays import Array
 
 XRAY, CT, PAIRED = "xray", "ct", "paired"
 TITLES = {XRAY: "X-ray", CT: "CT", PAIRED: "Paired"}
+CAUTION = "Not a medical device: research software, whose answers must not guide anyone's care."
 Cell = float | int | str | None
 
 
@@ -29,6 +30,11 @@ class Finding:
     confidence: float | None = None
     activations: Mapping[str, Array] = field(default_factory=dict)
     error: str | None = None
+
+    @property
+    def caption(self) -> str:
+        """The class that was named and how sure: `COVID 93.4 %`; "" where there is no answer."""
+        return f"{self.predicted} {100 * self.confidence:.1f} %" if self.confidence is not None else ""
 
 
 @dataclass(frozen=True)

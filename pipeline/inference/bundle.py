@@ -120,7 +120,9 @@ class Bundle(Generic[AnyManifest]):
         return {"class_names": json.dumps(list(self.manifest.class_names)), "positive_class": self.manifest.positive_class}
 
 
-def open_bundle(path: Path, device: Device = "auto", system: str | None = None, command: str | None = None) -> OpenedBundle:
+def open_bundle(
+    path: Path, device: Device = "auto", system: str | None = None, command: str | None = None
+) -> OpenedBundle[Manifest]:
     """A bundle's folder, or a single `.onnx` with its metadata, ready to answer.
 
     system, command: what it must be of, where that matters.
@@ -136,7 +138,7 @@ def open_bundle(path: Path, device: Device = "auto", system: str | None = None, 
             f"{path} is a bundle of {found.name!r}; {command or 'this'} reads those of {' and '.join(map(repr, wanted))}.",
             f"Use {found.command}: {found.command} --bundle {path}",
         )
-    opened: OpenedBundle = found.load("opener")(path, device)
+    opened: OpenedBundle[Manifest] = found.load("opener")(path, device)
     return opened
 
 
@@ -206,14 +208,16 @@ def read_section(
     return validated(schema, entry, source, name)
 
 
-def validated(schema: type[AnyEntry], document: object, source: Path | str, place: str = "") -> AnyEntry:
+def validated(
+    schema: type[AnyEntry], document: object, source: Path | str, place: str = "", mend: str = MEND
+) -> AnyEntry:
     """A description, or the part of it at `place`, as `schema`. Raises CorruptArtifactError naming the file and the place."""
     try:
         return schema.model_validate(document)
     except ValidationError as cause:
         fault = cause.errors()[0]
         where = ".".join(str(part) for part in (*filter(None, [place]), *fault["loc"]))
-        raise CorruptArtifactError(f"{source}: {where + ': ' if where else ''}{fault['msg']}.", MEND) from cause
+        raise CorruptArtifactError(f"{source}: {where + ': ' if where else ''}{fault['msg']}.", mend) from cause
 
 
 def check_file_names(needed: Iterable[str], files: Mapping[str, StoredFile]) -> None:

@@ -13,8 +13,7 @@ from pipeline.data.preprocessing import Profile, preprocess
 from pipeline.data.reading.gray_reader import read_gray
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import CorruptArtifactError, DataError, UsageError
-from pipeline.inference.answers import Finding
-from pipeline.inference.answers import Answer as Answer
+from pipeline.inference.answers import Answer, Finding
 from pipeline.inference.bundle import AnyManifest, Bundle, Manifest
 from pipeline.inference.sessions import Device, Sessions, thread_count
 
@@ -80,7 +79,8 @@ class OpenedBundle(ABC, Generic[AnyManifest]):
         for door in doors:
             if door not in self.doors:
                 read = " and ".join(DOORS[known] for known in self.doors)
-                raise UsageError(f"{self.path} reads {read}, not {DOORS[door]}.", f"Leave the {door} out, or give another bundle.")
+                mend = f"Leave the {door} out, or give another bundle."
+                raise UsageError(f"{self.path} reads {read}, not {DOORS[door]}.", mend)
         for method in methods:
             if method not in self.methods:
                 drawn = ", ".join(self.methods) or "no heat map"
@@ -99,8 +99,9 @@ def finding_of(
     manifest: Manifest, modality: str, probabilities: Array, activations: Mapping[str, Array] | None = None
 ) -> Finding:
     """(K,) probabilities in the order of the manifest's classes, and the class that they name."""
-    by_class = dict(zip(manifest.class_names, map(float, probabilities), strict=True))
-    predicted = manifest.class_names[manifest.decide(probabilities)]
+    shares = np.asarray(probabilities, np.float64)
+    by_class = dict(zip(manifest.class_names, map(float, shares), strict=True))
+    predicted = manifest.class_names[manifest.decide(shares)]
     positive = by_class[manifest.positive_class] if manifest.positive_class is not None else None
     return Finding(modality, by_class, positive, predicted, by_class[predicted], activations or {})
 
