@@ -6,12 +6,12 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.data.layouts.labelled_cases import refuse_one_class
 from pipeline.data.layouts.pair_table import PairRow
 from pipeline.engine.errors import DataError
 from pipeline.engine.files import atomic_write_bytes, write_json
 from pipeline.inference.answers import TITLES
 from pipeline.inference.multitask.bundle import Bundle
-from pipeline.inference.multitask.labelled_scans import labels_by_modality, refuse_one_class
 from pipeline.inference.multitask.table_answers import TableAnswers, write_answers
 
 PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
@@ -24,11 +24,14 @@ OUTPUTS = (PREDICTIONS, METRICS, *(f"{name}.png" for name in FIGURES))
 _SHOWN = ("accuracy", "auc", "sensitivity", "specificity")
 
 
-def judge(bundle: Bundle, table: TableAnswers, data: Path, out: Path, max_unreadable: float) -> dict:
+def judge(
+    bundle: Bundle, table: TableAnswers, data: Path, out: Path, max_unreadable: float, told: Sequence[str] = ()
+) -> dict:
     """Write OUTPUTS into the folder `out` and return the document of `metrics.json`.
 
     Intervals are clustered by patient. Raises DataError where more than `max_unreadable` (a share) of the scans have
     no answer, or those that have are of one class; `predictions.csv` is written all the same and names them.
+    told: what was said of the data, for its warnings.
     """
     from pipeline.evaluation.comparison.document import build_comparison
     from pipeline.evaluation.comparison.tests import ComparisonSettings
@@ -39,11 +42,11 @@ def judge(bundle: Bundle, table: TableAnswers, data: Path, out: Path, max_unread
     table.refuse_all_failed(str(data))
     _refuse_many_failures(table, data, out, max_unreadable)
     manifest = bundle.manifest
-    refuse_one_class(data, labels_by_modality(_answered_rows(table)), manifest.class_names)
+    refuse_one_class(data, _answered_rows(table), manifest.class_names)
     predictions, warnings = read_predictions([out / PREDICTIONS], positive=manifest.positive_class)
     predictions = {manifest.variant: next(iter(predictions.values()))}
     settings = ComparisonSettings(threshold=manifest.threshold)
-    comparison = build_comparison(predictions, settings=settings, warnings=warnings)
+    comparison = build_comparison(predictions, settings=settings, warnings=[*told, *warnings])
     document = _document(bundle, comparison, len(table.failed))
     _write_figures(out, predictions, comparison, (bundle.negative_class, manifest.positive_class))
     write_json(out / METRICS, document)

@@ -1,4 +1,4 @@
-"""Labelled scans from folders and tables, and what is refused of them."""
+"""Labelled cases from folders and tables, and what is refused of them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.data.layouts.labelled_cases import read_labelled_cases
+from pipeline.data.scans import MODALITIES
 from pipeline.engine.errors import DataError, UsageError
-from pipeline.inference.multitask.labelled_scans import read_labelled
 
 CLASSES = ("Non_COVID", "COVID")
+BINARY = ("NORMAL", "PNEUMONIA")
+
+
+def read_labelled(data: Path, class_names: tuple[str, ...], modality: str | None = None, said: list[str] | None = None):
+    """As a bundle of both modalities reads them."""
+    tell = (said if said is not None else []).append
+    return read_labelled_cases(data, class_names, tell, modalities=MODALITIES, modality=modality)
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -99,3 +107,48 @@ def test_a_patient_table_needs_its_columns(tmp_path):
     (root / "patients.csv").write_text("image,patient\nX_Ray_Test/COVID/a.png,p1\n")
     with pytest.raises(DataError, match="no column 'patient_id'. Did you mean 'patient'"):
         read_labelled(root, CLASSES)
+
+
+def test_labelled_folders_and_tables(tmp_path):
+    for split in ("train", "test"):
+        for name in BINARY:
+            touch(tmp_path / "split" / split / name, "IM-0115-0001.png")
+    said = []
+    images = read_labelled_cases(tmp_path / "split", BINARY, said.append)
+    assert [image.source.label for image in images] == list(BINARY) and images[0].patient_id == "IM-0115"
+    assert any("only its test part is judged, 2 of 4" in text for text in said)
+    table = tmp_path / "split" / "table.csv"
+    table.write_text("image,label\ntrain/NORMAL/IM-0115-0001.png,NORMAL\ntest/PNEUMONIA/IM-0115-0001.png,PNEUMONIA\n")
+    assert len(read_labelled_cases(table, BINARY, said.append)) == 2 and "2 of 2 images have no patient_id" in said[-1]
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        (("NORMAL", "PNEUMONAI"), "'PNEUMONAI' is not one of this bundle's. Did you mean 'PNEUMONIA'"),
+        (("NORMAL", "BACTERIA", "VIRUS"), "3 classes, this bundle tells 2 apart: 'BACTERIA', 'VIRUS' are none"),
+        (("NORMAL", "PNEUMONIA", "COVID"), "'COVID' is none of its"),
+        (("NORMAL",), "only the class 'NORMAL'"),
+    ],
+)
+def test_classes_that_do_not_fit_are_named(tmp_path, classes, said):
+    for name in classes:
+        touch(tmp_path / name, "1.png")
+    with pytest.raises(DataError) as caught:
+        read_labelled_cases(tmp_path, BINARY, lambda text: None)
+    assert said in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("image,lable\nx.png,NORMAL\n", "no column 'label'"),
+        ("image,label\nx.png,NORMAL\nx.png,PNEUMONIA\n", "stands in row 1 and in row 2"),
+        ("image,label\nx.png,\n", "row 1 has no label"),
+        ("image,label\nx.png,NORMAL\ny.png,NORMAL\n", "every image is NORMAL"),
+    ],
+)
+def test_tables_that_do_not_fit_are_named(tmp_path, content, said):
+    (tmp_path / "t.csv").write_text(content)
+    with pytest.raises(DataError, match=said):
+        read_labelled_cases(tmp_path / "t.csv", BINARY, lambda text: None)
