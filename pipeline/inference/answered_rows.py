@@ -11,11 +11,13 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from pipeline.data.layouts.pair_table import COPIED_COLUMNS
+from pipeline.data.layouts.pair_table import COPIED_COLUMNS, PairRow
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import DataError
 from pipeline.engine.files import atomic_write_text
 from pipeline.inference.answers import PAIRED, TITLES, Answer, Cell, Finding
+from pipeline.inference.bundle import Manifest
+from pipeline.inference.opened_bundle import OpenedBundle
 
 PREDICTIONS = "predictions.csv"
 LABEL = "label"
@@ -65,6 +67,17 @@ def answer_rows(cases: Iterable[AnyCase], ask: Callable[[AnyCase], Answer]) -> I
         except DataError as error:
             answer = Answer.failed(error.message)
         yield AnsweredRow(case.id, answer, case.copied)
+
+
+def answer_pairs(opened: OpenedBundle[Manifest], pairs: Iterable[PairRow]) -> list[AnsweredRow]:
+    """Ask a bundle of both modalities about pairs; a row that names no scan is one without an answer."""
+
+    def ask(pair: PairRow) -> Answer:
+        if not pair.scans:
+            return Answer.failed("the row names neither an X-ray nor a CT")
+        return opened.answer(xray=pair.xray, ct=pair.ct).without_pictures()
+
+    return list(answer_rows(pairs, ask))
 
 
 def failures(rows: Iterable[AnsweredRow]) -> list[tuple[AnsweredRow, Finding]]:

@@ -83,7 +83,7 @@ class Answer:
     def error(self) -> str | None:
         return self.findings[0].error
 
-    def without_pictures(self, extra: Mapping[str, Cell]) -> Answer:
+    def without_pictures(self, extra: Mapping[str, Cell] | None = None) -> Answer:
         """What is kept of many answers: no array but the features; `extra` becomes its further columns."""
         findings = tuple(replace(finding, activations={}) for finding in self.findings)
-        return replace(self, findings=findings, lung_probs=None, lung_mask=None, extra=dict(extra))
+        return replace(self, findings=findings, lung_probs=None, lung_mask=None, extra=dict(extra or {}))

@@ -197,7 +197,7 @@ def read_section(
     Raises StaleArtifactError for a version newer than `schema` reads, CorruptArtifactError for what does not fit it.
     """
     entry = document.get(name)
-    if not entry:
+    if entry is None:
         return None
     version = entry.get("version", 1) if isinstance(entry, Mapping) else None
     if isinstance(version, int) and version > schema.VERSION:

@@ -47,6 +47,11 @@ class OpenedBundle(ABC, Generic[AnyManifest]):
         return self.bundle.manifest
 
     @property
+    def modalities(self) -> tuple[str, ...]:
+        """What its scans are: "xray", "ct" or both."""
+        return ("xray",)
+
+    @property
     def system(self) -> str:
         """Its name in `pipeline.systems`."""
         return self.bundle.system

@@ -69,9 +69,9 @@ def test_graphs_give_the_runs_probabilities_from_its_pixels(bundle, finished_run
 
 
 def test_the_predictor_accepts_it(bundle):
-    from pipeline.inference.multitask.bundle import load_bundle
+    from pipeline.inference.bundle import open_bundle
 
-    loaded = load_bundle(bundle)
+    loaded = open_bundle(bundle)
     assert loaded.negative_class == "Non_COVID"
     assert loaded.test_metrics("xray")["auc"]["value"] == 0.75
 

@@ -34,10 +34,9 @@ def bundle(run):
 
 @pytest.fixture(scope="module")
 def predictor(bundle):
-    from pipeline.inference.vision_text.bundle import load_fusion_bundle
-    from pipeline.inference.vision_text.predictor import FusionPredictor
+    from pipeline.inference.bundle import open_bundle
 
-    return FusionPredictor(load_fusion_bundle(bundle))
+    return open_bundle(bundle)
 
 
 @pytest.fixture(scope="module")
@@ -147,9 +146,9 @@ def test_another_script_is_answered_with_a_warning(predictor, gray):
 def test_answers_need_no_tensorflow(bundle):
     code = (
         "import sys, numpy; from pathlib import Path;"
-        "from pipeline.inference.vision_text.bundle import load_fusion_bundle;"
+        "from pipeline.inference.bundle import open_bundle;"
         "from pipeline.inference.vision_text.predictor import FusionPredictor;"
-        f"FusionPredictor(load_fusion_bundle(Path({str(bundle)!r}))).answer(numpy.zeros((60, 50), 'uint8'), 'fever');"
+        f"open_bundle(Path({str(bundle)!r})).answer(numpy.zeros((60, 50), 'uint8'), note='fever');"
         "assert not {'tensorflow', 'keras', 'pandas', 'torch'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -158,9 +157,9 @@ def test_answers_need_no_tensorflow(bundle):
 def test_a_changed_file_is_refused(bundle, tmp_path):
     import shutil
 
-    from pipeline.inference.vision_text.bundle import load_fusion_bundle
+    from pipeline.inference.bundle import open_bundle
 
     copy = shutil.copytree(bundle, tmp_path / "copy")
     (copy / "tokenizer.json").write_text("{}")
     with pytest.raises(CorruptArtifactError, match=r"tokenizer\.json was changed"):
-        load_fusion_bundle(copy)
+        open_bundle(copy)

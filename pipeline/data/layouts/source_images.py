@@ -35,6 +35,10 @@ class SourceImage:
         return {"label": self.label} if self.label else {}
 
 
+# A case without an image: a note is all there is.
+NOTE_ALONE = SourceImage(Path(), PurePosixPath())
+
+
 def find_images(given: Sequence[Path], num_samples: int | None = None, seed: int = 0) -> list[SourceImage]:
     """The images that were named, and those below the folders that were named, each once.
 

@@ -43,6 +43,10 @@ class Classifier(OpenedBundle[ClassifierManifest]):
     def profile(self) -> Profile:
         return self.manifest.profile
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        return (self.profile.modality,)
+
     def _answer(self, given: Mapping[str, Any], methods: tuple[str, ...]) -> Answer:
         manifest, gray = self.manifest, as_gray(given[IMAGE])
         image = network_image(gray, manifest.profile)

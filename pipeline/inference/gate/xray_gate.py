@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -69,11 +71,13 @@ class XrayGate:
         self.threshold = threshold
 
     @classmethod
-    def load(cls, folder: Path, described: GateSection, device: Device = "auto") -> XrayGate:
+    def load(cls, folder: Path, entry: Mapping[str, Any], device: Device = "auto") -> XrayGate:
         """The gate that a bundle's section describes; its files lie in `folder`, compared with their hashes already.
 
-        Raises MissingArtifactError (a file is gone), CorruptArtifactError (files that cannot be read or do not fit).
+        Raises MissingArtifactError (a file is gone), StaleArtifactError (a newer section), CorruptArtifactError (a section or
+        files that cannot be read or do not fit).
         """
+        described = _read_entry(entry, folder / MANIFEST_FILE)
         statistics = _read_statistics(folder / described.statistics)
         graph = open_graph(folder / described.network, device)
         size = described.profile.size
@@ -114,8 +118,8 @@ class XrayGate:
 
 def gate_of(bundle: Bundle[Manifest], device: Device = "auto") -> XrayGate | None:
     """The gate of a bundle that is read already; None where it has none. Raises as `load_gate`."""
-    described = bundle.section(SECTION, GateSection)
-    return XrayGate.load(bundle.path, described, device) if described is not None else None
+    entry = bundle.document.get(SECTION)
+    return XrayGate.load(bundle.path, entry, device) if entry else None
 
 
 def load_gate(bundle: Path, device: Device = "auto") -> XrayGate:
@@ -124,9 +128,9 @@ def load_gate(bundle: Path, device: Device = "auto") -> XrayGate:
     Raises MissingArtifactError (no bundle, no gate in it, a file gone), StaleArtifactError, CorruptArtifactError.
     """
     document, source = read_description(bundle), bundle / MANIFEST_FILE
-    described = read_section(document, SECTION, GateSection, source)
-    if described is None:
+    if not document.get(SECTION):
         raise MissingArtifactError(f"{bundle} has no X-ray gate.", "Export it from a segmenter's run, or use the shipped one.")
+    described = _read_entry(document[SECTION], source)
     needed = (described.network, described.statistics)
     files = {
         name: validated(StoredFile, stored, source) for name, stored in document.get("files", {}).items() if name in needed
@@ -136,7 +140,13 @@ def load_gate(bundle: Path, device: Device = "auto") -> XrayGate:
     except ValueError as cause:
         raise CorruptArtifactError(f"{source}: gate: {cause}.", MEND) from cause
     verify_files(bundle, files)
-    return XrayGate.load(bundle, described, device)
+    return XrayGate.load(bundle, document[SECTION], device)
+
+
+def _read_entry(entry: Mapping[str, Any], source: Path) -> GateSection:
+    described = read_section({SECTION: entry}, SECTION, GateSection, source)
+    assert described is not None
+    return described
 
 
 def _read_statistics(path: Path) -> GateStatistics:

@@ -54,6 +54,10 @@ class Predictor(OpenedBundle[MultitaskManifest]):
         self._cached_scans = cached_scans
         self._lock = Lock()
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        return (XRAY, CT)
+
     def prepare(self, xray: bool = True, ct: bool = True) -> None:
         """Start opening what these modalities need, and return at once."""
         self._sessions.prepare(self.manifest.graphs([name for name, is_needed in ((XRAY, xray), (CT, ct)) if is_needed]))
