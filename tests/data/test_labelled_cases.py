@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.data.layouts.labelled_cases import read_labelled_cases
 from pipeline.data.scans import MODALITIES
@@ -152,3 +156,134 @@ def test_tables_that_do_not_fit_are_named(tmp_path, content, said):
     (tmp_path / "t.csv").write_text(content)
     with pytest.raises(DataError, match=said):
         read_labelled_cases(tmp_path / "t.csv", BINARY, lambda text: None)
+
+
+def test_a_bundle_of_x_rays_reads_its_part_of_the_test_folders(tmp_path):
+    root = touch(tmp_path, "X_Ray_Test/COVID/a.png", "X_Ray_Test/Non_COVID/b.png", "CT_Scan_Test/COVID/c.png")
+    said = []
+    cases = read_labelled_cases(root, CLASSES, said.append)
+    assert [(case.id, case.label, case.ct) for case in cases] == [
+        ("X_Ray_Test/COVID/a.png", "COVID", None), ("X_Ray_Test/Non_COVID/b.png", "Non_COVID", None),
+    ]  # fmt: skip
+    assert any(text.endswith("left out, not of xray: CT_Scan_Test") for text in said)
+    with pytest.raises(DataError, match="CT_Scan_Test alone"):
+        read_labelled_cases(touch(tmp_path / "ct", "CT_Scan_Test/COVID/c.png"), CLASSES, said.append)
+
+
+def test_splits_and_images_folders_are_read_for_a_bundle_of_both_modalities(tmp_path):
+    split = touch(tmp_path / "split", *(f"{part}/{name}/1.png" for part in ("train", "test") for name in CLASSES))
+    said = []
+    assert {row.id for row in read_labelled(split, CLASSES, "ct", said)} == {"test/COVID/1.png", "test/Non_COVID/1.png"}
+    assert any("only its test part is judged, 2 of 4" in text for text in said)
+    images = touch(tmp_path / "images", *(f"{name}/{kind}/1.png" for kind in ("images", "masks") for name in CLASSES))
+    rows = read_labelled(images, CLASSES, "xray")
+    assert {row.id: row.mask for row in rows} == {
+        f"{name}/images/1.png": images / name / "masks" / "1.png" for name in CLASSES
+    }  # fmt: skip
+
+
+def test_without_a_test_part_all_of_it_is_judged_and_said(tmp_path):
+    root = touch(tmp_path, *(f"train/{name}/1.png" for name in BINARY))
+    said = []
+    assert len(read_labelled_cases(root, BINARY, said.append)) == 2
+    assert any("may have been trained on it" in text for text in said)
+
+
+def test_a_table_tells_masks_notes_patients_and_modalities(tmp_path):
+    table = tmp_path / "cases.csv"
+    table.write_text(
+        "image,label,modality,mask,note,patient_id\n"
+        "a.png,NORMAL,xray,m.png,a cough,p1\nb.png,PNEUMONIA,xray,,,p2\nc.png,PNEUMONIA,ct,,,p3\n"
+    )
+    said = []
+    first, second = read_labelled_cases(table, BINARY, said.append)
+    assert (first.mask, first.note, first.patient_id) == (tmp_path / "m.png", "a cough", "p1")
+    assert (second.mask, second.note, second.label) == (None, None, "PNEUMONIA")
+    assert said == [f"{table}: 1 of 3 rows name no xray image and are left out"]
+    with pytest.raises(DataError, match="names no ct image"):
+        table.write_text("image,label,modality\na.png,NORMAL,xray\n")
+        read_labelled_cases(table, BINARY, said.append, modalities=("ct",))
+
+
+def test_pairs_have_a_patient_on_each_side_and_one_side_is_enough_for_a_bundle_of_x_rays(tmp_path):
+    table = tmp_path / "pairs.csv"
+    table.write_text(
+        "id,xray,ct,label,patient_id,patient_id_ct\n1,a.png,b.png,COVID,p,q\n2,c.png,,Non_COVID,r,\n3,d.png,e.png,Non_COVID,r,s\n"
+    )
+    first, second, _ = read_labelled(table, CLASSES)
+    assert (first.patient_id, first.patient_id_ct, second.patient_id_ct) == ("p", "q", "")
+    assert first.source.path == tmp_path / "a.png" and first.source.relative.as_posix() == "1"
+    assert [case.scans for case in read_labelled_cases(table, CLASSES, lambda text: None)] == [
+        [tmp_path / "a.png"], [tmp_path / "c.png"], [tmp_path / "d.png"],
+    ]  # fmt: skip
+
+
+def test_one_image_by_two_spellings_is_one_image(tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("image,label\na.png,NORMAL\n./x/../a.png,PNEUMONIA\n")
+    with pytest.raises(DataError, match="stands in row 1 and in row 2"):
+        read_labelled_cases(table, BINARY, lambda text: None)
+
+
+NAMES = st.text(st.characters(categories=("L", "N", "M"), include_characters=" -_.,;\"'"), min_size=1, max_size=12).map(
+    lambda text: f"a{text}z"
+)
+CASES = st.dictionaries(NAMES, st.tuples(st.sampled_from(BINARY), NAMES | st.just("")), min_size=2, max_size=12)
+both_classes = CASES.filter(lambda cases: {label for label, _ in cases.values()} == set(BINARY))
+quick = settings(deadline=None, max_examples=40)
+
+
+@quick
+@given(both_classes)
+def test_a_folder_and_a_table_of_the_same_images_tell_the_same(cases):
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place)
+        told = {f"{label}/{stem}.png": (label, patient) for stem, (label, patient) in cases.items()}
+        touch(root, *told)
+        with (root / "rows.csv").open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows([("image", "label", "patient_id"), *((name, *found) for name, found in told.items())])
+        said_of_table, said_of_folder = [], []
+        from_table = read_labelled_cases(root / "rows.csv", BINARY, said_of_table.append)
+        (root / "rows.csv").rename(root / "patients.csv")
+        from_folder = read_labelled_cases(root, BINARY, said_of_folder.append)
+        for read in (from_table, from_folder):
+            assert {case.id: (case.label, case.patient_id) for case in read} == told
+            assert all(case.xray == root / case.id and case.ct is None and case.mask is None for case in read)
+            assert len({case.source for case in read}) == len(told)
+        unknown = sum(not patient for _, patient in cases.values())
+        words = [f"{unknown} of {len(told)} images have no patient_id; each counts as a patient"] if unknown else []
+        assert [text.partition(": ")[2] for text in said_of_table] == words
+        assert [text.partition(": ")[2] for text in said_of_folder] == words
+
+
+@quick
+@given(both_classes, st.sampled_from(("image", "label", "again")), st.randoms(use_true_random=False))
+def test_a_row_that_lacks_a_cell_or_stands_twice_is_named(cases, fault, random):
+    rows = [[f"{stem}.png", label] for stem, (label, _) in cases.items()]
+    place = random.randrange(len(rows))
+    if fault == "again":
+        rows.insert(place, list(rows[place]))
+    else:
+        rows[place][("image", "label").index(fault)] = ""
+    says = {"image": f"row {place + 1} names no image", "label": f"row {place + 1} has no label",
+            "again": f"stands in row {place + 1} and in row {place + 2}"}[fault]  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / "t.csv"
+        with table.open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows([("image", "label"), *rows])
+        with pytest.raises(DataError) as caught:
+            read_labelled_cases(table, BINARY, lambda text: None)
+    assert says in caught.value.message
+
+
+@quick
+@given(NAMES.filter(lambda name: name not in BINARY), both_classes)
+def test_a_class_that_no_bundle_knows_is_named_with_its_first_case(unknown, cases):
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / "t.csv"
+        with table.open("w", newline="", encoding="utf-8") as stream:
+            rows = [(f"{number}.png", label) for number, (label, _) in enumerate(cases.values())]
+            csv.writer(stream).writerows([("image", "label"), *rows, ("odd.png", unknown)])
+        with pytest.raises(DataError) as caught:
+            read_labelled_cases(table, BINARY, lambda text: None)
+    assert repr(unknown) in caught.value.message

@@ -13,6 +13,7 @@ from pipeline.data.splitting.splits import grouped_folds
 from pipeline.engine.context import Context
 from pipeline.engine.files import write_json
 from pipeline.engine.seeds import derive_seed
+from pipeline.evaluation.comparison.fusion_findings import WHAT
 from pipeline.evaluation.metrics.binary import binary_metrics
 from pipeline.evaluation.tables.resplits import Resplits
 from pipeline.models.fusion_names import CONTROLS, IMAGE_ONLY, LATE_AVERAGE, TEXT_ONLY
@@ -111,14 +112,14 @@ def with_late_average(probabilities: dict[str, np.ndarray]) -> dict[str, np.ndar
     return {**probabilities, LATE_AVERAGE: average.astype(np.float32)}
 
 
-def fold_metrics(plan: FoldPlan, probabilities: dict[str, np.ndarray], name: str) -> Resplits:
+def fold_metrics(plan: FoldPlan, probabilities: dict[str, np.ndarray]) -> Resplits:
     """METRICS of every arm on each of the R·K test folds, for the resampled t-test."""
     repeats, folds = plan.folds.shape[0], int(plan.folds.max()) + 1
     values = {}
     for arm, answers in probabilities.items():
         table = [_metrics(plan.labels[plan.folds[r] == k], answers[r, plan.folds[r] == k])
                  for r in range(repeats) for k in range(folds)]  # fmt: skip
-        values[arm] = {name: np.array(table)}
+        values[arm] = {WHAT: np.array(table)}
     return Resplits(METRICS, values, 1 / (folds - 1))
 
 

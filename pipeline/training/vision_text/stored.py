@@ -62,7 +62,7 @@ def train_stored(
     test = rows["test"]
     patients = scans.index.patients[scans.compared]
     intervals = metric_intervals(labels[test], probabilities[test], patients[test], settings.resamples, context.seed)
-    context.save_csv("split_predictions", pd.DataFrame({
+    context.save_csv("fusion_split_predictions", pd.DataFrame({
         "id": scans.index.ids[scans.compared], "split": scans.index.splits[scans.compared], "patient_id": patients,
         "label": labels, "probability": probabilities,
     }))  # fmt: skip
