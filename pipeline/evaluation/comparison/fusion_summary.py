@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.comparison.text import comparison_table
 
 MASKED_SHOWN = 30
@@ -46,7 +47,7 @@ def _leakage(dataset: Mapping) -> str:
 def _withheld(withheld: Mapping) -> str:
     lines = ["## With one half missing", "", "AUC of the same networks where a half is withheld from every test row.", "",
              "| arm | note missing | image missing |", "|---|---|---|"]  # fmt: skip
-    lines += [f"| {arm} | {_cell(withheld['note'][arm])} | {_cell(withheld['image'][arm])} |" for arm in withheld["note"]]
+    lines += [f"| {arm} | {interval_text(withheld['note'][arm])} | {interval_text(withheld['image'][arm])} |" for arm in withheld["note"]]
     return "\n".join(lines)
 
 
@@ -56,10 +57,10 @@ def _audit(audit: Mapping, positive: str, negative: str) -> str:
              "| probe | AUC | AUC of the embedding |", "|---|---|---|"]  # fmt: skip
     for name, meaning in SEVERITIES.items():
         entry = audit["notes"][name]
-        lines.append(f"| words, {meaning} | {_cell(entry['words']['auc'])} | {_cell(entry['embedding']['auc'])} |")
-    lines += [f"| length of the note alone | {_cell(audit['length']['auc'])} | |",
-              f"| number of masked words alone | {_cell(audit['masked_count']['auc'])} | |",
-              f"| presence of a note, all {audit['presence']['rows']} scans | {_cell(audit['presence']['auc'])} | |"]  # fmt: skip
+        lines.append(f"| words, {meaning} | {interval_text(entry['words']['auc'])} | {interval_text(entry['embedding']['auc'])} |")
+    lines += [f"| length of the note alone | {interval_text(audit['length']['auc'])} | |",
+              f"| number of masked words alone | {interval_text(audit['masked_count']['auc'])} | |",
+              f"| presence of a note, all {audit['presence']['rows']} scans | {interval_text(audit['presence']['auc'])} | |"]  # fmt: skip
     shares, touched = audit["presence"]["share"], audit["masked_share"]
     lines += [
         "",
@@ -85,8 +86,8 @@ def _stored(recipe: Mapping) -> str:
     test = recipe["stored_test"]
     return (
         f"## The stored network\n\n**{recipe['chosen']}**, by the validation AUC of s01's split (mean of 3 trainings: {scores}). "
-        f"On that split's test part ({recipe['stored_rows']['test']} scans): AUC {_cell(test['auc'])}, "
-        f"balanced accuracy {_cell(test['balanced_accuracy'])}. The folds above say more than these few scans."
+        f"On that split's test part ({recipe['stored_rows']['test']} scans): AUC {interval_text(test['auc'])}, "
+        f"balanced accuracy {interval_text(test['balanced_accuracy'])}. The folds above say more than these few scans."
     )
 
 
@@ -99,9 +100,3 @@ def _cautions() -> str:
         "class only.\n"
         "- Better than both halves is claimed only where an arm beats each half, adjusted for all planned tests."
     )
-
-
-def _cell(interval: Mapping) -> str:
-    if interval["value"] is None:
-        return "undefined"
-    return f"{interval['value']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"

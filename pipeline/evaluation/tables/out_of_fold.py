@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipeline.data.scan_index import ModalityIndex
 from pipeline.evaluation.statistics.clusters import bootstrap_weights, cluster_codes
-from pipeline.evaluation.statistics.intervals import percentile_interval
+from pipeline.evaluation.statistics.intervals import mean_interval
 
 RESAMPLES = 2000
 
@@ -66,13 +66,8 @@ def _rate(called: np.ndarray, patients: np.ndarray, seed: int) -> dict | None:
         return None
     codes = cluster_codes(patients)
     weights = bootstrap_weights(codes, RESAMPLES, seed).astype(np.float64)
-    totals = weights.sum(axis=1)
-    draws = np.divide(weights @ called, totals, out=np.full(len(totals), np.nan), where=totals > 0)
-    low, high = percentile_interval(draws, 0.95)
     return {
-        "value": float(called.mean()),
-        "low": low,
-        "high": high,
+        **mean_interval(called.astype(np.float64), weights),
         "n": int(called.size),
         "patients": int(codes.max()) + 1,
     }
