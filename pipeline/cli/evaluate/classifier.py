@@ -79,11 +79,13 @@ def _judge(
 ) -> tuple[dict, dict]:
     import numpy as np
 
-    from pipeline.evaluation.figures.multiclass import confusion_matrix_figure, one_vs_rest_roc_figure
+    from pipeline.evaluation.figures.confusion import confusion_figure
     from pipeline.evaluation.figures.precision_recall import precision_recall_figure
-    from pipeline.evaluation.metrics.multiclass import multiclass_metrics
+    from pipeline.evaluation.figures.roc import roc_figure
+    from pipeline.evaluation.metrics.classification import confusion_matrix
     from pipeline.evaluation.statistics.clusters import cluster_note
-    from pipeline.evaluation.statistics.multiclass_intervals import multiclass_intervals
+    from pipeline.evaluation.statistics.intervals import class_intervals
+    from pipeline.evaluation.tables.rows import Rows
     from pipeline.inference.classifier.answers import failed_answers
 
     names, mine = list(judged.class_names), [answer for answer in answers if answer.error is None]
@@ -91,8 +93,9 @@ def _judge(
     predicted = np.array([names.index(answer.predicted) for answer in mine])
     probabilities = np.array([[answer.probs[name] for name in names] for answer in mine])
     clusters = [patients[answer.image] for answer in mine]
-    plain = multiclass_metrics(truth, probabilities, names, judged.positive_class, predicted=predicted)
-    intervals = multiclass_intervals(truth, probabilities, names, clusters, seed=SEED, predicted=predicted)
+    positive = judged.positive_class
+    rows = Rows(truth, probabilities, tuple(names), clusters, None, positive, judged.threshold, predicted)
+    confusion = confusion_matrix(rows).tolist()
     document = {
         "schema_version": 1,
         "system": judged.system,
@@ -102,23 +105,23 @@ def _judge(
         "images": len(answers),
         "unreadable": {answer.image.relative.as_posix(): answer.error for answer in failed_answers(answers)},
         "patients": len(set(clusters) - {""}) or None,
-        "metrics": intervals,
-        "confusion": plain["confusion"],
-        "support": {name: row["support"] for name, row in plain["per_class"].items()},
+        "metrics": class_intervals(rows, seed=SEED),
+        "confusion": confusion,
+        "support": {name: sum(counts) for name, counts in zip(names, confusion, strict=True)},
         "settings": {"seed": SEED, "level": 0.95, "clusters": "patients"},
         "warnings": [*warnings, *filter(None, [cluster_note(clusters)])],
     }
-    shared = (truth, probabilities, names, clusters, judged.positive_class, intervals)
+    arms = {"": {"images": rows}}
     figures = {
-        "confusion": confusion_matrix_figure(plain["confusion"], names),
-        "roc": one_vs_rest_roc_figure(*shared),
-        "precision_recall": precision_recall_figure(*shared),
+        "confusion": confusion_figure({"": {"": confusion}}, names),
+        "roc": roc_figure(arms, seed=SEED, title="ROC, each class against the rest, with 95 % band by patient"),
+        "precision_recall": precision_recall_figure(arms, seed=SEED),
     }
     return document, figures
 
 
 def _words(document: dict) -> list[str]:
-    from pipeline.evaluation.figures.multiclass import interval_text
+    from pipeline.engine.interval_text import interval_text
 
     failed = len(document["unreadable"])
     patients = f" of {document['patients']} patients" if document["patients"] else ""

@@ -60,7 +60,7 @@ def lung_findings(bundle: JudgedBundle, images: Sequence[LabelledClass], reporte
 
 def lung_words(found: dict) -> list[str]:
     """The findings as lines for people."""
-    from pipeline.evaluation.figures.multiclass import interval_text
+    from pipeline.engine.interval_text import interval_text
     from pipeline.evaluation.studies.lung_energy import LUNGS_ONLY, WHOLE, WITHOUT_LUNGS
 
     report, ablation = found["gradcam"], found["ablation"]

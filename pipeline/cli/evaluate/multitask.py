@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.data.layouts.pair_table import PairRow
 from pipeline.engine.errors import DataError
 from pipeline.engine.files import atomic_write_bytes, write_json
+from pipeline.engine.interval_text import interval_text
 from pipeline.inference.answers import TITLES
 from pipeline.inference.multitask.bundle import Bundle
 from pipeline.inference.multitask.labelled_scans import labels_by_modality, refuse_one_class
@@ -31,7 +32,6 @@ def judge(bundle: Bundle, table: TableAnswers, data: Path, out: Path, max_unread
     no answer, or those that have are of one class; `predictions.csv` is written all the same and names them.
     """
     from pipeline.evaluation.comparison.document import build_comparison
-    from pipeline.evaluation.comparison.tests import ComparisonSettings
     from pipeline.evaluation.tables.prediction_files import read_predictions
 
     out.mkdir(parents=True, exist_ok=True)
@@ -40,12 +40,11 @@ def judge(bundle: Bundle, table: TableAnswers, data: Path, out: Path, max_unread
     _refuse_many_failures(table, data, out, max_unreadable)
     manifest = bundle.manifest
     refuse_one_class(data, labels_by_modality(_answered_rows(table)), manifest.class_names)
-    predictions, warnings = read_predictions([out / PREDICTIONS], positive=manifest.positive_class)
-    predictions = {manifest.variant: next(iter(predictions.values()))}
-    settings = ComparisonSettings(threshold=manifest.threshold)
-    comparison = build_comparison(predictions, settings=settings, warnings=warnings)
+    read = read_predictions([out / PREDICTIONS], positive=manifest.positive_class, threshold=manifest.threshold)
+    predictions = {manifest.variant: next(iter(read.arms.values()))}
+    comparison = build_comparison(predictions, warnings=read.warnings)
     document = _document(bundle, comparison, len(table.failed))
-    _write_figures(out, predictions, comparison, (bundle.negative_class, manifest.positive_class))
+    _write_figures(out, predictions, comparison)
     write_json(out / METRICS, document)
     return document
 
@@ -85,14 +84,15 @@ def _document(bundle: Bundle, comparison: dict, failed: int) -> dict:
     }
 
 
-def _write_figures(out: Path, predictions: dict, comparison: dict, class_names: tuple[str, str]) -> None:
+def _write_figures(out: Path, predictions: dict, comparison: dict) -> None:
     from pipeline.evaluation.figures.calibration import calibration_figure
+    from pipeline.evaluation.figures.comparison import ordered_classes
     from pipeline.evaluation.figures.confusion import confusion_figure
     from pipeline.evaluation.figures.roc import roc_figure
 
     drawn = {
         "roc": roc_figure(predictions, comparison),
-        "confusion": confusion_figure(comparison["confusion"], class_names),
+        "confusion": confusion_figure(comparison["confusion"], ordered_classes(comparison)),
         "calibration": calibration_figure(predictions),
     }
     for name, title in FIGURES.items():
@@ -112,15 +112,7 @@ def evaluation_words(document: dict, out: Path, figures: Sequence[str] = OUTPUTS
             f"{TITLES[modality]}: {counts['rows']} rows, {counts['positive']} {document['positive_class']}, "
             f"{counts['clusters']} patients"
         )
-        lines += [f"  {name:<12} {_interval(metrics[name])}" for name in _SHOWN]
+        lines += [f"  {name:<12} {interval_text(metrics[name])}" for name in _SHOWN]
     lines += [f"note: {warning}" for warning in document["warnings"]]
     lines.append(f"{', '.join(figures)} in {out}")
     return "\n".join(lines)
-
-
-def _interval(interval: dict[str, float | None]) -> str:
-    if interval["value"] is None:
-        return "undefined"
-    if interval["low"] is None:
-        return f"{interval['value']:.3f}"
-    return f"{interval['value']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"

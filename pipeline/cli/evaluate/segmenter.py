@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from pipeline.engine.errors import DataError
 from pipeline.engine.files import atomic_write_bytes, atomic_write_text, write_json
+from pipeline.engine.interval_text import interval_text
 from pipeline.engine.progress import Reporter
 
 if TYPE_CHECKING:
     import numpy as np
 
     from pipeline.data.layouts.source_images import SourceImage
+    from pipeline.evaluation.tables.rows import MeasuredRows
     from pipeline.inference.segmenter.answers import ImageAnswer
     from pipeline.inference.segmenter.labels import LabelledImage
     from pipeline.inference.segmenter.segmenter import Segmentation, Segmenter
@@ -55,6 +57,15 @@ class MaskScores:
         self.rows.append((labelled, segmentation_metrics(true, answer.lung_mask)))
         self.pooled[0] += 2 * int((true & answer.lung_mask).sum())
         self.pooled[1] += int(true.sum()) + int(answer.lung_mask.sum())
+
+    def measured(self, class_names: Sequence[str]) -> MeasuredRows:
+        """The measures of every image with a mask."""
+        from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
+        from pipeline.evaluation.tables.rows import MeasuredRows
+
+        values = {metric: [row[metric] for _, row in self.rows] for metric in SEGMENTATION_METRICS}
+        classes = [list(class_names).index(image.source.label) for image, _ in self.rows]
+        return MeasuredRows(values, classes, tuple(class_names), [image.patient_id for image, _ in self.rows])
 
 
 def evaluate_segmenter(segmenter: Segmenter, data: Path, out: Path, max_unreadable: float, reporter: Reporter) -> dict:
@@ -106,15 +117,17 @@ def _answered(answers: Sequence[ImageAnswer], names: Sequence[str]) -> tuple[lis
 
 
 def _document(segmenter: Segmenter, answers: Sequence[ImageAnswer], scores: MaskScores, warnings: list[str]) -> dict:
-    from pipeline.evaluation.metrics.multiclass import multiclass_metrics
+    from pipeline.evaluation.metrics.classification import confusion_matrix
     from pipeline.evaluation.statistics.clusters import cluster_note
-    from pipeline.evaluation.statistics.multiclass_intervals import multiclass_intervals
+    from pipeline.evaluation.statistics.intervals import class_intervals
+    from pipeline.evaluation.tables.rows import Rows
 
     manifest = segmenter.bundle.manifest
     names = manifest.class_names
     patients = [scores.labelled[answer.image].patient_id for answer in answers if answer.error is None]
     truth, probabilities = _answered(answers, names)
-    plain = multiclass_metrics(truth, probabilities, names)
+    rows = Rows(truth, probabilities, tuple(names), patients)
+    confusion = confusion_matrix(rows).tolist()
     notes = [note for note in [cluster_note(patients)] if note]
     if scores.resized:
         notes.append(f"{scores.resized} masks had another size than their image and were stretched to it")
@@ -128,9 +141,9 @@ def _document(segmenter: Segmenter, answers: Sequence[ImageAnswer], scores: Mask
         "images": len(answers),
         "unreadable": {answer.image.relative.as_posix(): answer.error for answer in answers if answer.error is not None},
         "patients": len({patient for patient in patients if patient}) or None,
-        "classification": multiclass_intervals(truth, probabilities, names, patients, seed=SEED),
-        "confusion": plain["confusion"],
-        "support": {name: row["support"] for name, row in plain["per_class"].items()},
+        "classification": class_intervals(rows, seed=SEED),
+        "confusion": confusion,
+        "support": {name: sum(counts) for name, counts in zip(names, confusion, strict=True)},
         "segmentation": _segmentation(scores, names),
         "settings": {"seed": SEED, "level": 0.95, "clusters": "patients", "distance_unit": "px of the image's own size"},
         "warnings": [*warnings, *notes],
@@ -139,20 +152,16 @@ def _document(segmenter: Segmenter, answers: Sequence[ImageAnswer], scores: Mask
 
 def _segmentation(scores: MaskScores, names: Sequence[str]) -> dict | None:
     """None where no image has a mask."""
-    from pipeline.evaluation.metrics.segmentation import SEGMENTATION_METRICS
-    from pipeline.evaluation.statistics.segmentation_intervals import segmentation_intervals
+    from pipeline.evaluation.statistics.intervals import measured_intervals
 
     if not scores.rows:
         return None
-    values = {metric: [row[metric] for _, row in scores.rows] for metric in SEGMENTATION_METRICS}
-    classes = [list(names).index(image.source.label) for image, _ in scores.rows]
-    patients = [image.patient_id for image, _ in scores.rows]
     pooled = scores.pooled[0] / scores.pooled[1] if scores.pooled[1] else 1.0
-    return {**segmentation_intervals(values, classes, names, patients, seed=SEED), "pooled_dice": pooled}
+    return {**measured_intervals(scores.measured(names), seed=SEED), "pooled_dice": pooled}
 
 
 def _mask_table(scores: MaskScores) -> str:
-    from pipeline.evaluation.metrics.segmentation import SEGMENTATION_METRICS
+    from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -164,21 +173,19 @@ def _mask_table(scores: MaskScores) -> str:
 
 
 def _write_figures(out: Path, answers: Sequence[ImageAnswer], scores: MaskScores, names: Sequence[str]) -> None:
-    import numpy as np
+    from pipeline.evaluation.figures.confusion import confusion_figure
+    from pipeline.evaluation.figures.measures import by_class, measures_figure
+    from pipeline.evaluation.figures.roc import roc_figure
+    from pipeline.evaluation.metrics.classification import confusion_matrix
+    from pipeline.evaluation.tables.rows import Rows
 
-    from pipeline.evaluation.figures.classifier import class_confusion_figure, class_roc_figure
-    from pipeline.evaluation.figures.dice import dice_figure
-    from pipeline.evaluation.metrics.multiclass import multiclass_metrics
-
-    truth, probabilities = _answered(answers, names)
-    counts = multiclass_metrics(truth, probabilities, names)["confusion"]
+    rows = Rows(*_answered(answers, names), tuple(names))
     drawn = {
-        "confusion.png": class_confusion_figure(counts, names, "Diagnosis"),
-        "roc.png": class_roc_figure(np.array(truth), np.array(probabilities), names, names, "One class against the rest"),
+        "confusion.png": confusion_figure({"": {"": confusion_matrix(rows).tolist()}}, names, "Diagnosis"),
+        "roc.png": roc_figure({"": {"": rows}}, title="One class against the rest"),
     }
     if scores.rows:
-        classes = [list(names).index(image.source.label) for image, _ in scores.rows]
-        drawn["dice.png"] = dice_figure([row["dice"] for _, row in scores.rows], classes, names, "Lungs")
+        drawn["dice.png"] = measures_figure({"dice": by_class(scores.measured(names), "dice")}, "Lungs")
     for name, figure in drawn.items():
         picture = io.BytesIO()
         figure.savefig(picture, format="png", metadata={"Software": None})
@@ -192,25 +199,18 @@ def segmentation_words(document: dict, out: Path) -> str:
              + (f", {document['patients']} patients" if document["patients"] else "")]  # fmt: skip
     lungs = document["segmentation"]
     if lungs is not None:
-        lines.append(f"Lungs, {lungs['scans']} masks: Dice {_interval(lungs['dice'])}, IoU {_interval(lungs['iou'])}, "
-                     f"HD95 {_interval(lungs['hd95'], 1)} px, mean surface distance "
-                     f"{_interval(lungs['mean_surface_distance'], 2)} px, pooled Dice {lungs['pooled_dice']:.3f}")  # fmt: skip
+        lines.append(f"Lungs, {lungs['scans']} masks: "
+                     f"Dice {interval_text(lungs['dice'])}, IoU {interval_text(lungs['iou'])}, "
+                     f"HD95 {interval_text(lungs['hd95'], 1)} px, mean surface distance "
+                     f"{interval_text(lungs['mean_surface_distance'], 2)} px, "
+                     f"pooled Dice {lungs['pooled_dice']:.3f}")  # fmt: skip
         for name, entry in lungs["per_class"].items():
-            lines.append(f"  {name:<16} Dice {_interval(entry['dice'])} ({entry['scans']})")
+            lines.append(f"  {name:<16} Dice {interval_text(entry['dice'])} ({entry['scans']})")
     metrics = document["classification"]
-    lines.append("Classes: " + ", ".join(f"{name.replace('_', ' ')} {_interval(metrics[name])}" for name in _SHOWN))
+    lines.append("Classes: " + ", ".join(f"{name.replace('_', ' ')} {interval_text(metrics[name])}" for name in _SHOWN))
     for name, entry in metrics["per_class"].items():
-        shown = ", ".join(f"{metric} {_interval(entry[metric])}" for metric in ("sensitivity", "specificity", "f1", "auc"))
+        shown = ", ".join(f"{metric} {interval_text(entry[metric])}" for metric in ("sensitivity", "specificity", "f1", "auc"))
         lines.append(f"  {name:<16} {shown} ({document['support'][name]})")
     lines += [f"note: {warning}" for warning in document["warnings"]]
     lines.append(f"{', '.join(name for name in OUTPUTS if (out / name).exists())} in {out}")
     return "\n".join(lines)
-
-
-def _interval(interval: dict[str, float | None], digits: int = 3) -> str:
-    if interval["value"] is None:
-        return "undefined"
-    text = f"{interval['value']:.{digits}f}"
-    if interval["low"] is None or interval["high"] is None:
-        return text
-    return f"{text} [{interval['low']:.{digits}f}, {interval['high']:.{digits}f}]"

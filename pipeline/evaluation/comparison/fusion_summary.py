@@ -47,7 +47,8 @@ def _leakage(dataset: Mapping) -> str:
 def _withheld(withheld: Mapping) -> str:
     lines = ["## With one half missing", "", "AUC of the same networks where a half is withheld from every test row.", "",
              "| arm | note missing | image missing |", "|---|---|---|"]  # fmt: skip
-    lines += [f"| {arm} | {interval_text(withheld['note'][arm])} | {interval_text(withheld['image'][arm])} |" for arm in withheld["note"]]
+    halves = {arm: [interval_text(withheld[half][arm]) for half in ("note", "image")] for arm in withheld["note"]}
+    lines += [f"| {arm} | {' | '.join(cells)} |" for arm, cells in halves.items()]
     return "\n".join(lines)
 
 
@@ -56,11 +57,12 @@ def _audit(audit: Mapping, positive: str, negative: str) -> str:
              "Probes on the same folds, no image: logistic regression on words (TF-IDF) and on the mean embedding.", "",
              "| probe | AUC | AUC of the embedding |", "|---|---|---|"]  # fmt: skip
     for name, meaning in SEVERITIES.items():
-        entry = audit["notes"][name]
-        lines.append(f"| words, {meaning} | {interval_text(entry['words']['auc'])} | {interval_text(entry['embedding']['auc'])} |")
+        cells = [interval_text(audit["notes"][name][probe]["auc"]) for probe in ("words", "embedding")]
+        lines.append(f"| words, {meaning} | {' | '.join(cells)} |")
     lines += [f"| length of the note alone | {interval_text(audit['length']['auc'])} | |",
               f"| number of masked words alone | {interval_text(audit['masked_count']['auc'])} | |",
-              f"| presence of a note, all {audit['presence']['rows']} scans | {interval_text(audit['presence']['auc'])} | |"]  # fmt: skip
+              f"| presence of a note, all {audit['presence']['rows']} scans | "
+              f"{interval_text(audit['presence']['auc'])} | |"]  # fmt: skip
     shares, touched = audit["presence"]["share"], audit["masked_share"]
     lines += [
         "",

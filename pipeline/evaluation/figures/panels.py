@@ -83,7 +83,8 @@ def curve_panels(arms: Arms) -> list[Panel]:
         if len(places) == 1 or len(mine) > 1:
             for place in places:
                 what = title_of(modality) if len(places) == 1 else f"{title_of(modality)}: {names[place]}"
-                panels.append(Panel(what, tuple(Curve(arm, n, modality, arm, mine[arm], place) for n, arm in enumerate(mine))))
+                curves = [Curve(arm or names[place], n, modality, arm, mine[arm], place) for n, arm in enumerate(mine)]
+                panels.append(Panel(what, tuple(curves)))
         else:
             arm = next(iter(mine))
             panels.append(Panel(title_of(modality), tuple(Curve(names[n], n, modality, arm, rows, n) for n in places)))

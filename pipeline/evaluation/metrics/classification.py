@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,26 +25,16 @@ from pipeline.evaluation.tables.rows import Rows, class_position
 Numbers = NDArray[np.float64]
 
 
-class Judged(Protocol):
-    """What is read of rows: truth (N,), predicted (S, N), probabilities (S, N, K), any scores for rankings; K names."""
-
-    @property
-    def truth(self) -> Any: ...
-    @property
-    def predicted(self) -> Any: ...
-    @property
-    def probabilities(self) -> Any: ...
-    @property
-    def class_names(self) -> tuple[str, ...]: ...
-
-
 class JudgedRows(NamedTuple):
-    """Rows whose scores need not be probabilities; fields as in `Judged`."""
+    """What is read of rows: truth (N,), predicted (S, N), probabilities (S, N, K), or any scores for rankings, K names."""
 
     truth: Any
     predicted: Any
     probabilities: Any
     class_names: tuple[str, ...]
+
+
+Judged = Rows | JudgedRows
 
 
 def metric_arrays(rows: Judged, weights: Numbers, metrics: Iterable[str]) -> dict[str, Numbers]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pipeline.evaluation.metrics.classification import Judged, defined, metric_arrays
 from pipeline.evaluation.metrics.names import CLASS_METRICS, MULTICLASS_METRICS, document_metrics
-from pipeline.evaluation.statistics.clusters import bootstrap_weights
+from pipeline.evaluation.statistics.clusters import bootstrap_weights, cluster_codes
 from pipeline.evaluation.tables.rows import MeasuredRows, Rows
 
 RESAMPLES = 2000
@@ -105,6 +105,11 @@ def mean_interval(values: NDArray[np.float64], weights: NDArray, level: float = 
     totals = weights.sum(axis=1)
     draws = np.divide(weights @ values, totals, out=np.full(len(totals), np.nan), where=totals > 0)
     return interval_of(float(values.mean()), draws, level)
+
+
+def patient_mean_interval(values: NDArray[np.float64], patients: ArrayLike, seed: int, resamples: int = RESAMPLES) -> Interval:
+    """Mean of (N,) values with its interval over whole patients, (N,) ids."""
+    return mean_interval(values, bootstrap_weights(cluster_codes(patients), resamples, seed).astype(np.float64))
 
 
 def measured_intervals(rows: MeasuredRows, resamples: int = RESAMPLES, seed: int = 0, level: float = 0.95) -> dict:

@@ -185,7 +185,7 @@ def _answers(frame: pandas.DataFrame) -> list[str]:
 
 def _judged(frame: pandas.DataFrame) -> pandas.DataFrame:
     """The rows of the parts of a split that are judged, with a modality."""
-    frame = frame.assign(modality=frame["modality"] if "modality" in frame else IMAGES)
+    frame = frame.assign(modality=frame.get("modality", IMAGES))
     if "split" not in frame or not frame["split"].isin(list(JUDGED)).any():
         return frame
     frame = frame[frame["split"].isin(list(JUDGED))]
@@ -244,7 +244,8 @@ def _refuse_unlabelled(facts: pandas.DataFrame, path: Path) -> None:
         )
     blank = facts["label"] == ""
     if blank.any():
-        raise DataError(f"{path}: {facts['id'][blank].iloc[0]!r} has no label ({int(blank.sum())} such rows).", "Label every row.")
+        first = facts["id"][blank].iloc[0]
+        raise DataError(f"{path}: {first!r} has no label ({int(blank.sum())} such rows).", "Label every row.")
 
 
 def _rows(
@@ -262,8 +263,8 @@ def _rows(
         probabilities = np.eye(len(names))[_places(rows["predicted"], names, path, "predicted")]
     alone = places.shape[0] == 1 and "predicted" in rows and rows["predicted"].isin(names).all()
     return Rows(
-        _places(labels, names, path, "label"), probabilities[places], names, _patients(facts, modality), facts["id"].to_numpy(str),
-        positive if len(names) == 2 else None, folder.threshold,
+        _places(labels, names, path, "label"), probabilities[places], names, _patients(facts, modality),
+        facts["id"].to_numpy(str), positive if len(names) == 2 else None, folder.threshold,
         _places(rows["predicted"], names, path, "predicted")[places] if alone else None,
         scored=bool(columns) or "probability" in rows,
     )  # fmt: skip
