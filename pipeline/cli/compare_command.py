@@ -87,13 +87,14 @@ def _of_runs(folders: list[Path], with_files: bool) -> Comparison:
 
 
 def _of_one_run(run: RunDirectory, with_files: bool) -> Comparison:
-    if not run.has("comparison"):
+    if not run.has("significance_comparison"):
         return _of_one_training(run, with_files)
-    document = run.load_json("comparison")
+    document = run.load_json("significance_comparison")
     heading = f"{run.path}: validation chose {document['chosen']}; the test part was read once."
     files = {}
     if with_files:
-        names = sorted(n for m in run.manifests.values() for n in m.outputs if n == "report" or n.startswith("figure_"))
+        shown = ("significance_report", "significance_figure_")
+        names = sorted(n for m in run.manifests.values() for n in m.outputs if n.startswith(shown))
         files = {(path := run.artifact(name)).name: path.read_bytes() for name in names}
     return Comparison(document, heading, files)
 

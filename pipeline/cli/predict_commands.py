@@ -228,18 +228,21 @@ def _judge_answers(
     bundle: Path, data: Path, out: Path, modality: str | None, max_unreadable: float, reporter: Reporter
 ) -> tuple[dict, str]:
     from pipeline.cli.evaluate.multitask import OUTPUTS, evaluation_words, judge
+    from pipeline.data.layouts.labelled_cases import read_labelled_cases
+    from pipeline.data.scans import MODALITIES
     from pipeline.engine.outputs import prepare_output, refuse_overwriting
     from pipeline.inference.multitask.bundle import load_bundle
-    from pipeline.inference.multitask.labelled_scans import read_labelled
     from pipeline.inference.multitask.predictor import Predictor
     from pipeline.inference.multitask.table_answers import answer_table
 
     predictor = Predictor(load_bundle(bundle))
-    rows = read_labelled(data, predictor.bundle.manifest.class_names, modality)
+    told: list[str] = []
+    names = predictor.bundle.manifest.class_names
+    rows = read_labelled_cases(data, names, told.append, modalities=MODALITIES, modality=modality)
     targets = [out / name for name in OUTPUTS]
     refuse_overwriting(targets, [data, *(scan for row in rows for scan in row.scans)])
     prepare_output(targets[0])
     answers = answer_table(predictor, rows, lambda rows: reporter.track(rows, len(rows), "scans"))
     _warn_of_failures(answers)
-    document = judge(predictor.bundle, answers, data, out, max_unreadable)
+    document = judge(predictor.bundle, answers, data, out, max_unreadable, told)
     return document, evaluation_words(document, out)

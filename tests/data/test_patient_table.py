@@ -8,7 +8,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.layouts.patient_table import read_patient_table, write_patient_table
@@ -29,8 +29,11 @@ def write(folder: Path, rows: list[dict[str, str]], name: str = "patients.csv") 
 
 
 CELLS = NAMES | st.just("")
+# On a loaded machine a file may take any time: no deadline.
+quick = settings(deadline=None, max_examples=40)
 
 
+@quick
 @given(st.dictionaries(PATHS.map(lambda path: normalize("NFC", path)), st.tuples(CELLS, CELLS), min_size=1))
 def test_what_is_written_is_told(told):
     with tempfile.TemporaryDirectory() as folder:
@@ -41,6 +44,7 @@ def test_what_is_written_is_told(told):
     assert tuple(table.of("not/there.png")) == ("", "")
 
 
+@quick
 @given(PATHS, NAMES, st.sampled_from(("NFC", "NFD")), st.sampled_from(("NFC", "NFD")), st.sampled_from(("", "./", ".//")))
 def test_accents_and_dots_do_not_hide_a_patient(path, patient, written, asked, before):
     with tempfile.TemporaryDirectory() as folder:
@@ -48,6 +52,7 @@ def test_accents_and_dots_do_not_hide_a_patient(path, patient, written, asked, b
         assert read_patient_table(Path(folder)).of(normalize(asked, path)).patient_id == patient
 
 
+@quick
 @given(PATHS, NAMES, NAMES, st.booleans())
 def test_an_image_of_two_patients_is_refused_and_an_empty_cell_gives_way(path, first, second, swap):
     with tempfile.TemporaryDirectory() as folder:

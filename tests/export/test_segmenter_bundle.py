@@ -65,7 +65,7 @@ def write_run(folder: Path, network) -> Path:
     files = {
         first: {"pixels_small": "pixels_small.npy", "dataset": "dataset.json", "scan_index": "scan_index.csv"},
         second: {"unet_weights": "unet.weights.h5", "unet_architecture": "unet.json", "segmenter": "segmenter.json",
-                 "test_metrics": "metrics.json"},
+                 "segmenter_test_metrics": "metrics.json"},
     }  # fmt: skip
     for stage, artifacts in files.items():
         outputs = {name: describe_output(stage, Artifact(name, file)) for name, file in artifacts.items()}

@@ -6,13 +6,12 @@ import pytest
 from tiny_classifier import BINARY, CHANNELS, NETWORK, PLACES, THREE, describe, head_of, write_classifier
 
 from pipeline.data.layouts.source_images import find_images
-from pipeline.engine.errors import CorruptArtifactError, DataError, UsageError
+from pipeline.engine.errors import CorruptArtifactError, UsageError
 from pipeline.inference.activation.class_activation import at_size, grad_cam, grad_cam_plus_plus
 from pipeline.inference.activation.overlays import draw_activation
 from pipeline.inference.classifier.answers import answer_images, feature_rows, write_class_answers
 from pipeline.inference.classifier.bundle import load_classifier_bundle
 from pipeline.inference.classifier.classifier import Classifier
-from pipeline.inference.classifier.labelled_classes import read_labelled_classes
 
 
 @pytest.fixture
@@ -129,53 +128,3 @@ def test_answers_features_and_failures_keep_the_rows(binary, tmp_path):
     assert lines[0] == "image,predicted,confidence,prob_NORMAL,prob_PNEUMONIA,error"
     assert lines[1].startswith("0.png,NORMAL,") and lines[2].startswith("1.png,,,,,") and len(lines) == 4
     assert PLACES * PLACES > 1
-
-
-def write(path, value=9):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), level(value, (20, 20)))
-
-
-def test_labelled_folders_and_tables(tmp_path):
-    for split in ("train", "test"):
-        for name in BINARY:
-            write(tmp_path / "split" / split / name / "IM-0115-0001.png")
-    said = []
-    images = read_labelled_classes(tmp_path / "split", BINARY, said.append)
-    assert [image.source.label for image in images] == list(BINARY) and images[0].patient_id == "IM-0115"
-    assert any("only its test part is judged, 2 of 4" in text for text in said)
-    table = tmp_path / "split" / "table.csv"
-    table.write_text("image,label\ntrain/NORMAL/IM-0115-0001.png,NORMAL\ntest/PNEUMONIA/IM-0115-0001.png,PNEUMONIA\n")
-    assert len(read_labelled_classes(table, BINARY, said.append)) == 2 and "2 of 2 images have no patient_id" in said[-1]
-
-
-@pytest.mark.parametrize(
-    ("classes", "said"),
-    [
-        (("NORMAL", "PNEUMONAI"), "'PNEUMONAI' is not one of this bundle's. Did you mean 'PNEUMONIA'"),
-        (("NORMAL", "BACTERIA", "VIRUS"), "3 classes, this bundle tells 2 apart: 'BACTERIA', 'VIRUS' are none"),
-        (("NORMAL", "PNEUMONIA", "COVID"), "'COVID' is none of its"),
-        (("NORMAL",), "only the class 'NORMAL'"),
-    ],
-)
-def test_classes_that_do_not_fit_are_named(tmp_path, classes, said):
-    for name in classes:
-        write(tmp_path / name / "1.png")
-    with pytest.raises(DataError) as caught:
-        read_labelled_classes(tmp_path, BINARY, lambda text: None)
-    assert said in caught.value.message
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ("image,lable\nx.png,NORMAL\n", "no column 'label'"),
-        ("image,label\nx.png,NORMAL\nx.png,PNEUMONIA\n", "stands in row 1 and in row 2"),
-        ("image,label\nx.png,\n", "row 1 has no label"),
-        ("image,label\nx.png,NORMAL\ny.png,NORMAL\n", "every image is NORMAL"),
-    ],
-)
-def test_tables_that_do_not_fit_are_named(tmp_path, content, said):
-    (tmp_path / "t.csv").write_text(content)
-    with pytest.raises(DataError, match=said):
-        read_labelled_classes(tmp_path / "t.csv", BINARY, lambda text: None)

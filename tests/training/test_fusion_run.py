@@ -45,12 +45,12 @@ def gray(run):
     return cv2.imread(str(run.parent / "scans" / "images" / "02.png"), cv2.IMREAD_GRAYSCALE)
 
 
-def artifact(run, name):
-    return run / "s08_classifier" / name
+def artifact(run, name, stage="s09_vision_text"):
+    return run / stage / name
 
 
-def read_json(run, name):
-    return json.loads(artifact(run, name).read_text())
+def read_json(run, name, stage="s09_vision_text"):
+    return json.loads(artifact(run, name, stage).read_text())
 
 
 def test_every_arm_judges_every_compared_row_out_of_fold(run):
@@ -62,7 +62,7 @@ def test_every_arm_judges_every_compared_row_out_of_fold(run):
 
 
 def test_rows_without_a_note_are_not_compared_but_audited(run):
-    audit = read_json(run, "note_audit.json")
+    audit = read_json(run, "note_audit.json", "s10_audit")
     assert audit["presence"]["rows"] == 40
     assert audit["presence"]["share"] == {"positive": 16 / 20, "negative": 1.0}
 
@@ -86,8 +86,28 @@ def test_only_the_planned_comparisons_are_tested(run):
 
 def test_the_report_says_what_was_found(run):
     report = artifact(run, "report.md").read_text()
-    for said in ("better than", "With one half missing", "What the notes give away", "covid-19 (16)", "The stored network"):
+    for said in ("better than", "With one half missing", "Stage s10 audits the notes", "covid-19 (16)", "The stored network"):
         assert said in report
+
+
+def test_the_audit_reads_the_published_encoder_and_the_folds(run):
+    """The probes again, from s09's files alone: the encoder that it stored was fine-tuned on the labels."""
+    from pipeline.evaluation.studies.note_audit import probe_numbers
+    from pipeline.training.vision_text.settings import EncoderSettings
+    from pipeline.training.vision_text.text_features import load_encoder, text_features
+
+    encoder, tokenizer = load_encoder(EncoderSettings(source=str(run.parent / "bert")))
+    notes = pd.read_csv(artifact(run, "masked_notes.csv")).fillna("")
+    mine = notes[notes["compared"]]
+    labels = pd.read_csv(artifact(run, "out_of_fold.csv")).drop_duplicates("id").set_index("id").loc[mine["id"]]
+    means = text_features(encoder.network, tokenizer, list(mine["text"])).means()
+    seed = json.loads((run / "s10_audit" / "manifest.json").read_text())["seed"]
+    folds = np.load(artifact(run, "folds.npy"))[0]
+    expected = probe_numbers(means, labels["label"].to_numpy(), labels["patient_id"].to_numpy(str), folds, 100, seed)
+    found = read_json(run, "note_audit.json", "s10_audit")
+    assert found["notes"]["masked"]["embedding"]["auc"] == pytest.approx(expected["auc"], abs=1e-6)
+    report = artifact(run, "report.md", "s10_audit").read_text()
+    assert "What the notes give away" in report and "presence of a note, all 40 scans" in report
 
 
 def test_a_bundle_answers_as_the_run_did(bundle, run):

@@ -31,19 +31,19 @@ def evaluate_classifier(
     what is scored without them (see `lung_findings`). Two classes are told apart by the bundle's own threshold: it was
     chosen on its validation part, never on these images.
 
-    Raises what `read_labelled_classes` raises, and DataError where more than
+    Raises what `read_labelled_cases` raises, and DataError where more than
     `max_unreadable` (a share) of the images have no answer or what is left is of one class; `predictions.csv` is written
     all the same and names them.
     """
     from pipeline.cli.evaluate.lung_findings import lung_findings, lung_words
     from pipeline.cli.output_folder import refuse_taken_folder, write_findings
+    from pipeline.data.layouts.labelled_cases import read_labelled_cases
     from pipeline.engine.outputs import prepare_output, refuse_overwriting
     from pipeline.inference.classifier.answers import refuse_all_failed, write_class_answers
-    from pipeline.inference.classifier.labelled_classes import read_labelled_classes
 
     refuse_taken_folder(out)
     warnings: list[str] = []
-    labelled = read_labelled_classes(data, judged.class_names, warnings.append)
+    labelled = read_labelled_cases(data, judged.class_names, warnings.append)
     patients = {image.source: image.patient_id for image in labelled}
     refuse_overwriting([out / name for name in OUTPUTS], [data, *(source.path for source in patients)])
     prepare_output(out / PREDICTIONS)

@@ -12,9 +12,9 @@ from pipeline.inference.bundle_files import CLASSIFIER, VISION_TEXT
 if TYPE_CHECKING:
     import numpy as np
 
+    from pipeline.data.layouts.labelled_cases import LabelledCase
     from pipeline.data.preprocessing import Profile
     from pipeline.inference.classifier.answers import ImageAnswer
-    from pipeline.inference.classifier.labelled_classes import LabelledClass
 
 
 class JudgedBundle(Protocol):
@@ -30,15 +30,15 @@ class JudgedBundle(Protocol):
     threshold: float
     profile: Profile
 
-    def answers(self, images: Iterable[LabelledClass]) -> list[ImageAnswer]:
+    def answers(self, images: Iterable[LabelledCase]) -> list[ImageAnswer]:
         """One an image; what cannot be read is named in it."""
         ...
 
-    def activations(self, image: LabelledClass, gray: np.ndarray) -> dict[str, np.ndarray]:
+    def activations(self, image: LabelledCase, gray: np.ndarray) -> dict[str, np.ndarray]:
         """{method: heat map (H, W) of the class that is named}."""
         ...
 
-    def probabilities(self, pixels: np.ndarray, images: Sequence[LabelledClass]) -> np.ndarray:
+    def probabilities(self, pixels: np.ndarray, images: Sequence[LabelledCase]) -> np.ndarray:
         """(n, K) of preprocessed scans (n, S, S) uint8 that stand in for the images' own."""
         ...
 
@@ -62,17 +62,17 @@ class ImageBundle:
         self.threshold, self.profile = manifest.threshold, manifest.profile
         self.decide = self._classifier.decide
 
-    def answers(self, images: Iterable[LabelledClass]) -> list[ImageAnswer]:
+    def answers(self, images: Iterable[LabelledCase]) -> list[ImageAnswer]:
         from pipeline.inference.classifier.answers import answer_images
 
         return list(answer_images(self._classifier, (image.source for image in images)))
 
-    def activations(self, image: LabelledClass, gray: np.ndarray) -> dict[str, np.ndarray]:
+    def activations(self, image: LabelledCase, gray: np.ndarray) -> dict[str, np.ndarray]:
         from pipeline.inference.classifier.classifier import METHODS
 
         return self._classifier.classify(gray, tuple(METHODS)).activations
 
-    def probabilities(self, pixels: np.ndarray, images: Sequence[LabelledClass]) -> np.ndarray:
+    def probabilities(self, pixels: np.ndarray, images: Sequence[LabelledCase]) -> np.ndarray:
         return self._classifier.probabilities(pixels)
 
 
@@ -90,10 +90,10 @@ class CaseBundle:
         self.class_names, self.positive_class = tuple(manifest.class_names), manifest.positive_class
         self.threshold, self.profile = manifest.threshold, manifest.image.profile
 
-    def answers(self, images: Iterable[LabelledClass]) -> list[ImageAnswer]:
+    def answers(self, images: Iterable[LabelledCase]) -> list[ImageAnswer]:
         return [self._answer(image) for image in images]
 
-    def _answer(self, image: LabelledClass) -> ImageAnswer:
+    def _answer(self, image: LabelledCase) -> ImageAnswer:
         from pipeline.data.reading.gray_reader import read_gray
         from pipeline.inference.classifier.answers import ImageAnswer
 
@@ -104,10 +104,10 @@ class CaseBundle:
         told = {"used": " and ".join(found.used)}
         return ImageAnswer(image.source, found.predicted, found.probabilities[found.predicted], found.probabilities, told)
 
-    def activations(self, image: LabelledClass, gray: np.ndarray) -> dict[str, np.ndarray]:
+    def activations(self, image: LabelledCase, gray: np.ndarray) -> dict[str, np.ndarray]:
         return {"gradcam": self._predictor.answer(gray, image.note, gradcam=True).activation}
 
-    def probabilities(self, pixels: np.ndarray, images: Sequence[LabelledClass]) -> np.ndarray:
+    def probabilities(self, pixels: np.ndarray, images: Sequence[LabelledCase]) -> np.ndarray:
         import numpy as np
 
         cases = zip(pixels, images, strict=True)

@@ -10,10 +10,10 @@ from pipeline.engine.progress import Reporter
 
 if TYPE_CHECKING:
     from pipeline.cli.evaluate.judged_bundles import JudgedBundle
-    from pipeline.inference.classifier.labelled_classes import LabelledClass
+    from pipeline.data.layouts.labelled_cases import LabelledCase
 
 
-def lung_findings(bundle: JudgedBundle, images: Sequence[LabelledClass], reporter: Reporter, seed: int = 0) -> dict | None:
+def lung_findings(bundle: JudgedBundle, images: Sequence[LabelledCase], reporter: Reporter, seed: int = 0) -> dict | None:
     """{"gradcam": `lung_energy_report` (and other methods), "ablation": `lung_ablation`, "unreadable"}; None without masks.
 
     Images without a mask are left out; one whose image or mask cannot be read is named in "unreadable". Heat maps are of
@@ -21,10 +21,10 @@ def lung_findings(bundle: JudgedBundle, images: Sequence[LabelledClass], reporte
     """
     import numpy as np
 
+    from pipeline.data.masks.mask_reader import read_mask_at
     from pipeline.data.preprocessing import preprocess, resize_square
     from pipeline.data.reading.gray_reader import read_gray
     from pipeline.evaluation.studies.lung_energy import lung_ablation, lung_energy, lung_energy_report
-    from pipeline.inference.segmenter.labels import read_mask_at
 
     profile, names = bundle.profile, list(bundle.class_names)
     energies: dict[str, list[float | None]] = {}

@@ -6,13 +6,13 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.data.layouts.labelled_cases import refuse_one_class
 from pipeline.data.layouts.pair_table import PairRow
 from pipeline.engine.errors import DataError
 from pipeline.engine.files import atomic_write_bytes, write_json
 from pipeline.engine.interval_text import interval_text
 from pipeline.inference.answers import TITLES
 from pipeline.inference.multitask.bundle import Bundle
-from pipeline.inference.multitask.labelled_scans import labels_by_modality, refuse_one_class
 from pipeline.inference.multitask.table_answers import TableAnswers, write_answers
 
 PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
@@ -25,11 +25,14 @@ OUTPUTS = (PREDICTIONS, METRICS, *(f"{name}.png" for name in FIGURES))
 _SHOWN = ("accuracy", "auc", "sensitivity", "specificity")
 
 
-def judge(bundle: Bundle, table: TableAnswers, data: Path, out: Path, max_unreadable: float) -> dict:
+def judge(
+    bundle: Bundle, table: TableAnswers, data: Path, out: Path, max_unreadable: float, told: Sequence[str] = ()
+) -> dict:
     """Write OUTPUTS into the folder `out` and return the document of `metrics.json`.
 
     Intervals are clustered by patient. Raises DataError where more than `max_unreadable` (a share) of the scans have
     no answer, or those that have are of one class; `predictions.csv` is written all the same and names them.
+    told: what was said of the data, for its warnings.
     """
     from pipeline.evaluation.comparison.document import build_comparison
     from pipeline.evaluation.tables.prediction_files import read_predictions
@@ -39,10 +42,10 @@ def judge(bundle: Bundle, table: TableAnswers, data: Path, out: Path, max_unread
     table.refuse_all_failed(str(data))
     _refuse_many_failures(table, data, out, max_unreadable)
     manifest = bundle.manifest
-    refuse_one_class(data, labels_by_modality(_answered_rows(table)), manifest.class_names)
+    refuse_one_class(data, _answered_rows(table), manifest.class_names)
     read = read_predictions([out / PREDICTIONS], positive=manifest.positive_class, threshold=manifest.threshold)
     predictions = {manifest.variant: next(iter(read.arms.values()))}
-    comparison = build_comparison(predictions, warnings=read.warnings)
+    comparison = build_comparison(predictions, warnings=[*told, *read.warnings])
     document = _document(bundle, comparison, len(table.failed))
     _write_figures(out, predictions, comparison)
     write_json(out / METRICS, document)

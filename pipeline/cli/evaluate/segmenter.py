@@ -17,10 +17,10 @@ from pipeline.engine.progress import Reporter
 if TYPE_CHECKING:
     import numpy as np
 
+    from pipeline.data.layouts.labelled_cases import LabelledCase
     from pipeline.data.layouts.source_images import SourceImage
     from pipeline.evaluation.tables.rows import MeasuredRows
     from pipeline.inference.segmenter.answers import ImageAnswer
-    from pipeline.inference.segmenter.labels import LabelledImage
     from pipeline.inference.segmenter.segmenter import Segmentation, Segmenter
 
 PREDICTIONS, SEGMENTATION, METRICS = "predictions.csv", "segmentation.csv", "metrics.json"
@@ -34,16 +34,16 @@ _SHOWN = ("accuracy", "macro_f1", "macro_auc")
 class MaskScores:
     """What is measured on each image with a mask, while its pixels are there."""
 
-    labelled: dict[SourceImage, LabelledImage]
-    rows: list[tuple[LabelledImage, dict[str, float]]] = field(default_factory=list)
+    labelled: dict[SourceImage, LabelledCase]
+    rows: list[tuple[LabelledCase, dict[str, float]]] = field(default_factory=list)
     pooled: list[int] = field(default_factory=lambda: [0, 0])
     resized: int = 0
     unreadable: dict[str, str] = field(default_factory=dict)
 
     def keep(self, image: SourceImage, gray: np.ndarray, answer: Segmentation) -> None:
         """Compare an answer with its true mask at the image's own size; a mask that cannot be read is noted and skipped."""
+        from pipeline.data.masks.mask_reader import read_mask_at
         from pipeline.evaluation.metrics.segmentation import segmentation_metrics
-        from pipeline.inference.segmenter.labels import read_mask_at
 
         labelled = self.labelled[image]
         if labelled.mask is None:
@@ -75,13 +75,13 @@ def evaluate_segmenter(segmenter: Segmenter, data: Path, out: Path, max_unreadab
     clustered by patient. The X-ray gate is not asked: labelled data say what they are.
     Raises DataError where more than `max_unreadable` (a share) of the images have no answer.
     """
+    from pipeline.data.layouts.labelled_cases import read_labelled_cases
     from pipeline.engine.outputs import prepare_output, refuse_overwriting
     from pipeline.inference.segmenter.answers import answer_images, refuse_all_failed, write_image_answers
-    from pipeline.inference.segmenter.labels import read_labelled_images
 
     warnings: list[str] = []
     names = segmenter.bundle.manifest.class_names
-    labelled = read_labelled_images(data, names, warnings.append)
+    labelled = read_labelled_cases(data, names, warnings.append, masks=True)
     scores = MaskScores({image.source: image for image in labelled})
     sources = [image.source for image in labelled]
     read = [data, *(path for image in labelled for path in (image.source.path, image.mask) if path is not None)]

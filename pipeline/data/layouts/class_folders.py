@@ -21,22 +21,31 @@ SPLIT_FOLDERS: Mapping[str, str] = {
 def read_class_folders(root: Path, warn: Warn = warn_python, modality: str = XRAY) -> list[Scan]:
     """Every scan of the class folders below `root`, sorted by id; files that are no scans are passed over.
 
+    See `class_folder_scans`, of which this warns of scans without a patient and refuses one class only (DataError).
+    """
+    scans = class_folder_scans(root, warn, modality)
+    refuse_one_class(root, {scan.label for scan in scans})
+    unknown = sum(not scan.patient_id for scan in scans)
+    if unknown:
+        warn(f"{root}: {unknown} of {len(scans)} scans have no patient id; each counts as a patient.")
+    return scans
+
+
+def class_folder_scans(root: Path, warn: Warn = warn_python, modality: str = XRAY) -> list[Scan]:
+    """Every scan of the class folders below `root`, sorted by id; files that are no scans are passed over.
+
     Where `train` or `test` lies in `root`, the folders are splits (`val`, `valid` and `validation` are one) and the
     classes lie inside; anything else beside them is left out, and said. A class is a folder's name; where an `images`
     folder lies in it, only that is read. Patient ids and sources: see `read_patient_table`; without a table, off Kermany's
     file names. A mask is `masks/<path of the scan>.png`, where it is there.
 
-    Raises DataError: no such folder, no class folder (did-you-mean for a split), an empty one, or one class only.
+    Raises DataError: no such folder, no class folder, or an empty one.
     """
     refuse_missing_folder(root, "the class folders")
     told = read_patient_table(root)
     scans = [
         scan for split, folder in _class_places(root, warn) for scan in _scans_of(folder, root, told, modality, split)
     ]
-    refuse_one_class(root, {scan.label for scan in scans})
-    unknown = sum(not scan.patient_id for scan in scans)
-    if unknown:
-        warn(f"{root}: {unknown} of {len(scans)} scans have no patient id; each counts as a patient.")
     return sorted(scans, key=lambda scan: scan.id)
 
 

@@ -52,7 +52,7 @@ def read_pairs(table: Path) -> list[PairRow]:
         )
         for row in rows
     ]
-    refuse_repeated_ids(pairs, table)
+    refuse_repeated_ids((pair.id for pair in pairs), table)
     return pairs
 
 
@@ -64,14 +64,12 @@ def find_scan(cell: str, folder: Path) -> Path | None:
     return beside if beside.exists() or not Path(cell).exists() else Path(cell)
 
 
-def refuse_repeated_ids(rows: Iterable[PairRow], table: Path) -> None:
+def refuse_repeated_ids(ids: Iterable[str], table: Path) -> None:
     """Raise DataError for an id that is empty or stands twice: answers are matched to rows by it."""
     seen: dict[str, int] = {}
-    for number, row in enumerate(rows, start=1):
-        if not row.id:
+    for number, key in enumerate(ids, start=1):
+        if not key:
             raise DataError(f"{table}: row {number} has no id.", "Give every row its own id.")
-        if row.id in seen:
-            raise DataError(
-                f"{table}: id {row.id!r} stands in row {seen[row.id]} and in row {number}.", "Give every row its own id."
-            )
-        seen[row.id] = number
+        if key in seen:
+            raise DataError(f"{table}: id {key!r} stands in row {seen[key]} and in row {number}.", "Give every row its own id.")
+        seen[key] = number

@@ -15,16 +15,11 @@ def read_whole_manifest(csv: Path, root: Path) -> list[Scan]:
     require_columns(csv, rows, "image")
     return [
         Scan(
-            Path(row["image"]).as_posix(),
-            root / row["image"],
-            "",
-            row.get("label", ""),
-            row.get("patient_id", ""),
-            "",
-            row.get("set", row.get("source", "")),
+            Path(row["image"]).as_posix(), root / row["image"], "", row.get("label", ""), row.get("patient_id", ""),
+            source=row.get("set", row.get("source", "")),
         )
         for row in rows
-    ]
+    ]  # fmt: skip
 
 
 def read_any_folder(root: Path) -> list[Scan]:

@@ -1,4 +1,4 @@
-"""The report of a vision-and-text comparison: what was found, how sure it is, and what the notes gave away."""
+"""The report of a vision-and-text comparison: what was found, how sure it is, and what was masked."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.comparison.text import comparison_table
 
 MASKED_SHOWN = 30
-SEVERITIES = {
-    "unmasked": "as written",
-    "masked": "diagnosis words masked (what the arms read)",
-    "strict": "place, time and drugs masked too",
-}
+AUDITED_ELSEWHERE = (
+    "## What the notes give away\n\nStage s10 audits the notes: their length, their presence, the words that are left over. "
+    "Read its report beside these figures."
+)
 
 
 def fusion_summary(
-    document: Mapping, audit: Mapping, withheld: Mapping, recipe: Mapping, masked: Mapping[str, int], dataset: Mapping
+    document: Mapping, withheld: Mapping, recipe: Mapping, masked: Mapping[str, int], dataset: Mapping
 ) -> str:
     """Markdown of everything that a reader needs to judge the comparison."""
     negative, positive = recipe["class_names"]
@@ -31,7 +30,7 @@ def fusion_summary(
         + "\n".join(f"- {entry['sentence']}." for entry in document["better_than_both"]),
         comparison_table(dict(document)).strip(),
         _withheld(withheld),
-        _audit(audit, positive, negative),
+        AUDITED_ELSEWHERE,
         _masked(masked),
         _stored(recipe),
         _cautions(),
@@ -49,31 +48,6 @@ def _withheld(withheld: Mapping) -> str:
              "| arm | note missing | image missing |", "|---|---|---|"]  # fmt: skip
     halves = {arm: [interval_text(withheld[half][arm]) for half in ("note", "image")] for arm in withheld["note"]}
     lines += [f"| {arm} | {' | '.join(cells)} |" for arm, cells in halves.items()]
-    return "\n".join(lines)
-
-
-def _audit(audit: Mapping, positive: str, negative: str) -> str:
-    lines = ["## What the notes give away", "",
-             "Probes on the same folds, no image: logistic regression on words (TF-IDF) and on the mean embedding.", "",
-             "| probe | AUC | AUC of the embedding |", "|---|---|---|"]  # fmt: skip
-    for name, meaning in SEVERITIES.items():
-        cells = [interval_text(audit["notes"][name][probe]["auc"]) for probe in ("words", "embedding")]
-        lines.append(f"| words, {meaning} | {' | '.join(cells)} |")
-    lines += [f"| length of the note alone | {interval_text(audit['length']['auc'])} | |",
-              f"| number of masked words alone | {interval_text(audit['masked_count']['auc'])} | |",
-              f"| presence of a note, all {audit['presence']['rows']} scans | "
-              f"{interval_text(audit['presence']['auc'])} | |"]  # fmt: skip
-    shares, touched = audit["presence"]["share"], audit["masked_share"]
-    lines += [
-        "",
-        f"A note is there for {shares['positive']:.0%} of {positive} and {shares['negative']:.0%} of {negative}. "
-        f"A word was masked in {touched['positive']:.0%} and {touched['negative']:.0%} of the compared notes.",
-        "",
-    ]
-    for name in ("masked", "strict"):
-        top = audit["notes"][name]["words"]["top_words"]
-        lines.append(f"- {SEVERITIES[name]}, words towards {positive}: {', '.join(top['positive'])}")
-        lines.append(f"- {SEVERITIES[name]}, words towards {negative}: {', '.join(top['negative'])}")
     return "\n".join(lines)
 
 

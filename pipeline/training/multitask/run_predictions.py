@@ -42,7 +42,7 @@ def read_run_predictions(runs: Sequence[RunDirectory]) -> list[RunPredictions]:
         MissingArtifactError: neither stage was made; the command that makes s05 is named.
         CorruptArtifactError, DataError: an artifact was edited.
     """
-    if all(run.has("seed_probabilities_xray") for run in runs):
+    if all(run.has("significance_seed_probabilities_xray") for run in runs):
         return [RunPredictions(_all_seeds(run), "s06") for run in runs]
     return [RunPredictions(_one_training(run), "s05") for run in runs]
 
@@ -50,7 +50,7 @@ def read_run_predictions(runs: Sequence[RunDirectory]) -> list[RunPredictions]:
 def _one_training(run: RunDirectory) -> Arms:
     import pandas as pd
 
-    frame = pd.read_csv(run.artifact("predictions"), dtype=dict.fromkeys(TEXT, str), keep_default_na=False)
+    frame = pd.read_csv(run.artifact("head_predictions"), dtype=dict.fromkeys(TEXT, str), keep_default_na=False)
     frame = frame[frame["split"].isin(["test", "shuffled"])]
     tables: Arms = {}
     for (variant, modality, split), rows in frame.groupby(["variant", "modality", "split"], sort=False):
@@ -62,16 +62,16 @@ def _one_training(run: RunDirectory) -> Arms:
             rows["label"].to_numpy(np.int8), rows["probability"].to_numpy(np.float64), patients, rows["id"].to_numpy(str)
         )
     if not tables:
-        raise DataError(f"{run.artifact('predictions')} has no test rows.", "Run s05 again with --only s05 --force.")
+        raise DataError(f"{run.artifact('head_predictions')} has no test rows.", "Run s05 again with --only s05 --force.")
     return tables
 
 
 def _all_seeds(run: RunDirectory) -> Arms:
     # The pairs of s06 are drawn from its seed, not stored.
     indexes = _indexes(run)
-    seed = next(manifest.seed for manifest in run.manifests.values() if "seed_probabilities_xray" in manifest.outputs)
+    seed = next(made.seed for made in run.manifests.values() if "significance_seed_probabilities_xray" in made.outputs)
     pairs = with_shuffled_control(index_pairs(indexes, seed), seed)
-    stacks = {name: np.asarray(run.load(f"seed_probabilities_{name}")) for name in (*MODALITIES, PAIRED)}
+    stacks = {name: np.asarray(run.load(f"significance_seed_probabilities_{name}")) for name in (*MODALITIES, PAIRED)}
     variants = run.load_json("choice")["variants"]
     return split_tables(
         indexes, pairs,

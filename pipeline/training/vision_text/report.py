@@ -31,7 +31,6 @@ def report_comparison(
     answers: FoldAnswers,
     probabilities: Mapping[str, np.ndarray],
     resplits: Resplits,
-    audit: dict,
     stored: StoredArm,
 ) -> None:
     """Write comparison.json, withheld.json, out_of_fold.csv, fusion_recipe.json, report.md and the figures."""
@@ -46,14 +45,14 @@ def report_comparison(
     document = fusion_document(tables, resplits, fused_arms(list(tables)), CONTROLS, sizes, dataset["leakage"])
     withheld = _withheld(settings, plan, answers, names, context.seed)
     recipe = _recipe(settings, plan, answers, list(tables), stored, dataset, names)
-    context.save_json("comparison", document)
-    context.save_json("withheld", withheld)
+    context.save_json("fusion_comparison", document)
+    context.save_json("fusion_withheld", withheld)
     context.save_json("fusion_recipe", recipe)
-    context.save_csv("out_of_fold", _out_of_fold(scans, plan, probabilities))
+    context.save_csv("fusion_out_of_fold", _out_of_fold(scans, plan, probabilities))
     for name, figure in comparison_figures(tables, document).items():
-        context.save_figure(f"figure_{name}", figure)
-    text = fusion_summary(document, audit, withheld, recipe, _masking(scans), dataset)
-    context.save_bytes("report", text.encode())
+        context.save_figure(f"fusion_figure_{name}", figure)
+    text = fusion_summary(document, withheld, recipe, _masking(scans), dataset)
+    context.save_bytes("fusion_report", text.encode())
     for entry in document["better_than_both"]:
         context.log(entry["sentence"])
 

@@ -64,7 +64,7 @@ def train_stored(
     patients = scans.index.patients[scans.compared]
     judged = Rows.binary(labels[test], probabilities[test], patients[test])
     intervals = metric_intervals(judged, resamples=settings.resamples, seed=context.seed)
-    context.save_csv("split_predictions", pd.DataFrame({
+    context.save_csv("fusion_split_predictions", pd.DataFrame({
         "id": scans.index.ids[scans.compared], "split": scans.index.splits[scans.compared], "patient_id": patients,
         "label": labels, "probability": probabilities,
     }))  # fmt: skip

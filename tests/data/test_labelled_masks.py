@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline.data.layouts.labelled_cases import read_labelled_cases
+from pipeline.data.masks.mask_reader import read_mask_at
 from pipeline.engine.errors import DataError
-from pipeline.inference.segmenter.labels import read_labelled_images, read_mask_at
 
 NAMES = ("ALPHA", "BETA")
 
@@ -37,8 +38,8 @@ def told():
 
 def test_a_folder(data, told):
     (data / "patients.csv").write_text("image,patient_id\nALPHA/images/0.png,p7\n")
-    images = read_labelled_images(data, NAMES, told.append)
-    assert len(images) == 6 and told == []
+    images = read_labelled_cases(data, NAMES, told.append, masks=True)
+    assert len(images) == 6 and told == [f"{data}: 5 of 6 images have no patient_id; each counts as a patient"]
     first = images[0]
     assert first.mask == data / "ALPHA" / "masks" / "0.png" and first.patient_id == "p7" and images[1].patient_id == ""
     assert first.source.label == "ALPHA" and first.source.relative.as_posix() == "ALPHA/images/0.png"
@@ -47,32 +48,32 @@ def test_a_folder(data, told):
 def test_a_missing_mask_and_a_mask_without_an_image_are_told(data, told):
     (data / "ALPHA" / "masks" / "1.png").unlink()
     (data / "BETA" / "images" / "2.png").unlink()
-    images = read_labelled_images(data, NAMES, told.append)
+    images = read_labelled_cases(data, NAMES, told.append, masks=True)
     assert [image.mask is None for image in images].count(True) == 1 and len(images) == 5
     assert any("1 of 5 images have no mask" in text for text in told)
-    assert any("BETA: 1 masks have no image" in text and "2.png" in text for text in told)
+    assert any(text.endswith("BETA: 1 masks without a scan are passed over: 2.") for text in told)
 
 
 def test_a_mask_of_another_format_is_found_by_its_stem(data, told):
     (data / "ALPHA" / "masks" / "1.png").rename(data / "ALPHA" / "masks" / "1.bmp")
-    assert read_labelled_images(data, NAMES, told.append)[1].mask.name == "1.bmp"
+    assert read_labelled_cases(data, NAMES, told.append, masks=True)[1].mask.name == "1.bmp"
     put(data / "ALPHA" / "masks" / "1.tif")
     with pytest.raises(DataError, match=r"1\.bmp and 1\.tif are masks of one image"):
-        read_labelled_images(data, NAMES, told.append)
+        read_labelled_cases(data, NAMES, told.append, masks=True)
 
 
 def test_a_missing_class_folder_is_told_and_a_mistyped_one_refused(data, told):
-    images = read_labelled_images(data, (*NAMES, "GAMMA"), told.append)
+    images = read_labelled_cases(data, (*NAMES, "GAMMA"), told.append, masks=True)
     assert len(images) == 6 and any("no image of class GAMMA" in text for text in told)
     (data / "BETA").rename(data / "Beta")
     with pytest.raises(DataError, match=r"class 'Beta' is not one.*Did you mean 'BETA'"):
-        read_labelled_images(data, NAMES, told.append)
+        read_labelled_cases(data, NAMES, told.append, masks=True)
 
 
 def test_no_layout_at_all(tmp_path, told):
     put(tmp_path / "ALPHA" / "0.png")
     with pytest.raises(DataError, match="holds images/"):
-        read_labelled_images(tmp_path, NAMES, told.append)
+        read_labelled_cases(tmp_path, NAMES, told.append, masks=True)
 
 
 def test_a_table(data, told):
@@ -80,7 +81,7 @@ def test_a_table(data, told):
     table.write_text(
         "image,label,mask,patient_id\nALPHA/images/0.png,ALPHA,ALPHA/masks/0.png,p1\nBETA/images/1.png,BETA,,p2\n"
     )
-    first, second = read_labelled_images(table, NAMES, told.append)
+    first, second = read_labelled_cases(table, NAMES, told.append, masks=True)
     assert first.mask == data / "ALPHA/masks/0.png" and second.mask is None and second.patient_id == "p2"
     assert any("1 of 2 images have no mask" in text for text in told)
 
@@ -99,7 +100,7 @@ def test_tables_that_cannot_be_used(tmp_path, told, text, named):
     table = tmp_path / "rows.csv"
     table.write_text(text)
     with pytest.raises(DataError, match=named):
-        read_labelled_images(table, NAMES, told.append)
+        read_labelled_cases(table, NAMES, told.append, masks=True)
 
 
 def test_gray_values_are_cut_at_127_and_another_size_is_stretched(tmp_path):
