@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pipeline.engine.interval_text import interval_text
+
 SEVERITIES = {
     "unmasked": "as written",
     "masked": "diagnosis words masked (what the arms read)",
