@@ -20,8 +20,8 @@ def note_audit_summary(audit: Mapping, class_names: Sequence[str]) -> str:
              "Probes on the same folds, no image: logistic regression on words (TF-IDF) and on the mean embedding.", "",
              "| probe | AUC | AUC of the embedding |", "|---|---|---|"]  # fmt: skip
     for name, meaning in SEVERITIES.items():
-        entry = audit["notes"][name]
-        lines.append(f"| words, {meaning} | {interval_text(entry['words']['auc'])} | {interval_text(entry['embedding']['auc'])} |")
+        cells = [interval_text(audit["notes"][name][probe]["auc"]) for probe in ("words", "embedding")]
+        lines.append(f"| words, {meaning} | {' | '.join(cells)} |")
     lines += [f"| length of the note alone | {interval_text(audit['length']['auc'])} | |",
               f"| number of masked words alone | {interval_text(audit['masked_count']['auc'])} | |",
               f"| presence of a note, all {audit['presence']['rows']} scans | "
