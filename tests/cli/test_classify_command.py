@@ -146,11 +146,11 @@ def test_masks_of_the_lungs_tell_what_the_classifier_reads(bundle, scans, tmp_pa
 
 
 def test_the_table_of_answers_can_be_read_again(bundle, scans, tmp_path):
-    from pipeline.evaluation.tables.class_predictions import read_class_predictions
+    from pipeline.evaluation.tables.prediction_files import read_one_arm
 
     judge(bundle, scans, tmp_path / "out", 0.05)
-    found = read_class_predictions(tmp_path / "out" / "predictions.csv", "patient_id", positive="PNEUMONIA")
-    assert (found.true_index == found.predicted).sum() == 22
+    found, patients, _ = read_one_arm(tmp_path / "out" / "predictions.csv", "patient_id", positive="PNEUMONIA")
+    assert (found.truth == found.predicted[0]).sum() == 22 and (patients == found.patients).all()
 
 
 def test_the_bundles_threshold_is_used(bundle, scans, tmp_path):

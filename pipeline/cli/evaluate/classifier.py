@@ -70,50 +70,45 @@ def _ask(opened: OpenedBundle, case: LabelledCase) -> Answer:
     return answer.without_pictures({"used": " and ".join(answer.used)})
 
 
-def _judge(opened: OpenedBundle, rows: Sequence[AnsweredRow], warnings: list[str]) -> tuple[dict, dict]:
-    import numpy as np
-
-    from pipeline.evaluation.figures.multiclass import confusion_matrix_figure, one_vs_rest_roc_figure
+def _judge(opened: OpenedBundle, answered: Sequence[AnsweredRow], warnings: list[str]) -> tuple[dict, dict]:
+    from pipeline.cli.evaluate.scored_rows import scored_rows
+    from pipeline.evaluation.figures.confusion import confusion_figure
     from pipeline.evaluation.figures.precision_recall import precision_recall_figure
-    from pipeline.evaluation.metrics.multiclass import multiclass_metrics
+    from pipeline.evaluation.figures.roc import roc_figure
+    from pipeline.evaluation.metrics.classification import confusion_matrix
     from pipeline.evaluation.statistics.clusters import cluster_note
-    from pipeline.evaluation.statistics.multiclass_intervals import multiclass_intervals
+    from pipeline.evaluation.statistics.intervals import class_intervals
     from pipeline.inference.answered_rows import failures
 
-    manifest = opened.manifest
-    names, mine = list(manifest.class_names), [row for row in rows if row.answer.error is None]
-    truth = np.array([names.index(row.label) for row in mine])
-    predicted = np.array([names.index(row.answer.predicted) for row in mine])
-    probabilities = np.array([[row.answer.probabilities[name] for name in names] for row in mine])
-    clusters = [row.copied.get("patient_id", "") for row in mine]
-    plain = multiclass_metrics(truth, probabilities, names, manifest.positive_class, predicted=predicted)
-    intervals = multiclass_intervals(truth, probabilities, names, clusters, seed=SEED, predicted=predicted)
+    manifest, names = opened.manifest, list(opened.manifest.class_names)
+    rows = scored_rows(manifest, answered)
+    confusion, clusters = confusion_matrix(rows).tolist(), rows.patients.tolist()
     document = {
         "schema_version": 1,
         "system": opened.system,
         "class_names": names,
         "positive_class": manifest.positive_class,
         "threshold": manifest.threshold,
-        "images": len(rows),
-        "unreadable": {row.id: finding.error for row, finding in failures(rows)},
+        "images": len(answered),
+        "unreadable": {row.id: finding.error for row, finding in failures(answered)},
         "patients": len(set(clusters) - {""}) or None,
-        "metrics": intervals,
-        "confusion": plain["confusion"],
-        "support": {name: row["support"] for name, row in plain["per_class"].items()},
+        "metrics": class_intervals(rows, seed=SEED),
+        "confusion": confusion,
+        "support": {name: sum(counts) for name, counts in zip(names, confusion, strict=True)},
         "settings": {"seed": SEED, "level": 0.95, "clusters": "patients"},
         "warnings": [*warnings, *filter(None, [cluster_note(clusters)])],
     }
-    shared = (truth, probabilities, names, clusters, manifest.positive_class, intervals)
+    arms = {"": {"images": rows}}
     figures = {
-        "confusion": confusion_matrix_figure(plain["confusion"], names),
-        "roc": one_vs_rest_roc_figure(*shared),
-        "precision_recall": precision_recall_figure(*shared),
+        "confusion": confusion_figure({"": {"": confusion}}, names),
+        "roc": roc_figure(arms, seed=SEED, title="ROC, each class against the rest, with 95 % band by patient"),
+        "precision_recall": precision_recall_figure(arms, seed=SEED),
     }
     return document, figures
 
 
 def _words(document: dict) -> list[str]:
-    from pipeline.evaluation.figures.multiclass import interval_text
+    from pipeline.engine.interval_text import interval_text
 
     failed = len(document["unreadable"])
     patients = f" of {document['patients']} patients" if document["patients"] else ""

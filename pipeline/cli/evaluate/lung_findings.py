@@ -67,7 +67,7 @@ def _activations(bundle: OpenedBundle, image: LabelledCase, gray: np.ndarray) ->
 
 def lung_words(found: dict) -> list[str]:
     """The findings as lines for people."""
-    from pipeline.evaluation.figures.multiclass import interval_text
+    from pipeline.engine.interval_text import interval_text
     from pipeline.evaluation.studies.lung_energy import LUNGS_ONLY, WHOLE, WITHOUT_LUNGS
 
     report, ablation = found["gradcam"], found["ablation"]

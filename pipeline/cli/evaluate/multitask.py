@@ -10,6 +10,7 @@ from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
 from pipeline.data.layouts.labelled_cases import refuse_one_class
 from pipeline.data.layouts.pair_table import PairRow
 from pipeline.engine.files import atomic_write_bytes, write_json
+from pipeline.engine.interval_text import interval_text
 from pipeline.inference.answered_rows import (
     AnsweredRow,
     answer_pairs,
@@ -41,7 +42,6 @@ def evaluate(predictor: OpenedBundle, request: EvaluationRequest) -> Evaluation:
     from pipeline.data.layouts.labelled_cases import read_labelled_cases
     from pipeline.engine.outputs import prepare_output, refuse_overwriting
     from pipeline.evaluation.comparison.document import build_comparison
-    from pipeline.evaluation.comparison.tests import ComparisonSettings
     from pipeline.evaluation.tables.prediction_files import read_predictions
 
     data, out, manifest = request.data, request.out, predictor.manifest
@@ -58,13 +58,11 @@ def evaluate(predictor: OpenedBundle, request: EvaluationRequest) -> Evaluation:
     refuse_all_failed(rows, "scans")
     refuse_many_failures(rows, request.max_unreadable, out / PREDICTIONS, "scans")
     refuse_one_class(data, _answered_pairs(cases, rows), manifest.class_names)
-    predictions, warnings = read_predictions([out / PREDICTIONS], positive=manifest.positive_class)
-    predictions = {manifest.variant: next(iter(predictions.values()))}
-    settings = ComparisonSettings(threshold=manifest.threshold)
-    comparison = build_comparison(predictions, settings=settings, warnings=[*told, *warnings])
+    read = read_predictions([out / PREDICTIONS], positive=manifest.positive_class, threshold=manifest.threshold)
+    predictions = {manifest.variant: next(iter(read.arms.values()))}
+    comparison = build_comparison(predictions, warnings=[*told, *read.warnings])
     document = _document(predictor, comparison, len(failures(rows)))
-    negative = next(name for name in manifest.class_names if name != manifest.positive_class)
-    _write_figures(out, predictions, comparison, (negative, manifest.positive_class))
+    _write_figures(out, predictions, comparison)
     write_json(out / METRICS, document)
     return Evaluation(document, evaluation_words(document, out))
 
@@ -95,14 +93,15 @@ def _document(bundle: OpenedBundle, comparison: dict, failed: int) -> dict:
     }
 
 
-def _write_figures(out: Path, predictions: dict, comparison: dict, class_names: tuple[str, str]) -> None:
+def _write_figures(out: Path, predictions: dict, comparison: dict) -> None:
     from pipeline.evaluation.figures.calibration import calibration_figure
+    from pipeline.evaluation.figures.comparison import ordered_classes
     from pipeline.evaluation.figures.confusion import confusion_figure
     from pipeline.evaluation.figures.roc import roc_figure
 
     drawn = {
         "roc": roc_figure(predictions, comparison),
-        "confusion": confusion_figure(comparison["confusion"], class_names),
+        "confusion": confusion_figure(comparison["confusion"], ordered_classes(comparison)),
         "calibration": calibration_figure(predictions),
     }
     for name, title in FIGURES.items():
@@ -122,15 +121,7 @@ def evaluation_words(document: dict, out: Path, figures: Sequence[str] = OUTPUTS
             f"{TITLES[modality]}: {counts['rows']} rows, {counts['positive']} {document['positive_class']}, "
             f"{counts['clusters']} patients"
         )
-        lines += [f"  {name:<12} {_interval(metrics[name])}" for name in _SHOWN]
+        lines += [f"  {name:<12} {interval_text(metrics[name])}" for name in _SHOWN]
     lines += [f"note: {warning}" for warning in document["warnings"]]
     lines.append(f"{', '.join(figures)} in {out}")
     return "\n".join(lines)
-
-
-def _interval(interval: dict[str, float | None]) -> str:
-    if interval["value"] is None:
-        return "undefined"
-    if interval["low"] is None:
-        return f"{interval['value']:.3f}"
-    return f"{interval['value']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"

@@ -13,12 +13,14 @@ from pipeline.cli.evaluate.request import Evaluation
 from pipeline.data.reading.gray_reader import read_gray
 from pipeline.engine.errors import DataError
 from pipeline.engine.files import atomic_write_bytes, atomic_write_text, write_json
+from pipeline.engine.interval_text import interval_text
 
 if TYPE_CHECKING:
     import numpy as np
 
     from pipeline.cli.evaluate.request import EvaluationRequest
     from pipeline.data.layouts.labelled_cases import LabelledCase
+    from pipeline.evaluation.tables.rows import MeasuredRows, Rows
     from pipeline.inference.answered_rows import AnsweredRow
     from pipeline.inference.answers import Answer
     from pipeline.inference.opened_bundle import OpenedBundle
@@ -56,6 +58,15 @@ class MaskScores:
         self.pooled[0] += 2 * int((true & lung_mask).sum())
         self.pooled[1] += int(true.sum()) + int(lung_mask.sum())
 
+    def measured(self, class_names: Sequence[str]) -> MeasuredRows:
+        """The measures of every image with a mask."""
+        from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
+        from pipeline.evaluation.tables.rows import MeasuredRows
+
+        values = {metric: [row[metric] for _, row in self.rows] for metric in SEGMENTATION_METRICS}
+        classes = [list(class_names).index(image.label) for image, _ in self.rows]
+        return MeasuredRows(values, classes, tuple(class_names), [image.patient_id for image, _ in self.rows])
+
 
 def evaluate(segmenter: OpenedBundle, request: EvaluationRequest) -> Evaluation:
     """Answer the labelled images, write OUTPUTS and return the document of `metrics.json` with its words.
@@ -64,6 +75,7 @@ def evaluate(segmenter: OpenedBundle, request: EvaluationRequest) -> Evaluation:
     clustered by patient. The X-ray gate is not asked: labelled data say what they are.
     Raises DataError where too many of the images have no answer.
     """
+    from pipeline.cli.evaluate.scored_rows import scored_rows
     from pipeline.data.layouts.labelled_cases import read_labelled_cases
     from pipeline.engine.outputs import prepare_output, refuse_overwriting
     from pipeline.inference.answered_rows import answer_rows, refuse_all_failed, refuse_many_failures, write_class_table
@@ -91,27 +103,20 @@ def evaluate(segmenter: OpenedBundle, request: EvaluationRequest) -> Evaluation:
     atomic_write_text(out / SEGMENTATION, _mask_table(scores))
     document = _document(segmenter, rows, scores, warnings)
     write_json(out / METRICS, document)
-    _write_figures(out, rows, scores, names)
+    _write_figures(out, scored_rows(segmenter.manifest, rows), scores, names)
     return Evaluation(document, segmentation_words(document, out))
 
 
-def _answered(rows: Sequence[AnsweredRow], names: Sequence[str]) -> tuple[list[int], list[list[float]]]:
-    """Positions of the true classes, and the probabilities in the order of the names."""
-    mine = [row for row in rows if row.answer.error is None]
-    positions = [list(names).index(row.label) for row in mine]
-    return positions, [[row.answer.probabilities[name] for name in names] for row in mine]
-
-
-def _document(segmenter: OpenedBundle, rows: Sequence[AnsweredRow], scores: MaskScores, warnings: list[str]) -> dict:
-    from pipeline.evaluation.metrics.multiclass import multiclass_metrics
+def _document(segmenter: OpenedBundle, answered: Sequence[AnsweredRow], scores: MaskScores, warnings: list[str]) -> dict:
+    from pipeline.cli.evaluate.scored_rows import scored_rows
+    from pipeline.evaluation.metrics.classification import confusion_matrix
     from pipeline.evaluation.statistics.clusters import cluster_note
-    from pipeline.evaluation.statistics.multiclass_intervals import multiclass_intervals
+    from pipeline.evaluation.statistics.intervals import class_intervals
 
     manifest = segmenter.manifest
     names = manifest.class_names
-    patients = [row.copied.get("patient_id", "") for row in rows if row.answer.error is None]
-    truth, probabilities = _answered(rows, names)
-    plain = multiclass_metrics(truth, probabilities, names)
+    rows = scored_rows(manifest, answered)
+    confusion, patients = confusion_matrix(rows).tolist(), rows.patients.tolist()
     notes = [note for note in [cluster_note(patients)] if note]
     if scores.resized:
         notes.append(f"{scores.resized} masks had another size than their image and were stretched to it")
@@ -122,12 +127,12 @@ def _document(segmenter: OpenedBundle, rows: Sequence[AnsweredRow], scores: Mask
         "bundle": str(segmenter.path),
         "class_names": list(names),
         "threshold": manifest.threshold,
-        "images": len(rows),
-        "unreadable": {row.id: row.answer.error for row in rows if row.answer.error is not None},
+        "images": len(answered),
+        "unreadable": {row.id: row.answer.error for row in answered if row.answer.error is not None},
         "patients": len({patient for patient in patients if patient}) or None,
-        "classification": multiclass_intervals(truth, probabilities, names, patients, seed=SEED),
-        "confusion": plain["confusion"],
-        "support": {name: row["support"] for name, row in plain["per_class"].items()},
+        "classification": class_intervals(rows, seed=SEED),
+        "confusion": confusion,
+        "support": {name: sum(counts) for name, counts in zip(names, confusion, strict=True)},
         "segmentation": _segmentation(scores, names),
         "settings": {"seed": SEED, "level": 0.95, "clusters": "patients", "distance_unit": "px of the image's own size"},
         "warnings": [*warnings, *notes],
@@ -136,20 +141,16 @@ def _document(segmenter: OpenedBundle, rows: Sequence[AnsweredRow], scores: Mask
 
 def _segmentation(scores: MaskScores, names: Sequence[str]) -> dict | None:
     """None where no image has a mask."""
-    from pipeline.evaluation.metrics.segmentation import SEGMENTATION_METRICS
-    from pipeline.evaluation.statistics.segmentation_intervals import segmentation_intervals
+    from pipeline.evaluation.statistics.intervals import measured_intervals
 
     if not scores.rows:
         return None
-    values = {metric: [row[metric] for _, row in scores.rows] for metric in SEGMENTATION_METRICS}
-    classes = [list(names).index(image.label) for image, _ in scores.rows]
-    patients = [image.patient_id for image, _ in scores.rows]
     pooled = scores.pooled[0] / scores.pooled[1] if scores.pooled[1] else 1.0
-    return {**segmentation_intervals(values, classes, names, patients, seed=SEED), "pooled_dice": pooled}
+    return {**measured_intervals(scores.measured(names), seed=SEED), "pooled_dice": pooled}
 
 
 def _mask_table(scores: MaskScores) -> str:
-    from pipeline.evaluation.metrics.segmentation import SEGMENTATION_METRICS
+    from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -160,22 +161,18 @@ def _mask_table(scores: MaskScores) -> str:
     return text.getvalue()
 
 
-def _write_figures(out: Path, rows: Sequence[AnsweredRow], scores: MaskScores, names: Sequence[str]) -> None:
-    import numpy as np
+def _write_figures(out: Path, rows: Rows, scores: MaskScores, names: Sequence[str]) -> None:
+    from pipeline.evaluation.figures.confusion import confusion_figure
+    from pipeline.evaluation.figures.measures import by_class, measures_figure
+    from pipeline.evaluation.figures.roc import roc_figure
+    from pipeline.evaluation.metrics.classification import confusion_matrix
 
-    from pipeline.evaluation.figures.classifier import class_confusion_figure, class_roc_figure
-    from pipeline.evaluation.figures.dice import dice_figure
-    from pipeline.evaluation.metrics.multiclass import multiclass_metrics
-
-    truth, probabilities = _answered(rows, names)
-    counts = multiclass_metrics(truth, probabilities, names)["confusion"]
     drawn = {
-        "confusion.png": class_confusion_figure(counts, names, "Diagnosis"),
-        "roc.png": class_roc_figure(np.array(truth), np.array(probabilities), names, names, "One class against the rest"),
+        "confusion.png": confusion_figure({"": {"": confusion_matrix(rows).tolist()}}, names, "Diagnosis"),
+        "roc.png": roc_figure({"": {"": rows}}, title="One class against the rest"),
     }
     if scores.rows:
-        classes = [list(names).index(image.label) for image, _ in scores.rows]
-        drawn["dice.png"] = dice_figure([row["dice"] for _, row in scores.rows], classes, names, "Lungs")
+        drawn["dice.png"] = measures_figure({"dice": by_class(scores.measured(names), "dice")}, "Lungs")
     for name, figure in drawn.items():
         picture = io.BytesIO()
         figure.savefig(picture, format="png", metadata={"Software": None})
@@ -189,25 +186,18 @@ def segmentation_words(document: dict, out: Path) -> str:
              + (f", {document['patients']} patients" if document["patients"] else "")]  # fmt: skip
     lungs = document["segmentation"]
     if lungs is not None:
-        lines.append(f"Lungs, {lungs['scans']} masks: Dice {_interval(lungs['dice'])}, IoU {_interval(lungs['iou'])}, "
-                     f"HD95 {_interval(lungs['hd95'], 1)} px, mean surface distance "
-                     f"{_interval(lungs['mean_surface_distance'], 2)} px, pooled Dice {lungs['pooled_dice']:.3f}")  # fmt: skip
+        lines.append(f"Lungs, {lungs['scans']} masks: "
+                     f"Dice {interval_text(lungs['dice'])}, IoU {interval_text(lungs['iou'])}, "
+                     f"HD95 {interval_text(lungs['hd95'], 1)} px, mean surface distance "
+                     f"{interval_text(lungs['mean_surface_distance'], 2)} px, "
+                     f"pooled Dice {lungs['pooled_dice']:.3f}")  # fmt: skip
         for name, entry in lungs["per_class"].items():
-            lines.append(f"  {name:<16} Dice {_interval(entry['dice'])} ({entry['scans']})")
+            lines.append(f"  {name:<16} Dice {interval_text(entry['dice'])} ({entry['scans']})")
     metrics = document["classification"]
-    lines.append("Classes: " + ", ".join(f"{name.replace('_', ' ')} {_interval(metrics[name])}" for name in _SHOWN))
+    lines.append("Classes: " + ", ".join(f"{name.replace('_', ' ')} {interval_text(metrics[name])}" for name in _SHOWN))
     for name, entry in metrics["per_class"].items():
-        shown = ", ".join(f"{metric} {_interval(entry[metric])}" for metric in ("sensitivity", "specificity", "f1", "auc"))
+        shown = ", ".join(f"{metric} {interval_text(entry[metric])}" for metric in ("sensitivity", "specificity", "f1", "auc"))
         lines.append(f"  {name:<16} {shown} ({document['support'][name]})")
     lines += [f"note: {warning}" for warning in document["warnings"]]
     lines.append(f"{', '.join(name for name in OUTPUTS if (out / name).exists())} in {out}")
     return "\n".join(lines)
-
-
-def _interval(interval: dict[str, float | None], digits: int = 3) -> str:
-    if interval["value"] is None:
-        return "undefined"
-    text = f"{interval['value']:.{digits}f}"
-    if interval["low"] is None or interval["high"] is None:
-        return text
-    return f"{text} [{interval['low']:.{digits}f}, {interval['high']:.{digits}f}]"
