@@ -9,6 +9,7 @@ from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
 from pipeline.engine.errors import ConfigError, did_you_mean
+from pipeline.models.backbones.names import require_backbone
 from pipeline.training.vision_text.settings import FusionSettings
 
 FIGURES = ("roc", "confusion", "metrics", "calibration", "training_noise")
@@ -22,6 +23,7 @@ class Config(FusionSettings):
         if profiles is not None and self.profile not in profiles:
             raise ConfigError(f"s09.profile: s01 has no profile {self.profile!r}.{did_you_mean(self.profile, profiles)}",
                               f"Its profiles: {', '.join(profiles)}.")  # fmt: skip
+        require_backbone(self.backbone, self.weights, profiles[self.profile].size if profiles else None, "s09.backbone: ")
 
 
 def _inputs(config: Config) -> tuple[Input, ...]:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from pipeline.data.notes.clinical_notes import DEFAULT_WORDS, NoteMasker
 from pipeline.engine.config import StageConfig
+from pipeline.models.backbones.names import NO_FILE
 from pipeline.models.fusion_names import COMPARED, CONTROLS, FUSIONS
 
 Fusion = Literal["concatenation", "cross_attention", "gated"]
@@ -89,7 +90,7 @@ class FusionSettings(StageConfig):
 
     def weight_files(self) -> tuple[str, ...]:
         """The user's files that decide the result: local weights and the files of a local encoder."""
-        backbone = () if self.weights in ("imagenet", "none") else (self.weights,)
+        backbone = () if self.weights in NO_FILE else (self.weights,)
         folder = Path(self.encoder.source)
         files = sorted(str(path) for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
         return (*backbone, *files)
