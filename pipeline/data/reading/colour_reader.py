@@ -7,8 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.data.reading.gray_reader import decode_gray
-from pipeline.engine.errors import DataError
+from pipeline.data.reading.gray_reader import decode_gray, file_bytes
 
 
 def read_gray_and_colour(path: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
@@ -16,15 +15,8 @@ def read_gray_and_colour(path: Path | str) -> tuple[np.ndarray, np.ndarray | Non
 
     Raises DataError as `read_gray` does.
     """
-    name = str(path)
-    try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError as cause:
-        raise DataError(f"{name}: no such file.", "Check the path.") from cause
-    except OSError as cause:
-        raise DataError(f"{name}: cannot be read ({cause.strerror}).", "Check the path and its permissions.") from cause
-    gray = decode_gray(data, name)
-    return gray, decode_colour(data)
+    data = file_bytes(path)
+    return decode_gray(data, str(path)), decode_colour(data)
 
 
 def decode_colour(data: bytes) -> np.ndarray | None:

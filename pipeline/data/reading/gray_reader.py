@@ -36,16 +36,17 @@ def read_gray(path: Path | str) -> np.ndarray:
     Raises DataError naming the file and the cause: missing, empty, cut off, corrupt, not an image, of another
     format, of several pages, too small or too large.
     """
-    name = str(path)
+    return decode_gray(file_bytes(path), str(path))
+
+
+def file_bytes(path: Path | str) -> bytes:
+    """What a scan's file holds. Raises DataError naming it: missing, or not to be read."""
     try:
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except FileNotFoundError as cause:
-        raise DataError(f"{name}: no such file.", "Check the path or the manifest's row.") from cause
+        raise DataError(f"{path}: no such file.", "Check the path or the manifest's row.") from cause
     except OSError as cause:
-        raise DataError(
-            f"{name}: cannot be read ({cause.strerror}).", "Check the path and its permissions."
-        ) from cause
-    return decode_gray(data, name)
+        raise DataError(f"{path}: cannot be read ({cause.strerror}).", "Check the path and its permissions.") from cause
 
 
 def decode_gray(data: bytes, name: str) -> np.ndarray:
