@@ -41,6 +41,13 @@ def dicom_bytes(pixels: np.ndarray, modality: str = "DX", **attributes: object) 
     return stream.getvalue()
 
 
+def chest_hounsfield() -> np.ndarray:
+    """int16 (20, 20): lung of −600 HU between air (the lowest rows) and soft tissue, as every slice of a chest has."""
+    hounsfield = np.full((20, 20), -600, np.int16)
+    hounsfield[10:14], hounsfield[14:] = 40, -1000
+    return hounsfield
+
+
 @pytest.fixture
 def ramp() -> np.ndarray:
     """uint16 (32, 64), 0…2047 in equal steps."""
@@ -48,7 +55,7 @@ def ramp() -> np.ndarray:
 
 
 def test_ct_goes_through_the_lung_window_whatever_the_file_says() -> None:
-    hounsfield = np.full((20, 20), -600, np.int16)
+    hounsfield = chest_hounsfield()
     hounsfield[0, :4] = (-2000, -1350, 150, 3000)
     stored = (hounsfield + 1024).astype(np.int16)
     data = dicom_bytes(stored, "CT", RescaleSlope=1, RescaleIntercept=-1024, WindowCenter=50, WindowWidth=350)
@@ -59,7 +66,8 @@ def test_ct_goes_through_the_lung_window_whatever_the_file_says() -> None:
 
 
 def test_ct_slope_is_applied() -> None:
-    stored = np.full((20, 20), 100, np.int16)
+    stored = ((chest_hounsfield() + 1000) // 2).astype(np.int16)
+    stored[0, 0] = 100
     gray = decode_gray(dicom_bytes(stored, "CT", RescaleSlope=2, RescaleIntercept=-1000), "ct.dcm")
     assert gray[0, 0] == round((-800 + 1350) * 255 / 1500)
 
