@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.data.reading.assumptions import ReadScan
 from pipeline.data.reading.file_integrity import BROKEN_REMEDY
 from pipeline.data.reading.raster_decoders import decode_raster, raster_kind
@@ -60,13 +62,18 @@ def decode_scan(data: bytes, name: str, *, with_colour: bool = True) -> ReadScan
         raise
     except Exception as cause:  # what a broken file makes of a decoder is that file's fault, whatever it raises
         raise DataError(f"{name}: cannot be read ({type(cause).__name__}: {str(cause)[:120]}).", BROKEN_REMEDY) from cause
-    height, width = scan.gray.shape
+    refuse_small(scan.gray, name)
+    return scan
+
+
+def refuse_small(gray: np.ndarray, name: str) -> None:
+    """Raises DataError where a side of a picture (H, W) is below 16 px."""
+    height, width = gray.shape
     if min(height, width) < MINIMUM_SIDE:
         raise DataError(
             f"{name}: {width}x{height} pixels, at least {MINIMUM_SIDE} a side are needed.",
             "Use the full scan, not a thumbnail.",
         )
-    return scan
 
 
 def read_bytes(path: Path | str) -> bytes:

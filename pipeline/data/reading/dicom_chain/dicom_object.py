@@ -64,8 +64,11 @@ class DicomObject:
             self.frames.photometric, self.frames.cells.stored, position_mm=ct_values.slice_position(attributes),
         )  # fmt: skip
 
-    def read(self, frame: int, with_colour: bool = True) -> ReadScan:
-        """Frame 0 … count-1 as gray, colour, assumptions and header. Raises DataError as `open_dicom` does."""
+    def read(self, frame: int, with_colour: bool = True, vouched: bool = False) -> ReadScan:
+        """Frame 0 … count-1 as gray, colour, assumptions and header; raises DataError as `open_dicom` does.
+
+        A CT frame's values are held against the range of Hounsfield units, unless its volume has vouched for them.
+        """
         attributes = self.attributes(frame)
         header = self.header(frame)
         if self.modality == "ct":
@@ -78,7 +81,7 @@ class DicomObject:
             gray = cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY)
             return ReadScan(gray, colour if with_colour else None, attributes.notes.all(), header)
         picture = self._picture(attributes, frame)
-        gray, hounsfield = self._gray(attributes, picture)
+        gray, hounsfield = self._gray(attributes, picture, vouched)
         return ReadScan(picture.shown(gray), None, attributes.notes.all(), replace(header, hounsfield=hounsfield))
 
     def hounsfield(self, frame: int) -> np.ndarray:
@@ -103,11 +106,11 @@ class DicomObject:
     def _picture(self, attributes: Attributes, frame: int) -> Picture:
         return read_picture(attributes, self.frames.cells, self.frames.words(frame)[0])
 
-    def _gray(self, attributes: Attributes, picture: Picture) -> tuple[np.ndarray, bool]:
+    def _gray(self, attributes: Attributes, picture: Picture, vouched: bool) -> tuple[np.ndarray, bool]:
         """uint8 of every word, and whether it came from Hounsfield units."""
         modality = read_modality_transform(attributes, self.frames.cells)
         if self.modality == "ct":
-            gray = self._slice(attributes, modality, picture)
+            gray = self._slice(attributes, modality, picture, vouched)
             if gray is not None:
                 return gray, True
         shown = self._radiograph(attributes, modality, picture)
@@ -115,11 +118,14 @@ class DicomObject:
             shown = np.asarray(255 - shown, np.uint8)
         return shown, False
 
-    def _slice(self, attributes: Attributes, modality: ModalityTransform, picture: Picture) -> np.ndarray | None:
+    def _slice(
+        self, attributes: Attributes, modality: ModalityTransform, picture: Picture, vouched: bool
+    ) -> np.ndarray | None:
         """Gray of every word through the lung window; None for a windowed 8-bit capture, which is gray already."""
         finding = ct_values.hounsfield_fault(modality, attributes)
         values = modality(picture.stored).astype(np.float32)
-        finding = finding or ct_values.not_hounsfield(picture.inside(values))
+        if not vouched and finding is None:
+            finding = ct_values.not_hounsfield(picture.inside(values))
         if finding is None:
             return ct_values.lung_window(values)
         if self.frames.cells.stored > 8:
