@@ -3,49 +3,17 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import pytest
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from pipeline.data.reading.gray_reader import decode_gray, read_gray
 from pipeline.engine.errors import DataError
+from tests.data.dicom_objects import chest_hounsfield, dicom_bytes
 
 REAL = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "dicom"
 needs_real_data = pytest.mark.skipif(not REAL.is_dir(), reason="../shared/data is absent")
-
-
-def dicom_bytes(pixels: np.ndarray, modality: str = "DX", **attributes: object) -> bytes:
-    """A DICOM object of uint8, uint16 or int16 pixels (H, W), explicit little endian."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = CTImageStorage
-    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["scan"])
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset = FileDataset("scan.dcm", {}, file_meta=meta, preamble=b"\0" * 128)
-    dataset.Modality = modality
-    dataset.Rows, dataset.Columns = pixels.shape[:2]
-    dataset.SamplesPerPixel = 1
-    dataset.PhotometricInterpretation = "MONOCHROME2"
-    dataset.BitsAllocated = dataset.BitsStored = pixels.dtype.itemsize * 8
-    dataset.HighBit = dataset.BitsStored - 1
-    dataset.PixelRepresentation = int(pixels.dtype.kind == "i")
-    for name, value in attributes.items():
-        setattr(dataset, name, value)
-    dataset.add_new(0x7FE00010, "OW" if pixels.dtype.itemsize > 1 else "OB", pixels.tobytes())
-    stream = BytesIO()
-    pydicom.dcmwrite(stream, dataset)
-    return stream.getvalue()
-
-
-def chest_hounsfield() -> np.ndarray:
-    """int16 (20, 20): lung of −600 HU between air (the lowest rows) and soft tissue, as every slice of a chest has."""
-    hounsfield = np.full((20, 20), -600, np.int16)
-    hounsfield[10:14], hounsfield[14:] = 40, -1000
-    return hounsfield
 
 
 @pytest.fixture

@@ -47,6 +47,9 @@ def decoded(frame: bytes, attributes: Attributes, rows: int, columns: int, sampl
             f"its {stream.kind} holds {stream.columns}x{stream.rows} pixels of {stream.samples} sample(s), "
             f"the header says {columns}x{rows} of {samples}"
         )
+    if stream.kind != "JPEG 2000":
+        # GDCM ends the process over segments that do not follow each other.
+        check_jpeg(frame, attributes.notes.name)
     readers = {"JPEG": _pillow, "JPEG 2000": _openjpeg}
     try:
         words = readers.get(stream.kind, _gdcm)(frame, stream)
@@ -97,6 +100,8 @@ def _describe_jpeg(frame: bytes, attributes: Attributes) -> Stream:
             if space is None and identities == b"RGB":
                 space = "RGB"
             lossy = marker in (0xC0, 0xC1, 0xC2)
+            if precision not in ((8, 12) if lossy else range(2, 17)):
+                raise attributes.fault(f"its JPEG data tell {precision} bits a sample")
             kind = "JPEG-LS" if marker == 0xF7 else "JPEG lossless" if marker == 0xC3 else "JPEG" if lossy else ""
             if not kind:
                 break
@@ -109,7 +114,6 @@ def _describe_jpeg(frame: bytes, attributes: Attributes) -> Stream:
 def _pillow(frame: bytes, stream: Stream) -> np.ndarray:
     from PIL import Image
 
-    check_jpeg(frame, "frame")
     with Image.open(BytesIO(frame), formats=("JPEG",)) as picture:
         if stream.samples == 3 and "adobe_transform" not in picture.info:
             # Pillow then leaves the samples as they are coded.

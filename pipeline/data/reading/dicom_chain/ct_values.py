@@ -19,7 +19,8 @@ _HOUNSFIELD_TYPES = frozenset({"", "HU", "HU_MOD", "US"})
 # What lies below is fill outside the field of view, as scanners write it (−1500, −2000, −2048, −3024 HU).
 FILL_BELOW_HU = -1200
 AIR_HU, MINIMUM_AIR = (-1150, -700), 0.005
-TISSUE_HU, MINIMUM_TISSUE = (-200, 300), 0.03
+# What is neither air nor lung is a body: half of it softer, half denser than fat to muscle with contrast.
+BODY_ABOVE_HU, MINIMUM_BODY, BODY_MEDIAN_HU = -300, 0.03, (-150, 200)
 # Denser than any bone; metal reaches it in a few pixels.
 DENSEST_HU, MAXIMUM_DENSEST = 3100, 0.05
 
@@ -48,8 +49,12 @@ def not_hounsfield(values: np.ndarray) -> str | None:
         return "no value is negative, and air is -1000 HU"
     if np.mean((counted >= AIR_HU[0]) & (counted <= AIR_HU[1])) < MINIMUM_AIR:
         return f"there is no air ({AIR_HU[0]} to {AIR_HU[1]} HU)"
-    if np.mean((counted >= TISSUE_HU[0]) & (counted <= TISSUE_HU[1])) < MINIMUM_TISSUE:
-        return f"there is no soft tissue ({TISSUE_HU[0]} to {TISSUE_HU[1]} HU)"
+    body = counted[counted > BODY_ABOVE_HU]
+    if body.size < MINIMUM_BODY * counted.size:
+        return f"there is no body in it (above {BODY_ABOVE_HU} HU)"
+    middle = float(np.median(body))
+    if not BODY_MEDIAN_HU[0] <= middle <= BODY_MEDIAN_HU[1]:
+        return f"the body in it lies around {middle:.0f} HU, and soft tissue is {BODY_MEDIAN_HU[0]} to {BODY_MEDIAN_HU[1]} HU"
     if np.mean(counted > DENSEST_HU) > MAXIMUM_DENSEST:
         return f"more than {MAXIMUM_DENSEST:.0%} of it are denser than bone (above {DENSEST_HU} HU)"
     return None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 import zlib
 from dataclasses import dataclass, replace
+from functools import cache
 from io import BytesIO
 from typing import Any
 
@@ -203,9 +206,20 @@ def open_dicom(data: bytes, name: str) -> DicomObject:
     return DicomObject(dataset, notes, frames, modality)
 
 
+@cache
+def _quiet_pydicom() -> None:
+    """What is odd is said as an assumption or a DataError here; pydicom's own warnings quote the header's values."""
+    from pydicom import config
+
+    config.settings.reading_validation_mode = config.IGNORE
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module="pydicom")
+
+
 def _parse(data: bytes, name: str) -> Any:
     import pydicom
 
+    _quiet_pydicom()
     try:
         return pydicom.dcmread(BytesIO(_bounded(data, name)), force=True)
     except DataError:
