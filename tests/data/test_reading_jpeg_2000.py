@@ -46,7 +46,10 @@ def decompressed(folder: Path, bits: int, signed: bool, count: int) -> np.ndarra
     done = subprocess.run(["opj_decompress", "-i", "out.j2k", "-o", "out.rawl"], cwd=folder, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     dtype = f"<{'i' if signed else 'u'}{1 if bits <= 8 else 2}"
+    # Signed samples come out as their lowest `bits` bits.
     planes = np.frombuffer((folder / "out.rawl").read_bytes(), dtype).astype(np.int64).reshape(count, ROWS, COLUMNS)
+    sign = 1 << (bits - 1)
+    planes = ((planes & ((1 << bits) - 1)) ^ sign) - sign if signed else planes
     return planes[0] if count == 1 else planes.transpose(1, 2, 0)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import warnings
-import zlib
 from dataclasses import dataclass, replace
 from functools import cache
 from io import BytesIO
@@ -16,6 +15,7 @@ import numpy as np
 from pipeline.data.reading.assumptions import Notes, ReadScan, ScanHeader
 from pipeline.data.reading.dicom_chain import ct_values
 from pipeline.data.reading.dicom_chain.colour_spaces import COLOUR, MONOCHROME, to_eight_bits, to_rgb
+from pipeline.data.reading.dicom_chain.file_bytes import inflated
 from pipeline.data.reading.dicom_chain.header_numbers import Attributes, first_line
 from pipeline.data.reading.dicom_chain.modality_transform import ModalityTransform, read_modality_transform
 from pipeline.data.reading.dicom_chain.palette import through_palette
@@ -23,15 +23,13 @@ from pipeline.data.reading.dicom_chain.pixel_frames import PixelFrames, read_pix
 from pipeline.data.reading.dicom_chain.presentation import to_bytes, white_at_the_low_end
 from pipeline.data.reading.dicom_chain.stored_values import Picture, read_picture
 from pipeline.data.reading.dicom_chain.voi_transform import shown_range, voi_choices
-from pipeline.data.reading.file_integrity import BROKEN_REMEDY, MAXIMUM_PIXELS
+from pipeline.data.reading.file_integrity import BROKEN_REMEDY
 from pipeline.engine.errors import DataError
 
 PERCENTILES = (0.5, 99.5)
 XRAY_MODALITIES = frozenset({"CR", "DX", "DR", "RG", "XR", "RF"})
 OPEN_MODALITIES = frozenset({"OT", "SC", ""})
 CT_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})
-_DEFLATED = "1.2.840.10008.1.2.1.99"
-_MAXIMUM_BYTES = 4 * MAXIMUM_PIXELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,24 +219,11 @@ def _parse(data: bytes, name: str) -> Any:
 
     _quiet_pydicom()
     try:
-        return pydicom.dcmread(BytesIO(_bounded(data, name)), force=True)
+        return pydicom.dcmread(BytesIO(inflated(data, name)), force=True)
     except DataError:
         raise
     except Exception as cause:
         raise DataError(f"{name}: not readable as DICOM ({first_line(cause)}).", BROKEN_REMEDY) from cause
-
-
-def _bounded(data: bytes, name: str) -> bytes:
-    """`data`, held against inflating to more than is read at all (PS3.5 A.5)."""
-    place = data.find(_DEFLATED.encode(), 0, 1 << 12)
-    if place < 0 or data[128:132] != b"DICM" or data[132:136] != b"\x02\0\0\0":
-        return data
-    start = 144 + int.from_bytes(data[140:144], "little")
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    if len(inflater.decompress(data[start:], _MAXIMUM_BYTES)) >= _MAXIMUM_BYTES:
-        raise DataError(f"{name}: deflated to more than {_MAXIMUM_BYTES:,} bytes.", "Leave it out.")
-    return data
-
 
 def _modality(attributes: Attributes) -> str | None:
     told = attributes.text("Modality")

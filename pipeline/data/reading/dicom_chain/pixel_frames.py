@@ -82,7 +82,7 @@ def read_pixel_frames(dataset: Any, attributes: Attributes, photometric: str, sy
     """The frames of an object, not yet decoded.
 
     The number of frames is the header's; where it is absent and the pixel data hold several, it is theirs, and said.
-    Raises DataError: no size, too large, pixel data shorter or by a row or more longer than the header says.
+    Raises DataError: no size, too large, pixel data shorter or by a row or column longer than the header says.
     """
     rows, columns = attributes.integer("Rows"), attributes.integer("Columns")
     if not rows or not columns or rows < 0 or columns < 0:
@@ -125,7 +125,7 @@ def _one_sample(photometric: str) -> bool:
 def _native_count(length: int, attributes: Attributes, layout: dict[str, Any], told: int) -> int:
     rows, columns, allocated = layout["rows"], layout["columns"], layout["cells"].allocated
     factor = 2 if layout["samples"] == 3 and layout["photometric"] in HALVED_CHROMA else layout["samples"]
-    frame_bits, row_bytes = rows * columns * factor * allocated, max(1, columns * factor * allocated // 8)
+    frame_bits = rows * columns * factor * allocated
     needed = -(-frame_bits * max(told, 1) // 8)
     if length < needed:
         raise attributes.fault(f"its pixel data are truncated, {length} bytes of {needed}")
@@ -133,7 +133,8 @@ def _native_count(length: int, attributes: Attributes, layout: dict[str, Any], t
     if not told and held > 1 and length - -(-frame_bits * held // 8) <= 1:
         attributes.notes.add("frames", f"The header does not tell the number of frames, the pixel data hold {held}.")
         return held
-    if length - needed >= max(row_bytes, 2):
+    # A row or a column too many garbles the picture; less is padding that a writer left.
+    if length - needed >= max(min(rows, columns) * factor * allocated // 8, 2):
         raise attributes.fault(
             f"its pixel data have {length} bytes, {needed} expected for {columns}x{rows} pixels in {max(told, 1)} frame(s)"
         )
