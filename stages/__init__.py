@@ -9,5 +9,7 @@ from stages.s05_classifier_head import STAGE as S05
 from stages.s06_significance import STAGE as S06
 from stages.s07_segmenter import STAGE as S07
 from stages.s08_classifier import STAGE as S08
+from stages.s09_vision_text import STAGE as S09
+from stages.s10_audit import STAGE as S10
 
-STAGES: tuple[Stage, ...] = (S01, S02, S03, S04, S05, S06, S07, S08)
+STAGES: tuple[Stage, ...] = (S01, S02, S03, S04, S05, S06, S07, S08, S09, S10)

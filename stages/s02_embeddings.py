@@ -14,7 +14,7 @@ from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
 from pipeline.engine.errors import ConfigError, did_you_mean
-from pipeline.models.backbones.names import feature_key, minimum_size, require_backbone
+from pipeline.models.backbones.names import NO_FILE, feature_key, require_backbone
 from pipeline.training.network_artifacts import save_network
 from pipeline.training.settings import FineTuning, FitSettings
 
@@ -74,7 +74,6 @@ class Config(StageConfig):
         profiles = getattr(others.get("s01"), "profiles", None)
         for (modality, role), embedder in self.embedders.each().items():
             where = f"s02.embedders.{modality}_{role}"
-            require_backbone(embedder.backbone)
             if embedder.fine_tune and embedder.mirrored:
                 raise ConfigError(f"{where}: mirrored features cannot be fine-tuned.", "Take out one of the two.")
             profile = (profiles or {}).get(embedder.profile)
@@ -82,9 +81,7 @@ class Config(StageConfig):
                 raise ConfigError(f"{where}: s01 has no profile {embedder.profile!r}.{did_you_mean(embedder.profile, profiles)}")
             if profile is not None and profile.modality != modality:
                 raise ConfigError(f"{where}: profile {embedder.profile!r} is of {profile.modality}.")
-            if profile is not None and profile.size < minimum_size(embedder.backbone):
-                raise ConfigError(f"{where}: {embedder.backbone} needs {minimum_size(embedder.backbone)} px, "
-                                  f"profile {embedder.profile!r} has {profile.size}.")  # fmt: skip
+            require_backbone(embedder.backbone, embedder.weights, profile and profile.size, f"{where}: ")
 
 
 def _inputs(config: Config) -> tuple[Input, ...]:
@@ -116,7 +113,7 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
 
 
 def _external(config: Config, data: Path | None) -> Iterable[Path]:
-    files = {e.weights for e in config.embedders.each().values()} - {"imagenet", "none"}
+    files = {e.weights for e in config.embedders.each().values()} - set(NO_FILE)
     return [Path(name) for name in sorted(files)]
 
 

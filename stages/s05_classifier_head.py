@@ -37,11 +37,11 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
           for name, count in rows.items()),
         Artifact("pairs", "pairs.csv", meaning="rows, label and split of each pair; split 'shuffled' is the control"),
         Artifact("heads", "heads/", meaning="head_<variant>_<modality>: weights and architecture"),
-        Artifact("predictions", "predictions.csv", meaning="one row a scan or pair and variant"),
+        Artifact("head_predictions", "predictions.csv", meaning="one row a scan or pair and variant"),
         Artifact("head_history", "head_history.json", meaning="losses and validation scores an epoch"),
         Artifact("head_recipe", "head_recipe.json", meaning="fit settings, for s06"),
         Artifact("choice", "choice.json", meaning="the variants, and the one that validation chose"),
-        Artifact("metrics", "metrics.json", meaning="test metrics of this one training, with patient-clustered intervals"),
+        Artifact("head_metrics", "metrics.json", meaning="test metrics of this one training, with patient-clustered intervals"),
     )  # fmt: skip
 
 
@@ -86,14 +86,14 @@ def _save_tables(context: Context, indexes: dict, pairs: Pairs, trained: dict[st
 
     probabilities = {variant: heads.probabilities for variant, heads in trained.items()}
     context.save_csv("pairs", pair_frame(indexes, pairs))
-    context.save_csv("predictions", prediction_frame(indexes, pairs, probabilities))
+    context.save_csv("head_predictions", prediction_frame(indexes, pairs, probabilities))
     choice = choose_variant(split_tables(indexes, pairs, probabilities, "valid"))
     context.save_json("choice", choice)
     context.log(f"validation chose {choice['chosen']}")
-    context.save_json("metrics", {
+    context.save_json("head_metrics", {
         variant: {
-            name: metric_intervals(table.labels, table.probabilities, table.clusters, seed=context.seed)
-            for name, table in tables.items()
+            name: metric_intervals(rows.by_cluster_number(), seed=context.seed)
+            for name, rows in tables.items()
         }
         for variant, tables in split_tables(indexes, pairs, probabilities, "test").items()
     })  # fmt: skip

@@ -39,17 +39,19 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
     rows = {"xray": "N_xray", "ct": "N_ct", "paired": "P"}
     unit = "probability of the positive class"
     return (
-        *(Artifact(f"seed_probabilities_{name}", f"seed_probabilities_{name}.npy", ("V", config.seeds, count), "float32", unit,
+        *(Artifact(f"significance_seed_probabilities_{name}", f"seed_probabilities_{name}.npy",
+                   ("V", config.seeds, count), "float32", unit,
                    "variants in the order of choice.json, seeds, rows") for name, count in rows.items()),
-        *(Artifact(f"fold_probabilities_{m}", f"fold_probabilities_{m}.npy", ("V", f"N_{m}"), "float32", unit,
+        *(Artifact(f"significance_fold_probabilities_{m}", f"fold_probabilities_{m}.npy", ("V", f"N_{m}"), "float32", unit,
                    "each scan by the training that did not see its patient") for m in MODALITIES),
-        *(Artifact(f"folds_{m}", f"folds_{m}.npy", (f"N_{m}",), "int64", "fold number", "the resplit that tests each scan")
-          for m in MODALITIES),
-        Artifact("comparison", "comparison.json", meaning="metrics, intervals, tests: the document of compare --json"),
-        Artifact("sources", "sources.json", meaning="out-of-fold rates by source"),
-        Artifact("out_of_fold", "out_of_fold.csv", meaning="one row a scan and variant"),
-        Artifact("report", "report.md", meaning="tables and sentences for people"),
-        *(Artifact(f"figure_{name}", f"{name}.png", meaning="figure of the comparison") for name in FIGURES),
+        *(Artifact(f"significance_folds_{m}", f"folds_{m}.npy", (f"N_{m}",), "int64", "fold number",
+                   "the resplit that tests each scan") for m in MODALITIES),
+        Artifact("significance_comparison", "comparison.json",
+                 meaning="metrics, intervals, tests: the document of compare --json"),
+        Artifact("significance_sources", "sources.json", meaning="out-of-fold rates by source"),
+        Artifact("significance_out_of_fold", "out_of_fold.csv", meaning="one row a scan and variant"),
+        Artifact("significance_report", "report.md", meaning="tables and sentences for people"),
+        *(Artifact(f"significance_figure_{name}", f"{name}.png", meaning="figure of the comparison") for name in FIGURES),
     )  # fmt: skip
 
 
@@ -65,10 +67,10 @@ def run(context: Context) -> None:
     by_seed = train_seeds(chain, context)
     resplit = train_resplits(chain, context)
     for name in (*MODALITIES, "paired"):
-        context.save(f"seed_probabilities_{name}", _stacked(by_seed, name))
+        context.save(f"significance_seed_probabilities_{name}", _stacked(by_seed, name))
     for modality in MODALITIES:
-        context.save(f"fold_probabilities_{modality}", _stacked(resplit.out_of_fold, modality))
-        context.save(f"folds_{modality}", resplit.folds[modality])
+        context.save(f"significance_fold_probabilities_{modality}", _stacked(resplit.out_of_fold, modality))
+        context.save(f"significance_folds_{modality}", resplit.folds[modality])
     _report(context, chain, by_seed, resplit)
 
 
@@ -88,7 +90,9 @@ def _report(context: Context, chain, by_seed: dict, resplit) -> None:
 
     config: Config = context.config
     dataset = context.load_json("dataset")
-    tables = split_tables(chain.indexes, chain.pairs, by_seed, "test")
+    positive = dataset["positive_class"]
+    names = (" or ".join(name for name in dataset["class_names"] if name != positive), positive)
+    tables = split_tables(chain.indexes, chain.pairs, by_seed, "test", names)
     settings = ComparisonSettings(resamples=config.resamples, permutations=config.permutations, seed=context.seed)
     document = build_comparison(
         tables, resplit.metrics if len(by_seed) > 1 else None, controls=("shuffled_pairs",), settings=settings,
@@ -96,15 +100,13 @@ def _report(context: Context, chain, by_seed: dict, resplit) -> None:
     )  # fmt: skip
     document["chosen"] = context.load_json("choice")["chosen"]
     sources = source_rates(chain.indexes, resplit.out_of_fold, context.seed)
-    context.save_json("comparison", document)
-    context.save_json("sources", sources)
-    context.save_csv("out_of_fold", out_of_fold_frame(chain.indexes, resplit.out_of_fold, resplit.folds))
-    positive = dataset["positive_class"]
-    names = (" or ".join(name for name in dataset["class_names"] if name != positive), positive)
-    for name, figure in comparison_figures(tables, document, names).items():
-        context.save_figure(f"figure_{name}", figure)
+    context.save_json("significance_comparison", document)
+    context.save_json("significance_sources", sources)
+    context.save_csv("significance_out_of_fold", out_of_fold_frame(chain.indexes, resplit.out_of_fold, resplit.folds))
+    for name, figure in comparison_figures(tables, document).items():
+        context.save_figure(f"significance_figure_{name}", figure)
     text = significance_report(document, sources, dataset, context.load_json("alignment"))
-    context.save_bytes("report", text.encode())
+    context.save_bytes("significance_report", text.encode())
     for sentence in document["verdicts"]:
         context.log(f"{sentence['modality']}: {sentence['sentence']}")
 

@@ -89,7 +89,9 @@ def _inputs(config: Config) -> tuple[Input, ...]:
 
 
 def _outputs(config: Config) -> tuple[Artifact, ...]:
-    logs = (Artifact("tensorboard", "tensorboard/", meaning="event files: tensorboard --logdir"),) if config.tensorboard else ()
+    logs = (
+        Artifact("segmenter_tensorboard", "tensorboard/", meaning="event files: tensorboard --logdir"),
+    ) if config.tensorboard else ()  # fmt: skip
     gate = (
         *model_artifacts("gate_backbone", "frozen network of the X-ray gate"),
         Artifact("gate_statistics", "gate.npz", meaning="mean, whitening and threshold of the X-ray gate"),
@@ -98,20 +100,21 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
     return (
         *model_artifacts("unet", "multi-head UNet at its best validation epoch, kernels rounded as stored"),
         Artifact("segmenter", "segmenter.json", meaning="class names, profile, threshold: what inference needs to know"),
-        Artifact("checkpoints", "checkpoints/", meaning="weights of the best, the last and every n-th epoch, as trained"),
-        Artifact("metrics_epochwise", "metrics_epochwise.csv", meaning="losses and scores an epoch"),
-        Artifact("training_summary", "training_summary.json", meaning="epochs, best epoch, parameters, settings"),
-        Artifact("predictions", "predictions.csv", meaning="one row a scan: probabilities, overlap"),
-        Artifact("metrics", "metrics.json", meaning="validation: overlap, distances, classification, with intervals"),
-        Artifact("classification_report", "classification_report.json", meaning="validation, by class"),
-        Artifact("test_metrics", "test_results/metrics.json", meaning="test: as metrics.json, read once"),
-        Artifact("test_classification_report", "test_results/classification_report.json", meaning="test, by class"),
-        *(Artifact(name, f"{name}.png", meaning="training curves") for name in CURVE_FIGURES),
-        *(Artifact(name, f"{name}.png", meaning="validation") for name in PART_FIGURES),
-        *(Artifact(f"test_{name}", f"test_results/{name}.png", meaning="test") for name in PART_FIGURES),
+        Artifact("segmenter_checkpoints", "checkpoints/",
+                 meaning="weights of the best, the last and every n-th epoch, as trained"),
+        Artifact("segmenter_metrics_epochwise", "metrics_epochwise.csv", meaning="losses and scores an epoch"),
+        Artifact("segmenter_training_summary", "training_summary.json", meaning="epochs, best epoch, parameters, settings"),
+        Artifact("segmenter_predictions", "predictions.csv", meaning="one row a scan: probabilities, overlap"),
+        Artifact("segmenter_metrics", "metrics.json", meaning="validation: overlap, distances, classification, with intervals"),
+        Artifact("segmenter_classification_report", "classification_report.json", meaning="validation, by class"),
+        Artifact("segmenter_test_metrics", "test_results/metrics.json", meaning="test: as metrics.json, read once"),
+        Artifact("segmenter_test_classification_report", "test_results/classification_report.json", meaning="test, by class"),
+        *(Artifact(f"segmenter_{name}", f"{name}.png", meaning="training curves") for name in CURVE_FIGURES),
+        *(Artifact(f"segmenter_{name}", f"{name}.png", meaning="validation") for name in PART_FIGURES),
+        *(Artifact(f"segmenter_test_{name}", f"test_results/{name}.png", meaning="test") for name in PART_FIGURES),
         *logs,
         *gate,
-    )
+    )  # fmt: skip
 
 
 def _external(config: Config, data: Path | None) -> Iterable[Path]:
@@ -135,18 +138,18 @@ def run(context: Context) -> None:
     scans = _scans(context, index)
     network, history, parameters = _train(context, scans)
     parts = [_judge(context, network, name, index, scans) for name in ("valid", "test")]
-    _save_part(context, parts[0], "")
-    _save_part(context, parts[1], "test_")
-    context.save_csv("predictions", predictions_frame(parts))
-    context.save_csv("metrics_epochwise", epoch_frame(history.epochs))
+    _save_part(context, parts[0], "segmenter_")
+    _save_part(context, parts[1], "segmenter_test_")
+    context.save_csv("segmenter_predictions", predictions_frame(parts))
+    context.save_csv("segmenter_metrics_epochwise", epoch_frame(history.epochs))
     for name, figure in training_figures(history.epochs, history.best_epoch).items():
-        context.save_figure(name, figure)
+        context.save_figure(f"segmenter_{name}", figure)
     context.save_json("segmenter", {
         "class_names": list(index.class_names), "image_size": scans.image_size, "profile": dataset["profiles"][config.profile],
         "threshold": THRESHOLD, "lung_pieces": config.lung_pieces, "mirror_average": config.mirror_average,
         "positive_class": config.positive_class,
     })  # fmt: skip
-    context.save_json("training_summary", _summary(config, index, history, parameters))
+    context.save_json("segmenter_training_summary", _summary(config, index, history, parameters))
 
 
 def _save_gate(context: Context, frame: pd.DataFrame, profile: dict[str, Any]) -> None:
@@ -206,9 +209,9 @@ def _train(context: Context, scans: SegmentationRows) -> tuple[keras.Model, Segm
         model, scans, config.fit, context.seed, context.scratch,
         lambda steps, total, label: context.progress(steps, total, label), on_epoch,
     )  # fmt: skip
-    shutil.copytree(context.scratch / CHECKPOINTS, context.output("checkpoints"), dirs_exist_ok=True)
+    shutil.copytree(context.scratch / CHECKPOINTS, context.output("segmenter_checkpoints"), dirs_exist_ok=True)
     if config.tensorboard:
-        shutil.copytree(context.scratch / "tensorboard", context.output("tensorboard"), dirs_exist_ok=True)
+        shutil.copytree(context.scratch / "tensorboard", context.output("segmenter_tensorboard"), dirs_exist_ok=True)
     with computing_in("float32"):
         stored = starting_network(config.architecture, None, scans.class_count, context.seed)
     stored.set_weights(model.get_weights())

@@ -1,10 +1,12 @@
-"""s08: a classifier of scans, its head on frozen features or fine-tuned whole; or vision and text compared."""
+"""s08: a classifier of scans, its head on frozen features or fine-tuned whole."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BeforeValidator
 
 from pipeline.engine.arrays import read_layout
 from pipeline.engine.config import StageConfig
@@ -13,7 +15,6 @@ from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
 from pipeline.engine.errors import ConfigError, did_you_mean
 from pipeline.training.classifier.settings import ClassifierConfig
 from pipeline.training.network_artifacts import save_network
-from pipeline.training.vision_text.settings import FusionSettings
 
 if TYPE_CHECKING:
     from pipeline.training.classifier.task import ClassifierTask, TrainedClassifier
@@ -26,58 +27,49 @@ FIGURES = {
 }
 
 
-class Config(ClassifierConfig):
-    """A classifier of one profile; with ``fusion``, vision and text are compared instead and the other keys are unused."""
+def _moved(value: Any) -> None:
+    if value is not None:
+        raise ValueError("vision and text are now s09, without `fusion:`; what stood below it are s09's own keys")
 
-    fusion: FusionSettings | None = None
+
+class Config(ClassifierConfig):
+    """A classifier of one profile of s01. fusion: what it was for is now s09; null, as all runs of s08 have recorded it."""
+
+    fusion: Annotated[None, BeforeValidator(_moved)] = None
 
     def check_with(self, others: Mapping[str, StageConfig]) -> None:
         profiles = getattr(others.get("s01"), "profiles", None)
-        name = self.fusion.profile if self.fusion else self.profile
-        if profiles is not None and name not in profiles:
-            raise ConfigError(f"s08: s01 has no profile {name!r}.{did_you_mean(name, profiles)}",
+        if profiles is not None and self.profile not in profiles:
+            raise ConfigError(f"s08: s01 has no profile {self.profile!r}.{did_you_mean(self.profile, profiles)}",
                               f"Its profiles: {', '.join(profiles)}.")  # fmt: skip
-        if self.fusion is None:
-            self.check_backbone(profiles[name].size if profiles else None)
+        self.check_backbone(profiles[self.profile].size if profiles else None)
 
 
 def _inputs(config: Config) -> tuple[Input, ...]:
-    if config.fusion:
-        from pipeline.training.vision_text.comparison import fusion_inputs
-
-        return fusion_inputs(config.fusion)
     return (Input("scan_index"), Input("dataset"), Input(f"pixels_{config.profile}"))
 
 
 def _outputs(config: Config) -> tuple[Artifact, ...]:
-    if config.fusion:
-        from pipeline.training.vision_text.comparison import fusion_outputs
-
-        return fusion_outputs(config.fusion)
     return (
         *model_artifacts("classifier", "the classifier, backbone and input scaling included"),
         Artifact("classifier", "classification.json", meaning="class names, positive class, threshold, profile, backbone"),
-        Artifact("probabilities", "probabilities.npy", ("P", "K"), "float32", "probability of each class",
+        Artifact("classifier_probabilities", "probabilities.npy", ("P", "K"), "float32", "probability of each class",
                  "one row for each row of predictions.csv, in its order"),
-        Artifact("predictions", "predictions.csv",
+        Artifact("classifier_predictions", "predictions.csv",
                  meaning="validation and test scans by the stored weights; 'out_of_fold': by the fold that did not see them"),
-        Artifact("metrics", "metrics.json", meaning="validation, test and out-of-fold metrics with patient-clustered intervals"),
-        Artifact("history", "history.json", meaning="losses and validation scores an epoch, of every training"),
-        *(Artifact(f"figure_{name}", f"{name}.png", meaning=meaning) for name, meaning in FIGURES.items()),
+        Artifact("classifier_metrics", "metrics.json",
+                 meaning="validation, test and out-of-fold metrics with patient-clustered intervals"),
+        Artifact("classifier_history", "history.json", meaning="losses and validation scores an epoch, of every training"),
+        *(Artifact(f"classifier_figure_{name}", f"{name}.png", meaning=meaning) for name, meaning in FIGURES.items()),
     )  # fmt: skip
 
 
 def _external(config: Config, data: Path | None) -> Iterable[Path]:
-    return [Path(name) for name in (config.fusion or config).weight_files()]
+    return [Path(name) for name in config.weight_files()]
 
 
 def run(context: Context) -> None:
     """Train; choose the threshold on validation; look at the test part once."""
-    if context.config.fusion:
-        from pipeline.training.vision_text.comparison import run_fusion
-
-        return run_fusion(context, context.config.fusion)
-
     from pipeline.training.classifier.task import train_classifier
     from pipeline.training.determinism import make_deterministic
 
@@ -111,10 +103,10 @@ def _report(context: Context, task: ClassifierTask, trained: TrainedClassifier) 
     dataset = context.load_json("dataset")
     decision = Decision.of(task.index.class_names, dataset["positive_class"], config.validation)
     report = report_parts(task, trained, decision, context.log)
-    context.save("probabilities", report.probabilities)
-    context.save_csv("predictions", report.frame)
-    context.save_json("metrics", report.metrics)
-    context.save_json("history", report.histories)
+    context.save("classifier_probabilities", report.probabilities)
+    context.save_csv("classifier_predictions", report.frame)
+    context.save_json("classifier_metrics", report.metrics)
+    context.save_json("classifier_history", report.histories)
     context.save_json("classifier", {
         "class_names": list(task.index.class_names), "positive_class": decision.positive_class, "threshold": report.threshold,
         "threshold_rule": config.validation.threshold if decision.positive_class else None,
@@ -123,7 +115,7 @@ def _report(context: Context, task: ClassifierTask, trained: TrainedClassifier) 
         "stored_precision": config.stored_precision,
     })  # fmt: skip
     for name, figure in report.figures().items():
-        context.save_figure(f"figure_{name}", figure)
+        context.save_figure(f"classifier_figure_{name}", figure)
 
 
-STAGE = Stage("s08_classifier", "a classifier of scans; or vision and text compared", Config, _inputs, _outputs, run, _external)
+STAGE = Stage("s08_classifier", "a classifier of scans", Config, _inputs, _outputs, run, _external)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.data.scan_index import patients_of
 from pipeline.data.scans import SPLITS
 from pipeline.engine.errors import DataError, did_you_mean
 
@@ -55,16 +56,14 @@ def class_index_of(frame: pd.DataFrame, modality: str, class_names: Sequence[str
         raise DataError(f"{modality}: only the class(es) {', '.join(names) or 'none'}.", "Two classes are needed.")
     mine = mine[mine["label"].isin(names)]
     _refuse_missing(mine, modality, names)
-    ids = mine["id"].to_numpy(str)
-    patients = mine["patient_id"].fillna("").to_numpy(str)
     position = {name: number for number, name in enumerate(names)}
     return ClassIndex(
         class_names=names,
         rows=mine["row"].to_numpy(np.int64),
-        ids=ids,
+        ids=mine["id"].to_numpy(str),
         class_index=mine["label"].map(position).to_numpy(np.int64),
         splits=mine["split"].to_numpy(str),
-        patients=np.where(np.char.str_len(patients) == 0, np.char.add("scan:", ids), patients),
+        patients=patients_of(mine),
         sources=mine["source"].fillna("").to_numpy(str),
         has_mask=mine["has_mask"].to_numpy(np.int64).astype(bool),
     )

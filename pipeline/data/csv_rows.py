@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline.engine.errors import DataError
+from pipeline.engine.errors import DataError, did_you_mean
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -26,3 +27,14 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     if not rows:
         raise DataError(f"{path}: the table has no rows.", "It needs a header line and a line per image.")
     return rows
+
+
+def require_columns(path: Path, rows: Sequence[Mapping[str, str]], *names: str, needed: str = "") -> None:
+    """Raise DataError for the first of `names` that is no column of the rows (did-you-mean).
+
+    needed: what the table must have, said before the columns that it has.
+    """
+    for name in names:
+        if name not in rows[0]:
+            near = did_you_mean(name, rows[0])
+            raise DataError(f"{path}: no column {name!r}.{near}", f"{needed} Its columns: {', '.join(rows[0])}.".lstrip())

@@ -78,14 +78,18 @@ def modality_index(frame: pd.DataFrame, modality: str, positive_class: str) -> M
     mine = frame[frame["modality"] == modality].sort_values("row")
     if mine.empty:
         raise DataError(f"The run has no {modality} scan.", "Add some, or leave the modality's stages out.")
-    ids = mine["id"].to_numpy(str)
-    patients = mine["patient_id"].to_numpy(str)
-    unknown = np.char.str_len(patients) == 0
-    patients = np.where(unknown, np.char.add("scan:", ids), patients)
     labels = (mine["label"].to_numpy(str) == positive_class).astype(np.int8)
     splits = mine["split"].to_numpy(str)
     for split in SPLITS:
         if len(np.unique(labels[splits == split])) != 2:
             raise DataError(f"{modality}, {split}: both classes are needed to train and to judge.",
                             "Add scans, or change the split fractions.")  # fmt: skip
-    return ModalityIndex(modality, ids, labels, splits, patients, mine["source"].to_numpy(str))
+    return ModalityIndex(
+        modality, mine["id"].to_numpy(str), labels, splits, patients_of(mine), mine["source"].to_numpy(str)
+    )
+
+
+def patients_of(frame: pd.DataFrame) -> np.ndarray:
+    """Whose each row is, ``(N,)`` str; ``scan:<id>`` where the data does not say."""
+    ids, patients = frame["id"].to_numpy(str), frame["patient_id"].fillna("").to_numpy(str)
+    return np.where(np.char.str_len(patients) == 0, np.char.add("scan:", ids), patients)

@@ -104,7 +104,7 @@ class Inspector:
             yield "the seed"
         code = self.fingerprints.stage(item.stage)
         if code.sha256 != manifest.code:
-            yield f"code: {_named(_differing(manifest.modules, code.modules))}"
+            yield f"code: {_code_differences(manifest.modules, code.modules)}"
         inputs = self.input_hashes(item)
         if differing := _differing(manifest.inputs, inputs):
             yield f"input: {_named(differing)}"
@@ -115,7 +115,10 @@ class Inspector:
         declared = {name: artifact.file for name, artifact in item.outputs.items()}
         made = {name: output.file for name, output in manifest.outputs.items()}
         if differing := _differing(made, declared):
-            yield f"declared outputs: {_named(differing)}"
+            now = {file: name for name, file in declared.items()}
+            renamed = {name: now[file] for name, file in made.items() if file in now and now[file] != name}
+            kept = [name for name in differing if name not in renamed and name not in renamed.values()]
+            yield f"declared outputs: {_named([*(f'{old} → {new}' for old, new in renamed.items()), *kept])}"
 
 
 def _damage(folder: Path, manifest: Manifest, cache: HashCache) -> tuple[list[str], list[str]]:
@@ -132,6 +135,18 @@ def _damage(folder: Path, manifest: Manifest, cache: HashCache) -> tuple[list[st
 
 def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+
+
+def _code_differences(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """The modules that differ. Many under new names are a reorganisation: said as such, with what keeps the artifacts."""
+    gone, new = sorted(before.keys() - after.keys()), sorted(after.keys() - before.keys())
+    if not gone or not new:
+        return _named(_differing(before, after))
+    edited = [name for name in _differing(before, after) if name in before and name in after]
+    return (
+        f"{len(gone)} modules were moved, renamed or taken out ({_named(gone)}), {len(edited)} edited; "
+        "if that changes no result, `accept` keeps what was made"
+    )
 
 
 def _named(names: list[str]) -> str:

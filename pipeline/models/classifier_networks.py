@@ -15,10 +15,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from pipeline.engine.errors import ConfigError, CorruptArtifactError, did_you_mean
-from pipeline.models.backbones.construction import InputScaling, build_backbone
-from pipeline.models.backbones.resnet18 import IMAGENET_MEAN, IMAGENET_STD, build_resnet18, load_torchvision_weights
-from pipeline.models.backbones.vision_transformer import SIZES, build_vision_transformer
+from pipeline.models.backbones.construction import InputScaling, build_body, tapped_body
 
 FEATURE_MAPS = "feature_maps"
 POOLED_FEATURES = "pooled_features"
@@ -51,7 +48,7 @@ def build_classifier(
     ``pooled_features`` ``(B, F)``: the mean of each tapped layer's maps, in order, then the C of ``feature_maps``.
 
     Args:
-        backbone: a class of ``keras.applications``, ``EfficientNetLite0..2``, ``ResNet18`` or ``ViT…16``.
+        backbone: one of ``names.BACKBONES``.
         weights: ``imagenet``, ``none`` (random, from Keras's global seed) or a file.
         seed: decides what each dropout of the head draws.
 
@@ -59,8 +56,8 @@ def build_classifier(
         ConfigError: unknown backbone or layer, or weights that cannot be had.
         CorruptArtifactError: a weight file that does not fit.
     """
-    body, scaling = _body(backbone, image_size, weights, tuple(taps))
-    body.trainable = True
+    body, scaling = build_body(backbone, image_size, weights)
+    body = tapped_body(body, taps)
     # Pixels are scaled in float32 whatever the policy: bfloat16 knows 256 gray levels only near zero.
     scaling = InputScaling(scaling.scale, scaling.offset, scaling.reverse_channels, dtype="float32", name="input_scaling")
     image = keras.Input((image_size, image_size, 1), name="image", dtype="float32")
@@ -120,41 +117,3 @@ def _head_layers(features, class_count: int, head: Head, seed: int):
         if head.dropout:
             x = layers.Dropout(head.dropout, seed=seed + place, name=f"dropout_{place}")(x)
     return layers.Dense(class_count, dtype="float32", name=OUTPUT)(x)
-
-
-def _body(backbone: str, image_size: int, weights: str | Path, taps: tuple[str, ...]) -> tuple[keras.Model, InputScaling]:
-    """The backbone without pooling, giving its tapped maps and then its last, and its input scaling."""
-    if backbone == "ResNet18":
-        body = build_resnet18(image_size)
-        if weights == "imagenet":
-            raise ConfigError("ResNet18's ImageNet weights are not fetched.",
-                              "Give torchvision's resnet18 .pth under `weights:`, or `weights: none`.")  # fmt: skip
-        if weights != "none":
-            _load_resnet18(body, Path(weights))
-        std = IMAGENET_STD
-        scaling = InputScaling([1 / s for s in std], [-m / s for m, s in zip(IMAGENET_MEAN, std, strict=True)],
-                               name="input_scaling")  # fmt: skip
-    elif backbone in SIZES:
-        body = build_vision_transformer(backbone, image_size, weights)
-        scaling = InputScaling([2.0] * 3, [-1.0] * 3, name="input_scaling")
-    else:
-        pooled = build_backbone(backbone, image_size, weights, taps)
-        return body_of(pooled), pooled.get_layer("input_scaling")
-    if not taps:
-        return body, scaling
-    names = [layer.name for layer in body.layers]
-    for tap in taps:
-        if tap not in names:
-            raise ConfigError(f"{backbone} has no layer {tap!r}.{did_you_mean(tap, names)}", "Mend `taps:`.")
-    return keras.Model(body.input, [*(body.get_layer(tap).output for tap in taps), body.output], name=body.name), scaling
-
-
-def _load_resnet18(body: keras.Model, weights: Path) -> None:
-    if weights.suffix == ".pth":
-        load_torchvision_weights(body, weights)
-        return
-    try:
-        body.load_weights(weights)
-    except (ValueError, OSError) as cause:
-        raise CorruptArtifactError(f"{weights.name} does not fit ResNet18: {str(cause).splitlines()[0]}",
-                                   "Give torchvision's .pth or a .weights.h5 of the same network.") from cause  # fmt: skip

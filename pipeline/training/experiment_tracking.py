@@ -78,8 +78,9 @@ def _figures(value: Any, place: str) -> Iterator[tuple[str, float, int]]:
             if isinstance(value[bound], int | float):
                 yield place + end, float(value[bound]), 0
         return
+    is_history = place.partition(".")[0].endswith("history")
     for key, inner in value.items():
-        if place.startswith("history") and isinstance(inner, list) and all(isinstance(x, int | float) for x in inner):
+        if is_history and isinstance(inner, list) and all(isinstance(x, int | float) for x in inner):
             yield from ((f"{place}.{key}", float(number), step) for step, number in enumerate(inner))
         else:
             yield from _figures(inner, f"{place}.{key}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pipeline.cli.demo import command as demo_command
@@ -10,6 +12,8 @@ from pipeline.engine.config import load_run_config
 from pipeline.engine.errors import UsageError
 from pipeline.engine.progress import Reporter
 from stages import STAGES
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_phantoms_are_made_once(tmp_path):
@@ -31,7 +35,7 @@ def test_the_configuration_is_found_from_any_folder(tmp_path, monkeypatch):
     demo_command._run_stages(STAGES, tmp_path, tmp_path, Reporter(quiet=True))
     assert list(seen[0].stages) == ["s01", "s02", "s03", "s04", "s05", "s06"]
     assert seen[0].stages["s06"].seeds == 3 and seen[0].stages["s04"].variant == "both"
-    assert seen[0].raw == load_run_config(demo_command.Path(demo_command.__file__).parents[2] / "configs/demo.yaml", STAGES).raw
+    assert seen[0].raw == load_run_config(ROOT / "configs/demo.yaml", STAGES).raw
 
 
 def interval(low: float, high: float) -> dict[str, float]:

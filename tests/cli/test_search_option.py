@@ -33,9 +33,9 @@ def test_a_run_without_a_classifier_cannot_be_searched(tmp_path):
 @pytest.mark.slow
 def test_the_best_settings_become_overrides_of_the_run(tmp_path):
     pytest.importorskip("keras_tuner")
-    from pipeline.data.layouts.reorganization import read_pool, split_anew
-    from pipeline.data.layouts.reorganized_folders import write_label_sets
     from pipeline.data.phantom import write_dataset
+    from pipeline.data.rearranging.reorganization import read_pool, split_anew
+    from pipeline.data.rearranging.reorganized_folders import write_label_sets
 
     write_dataset(tmp_path / "chest_xray", 24, 3, layout="pneumonia", size=64, workers=1)
     scans = split_anew(read_pool(tmp_path, lambda text: None), 1, warn=lambda text: None)

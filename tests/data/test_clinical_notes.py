@@ -83,9 +83,9 @@ def test_cleaning_keeps_the_words():
 def test_notes_and_their_settings_need_no_tensorflow():
     code = (
         "import sys; import pipeline.data.notes.note_tokens;"
-        "from pipeline.training.vision_text.comparison import fusion_inputs, fusion_outputs;"
-        "from pipeline.training.vision_text.settings import FusionSettings;"
-        "s = FusionSettings(profile='x'); fusion_inputs(s); fusion_outputs(s);"
+        "from stages import s09_vision_text as s09, s10_audit as s10;"
+        "chosen = s09.Config(profile='x'); s09.STAGE.inputs(chosen); s09.STAGE.outputs(chosen);"
+        "s10.STAGE.inputs(s10.Config()); s10.STAGE.outputs(s10.Config());"
         "assert not {'tensorflow', 'keras', 'keras_hub'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,8 +11,8 @@ import pytest
 
 from pipeline.data.inspection.figures import inspection_figures
 from pipeline.data.inspection.survey import count_rows, inspect_scans, origins_with_one_label
-from pipeline.data.layouts.preparation import prepare_folders
 from pipeline.data.layouts.respiratory_folders import read_respiratory_folders
+from pipeline.data.rearranging.preparation import prepare_folders
 from pipeline.data.scans import CLASS_NAMES, Scan
 from pipeline.engine.errors import DataError
 

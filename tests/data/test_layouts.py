@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.data.layouts.data_source import DataSource, read_scans
-from pipeline.data.layouts.respiratory_folders import FOLDERS, ManifestSelection, read_manifest, read_respiratory_folders
+from pipeline.data.layouts.manifest_selection import ManifestSelection, read_selected_scans
+from pipeline.data.layouts.respiratory_folders import FOLDERS, read_respiratory_folders
 from pipeline.data.layouts.unsorted_scans import read_any_folder, read_whole_manifest
 from pipeline.data.scans import CLASS_NAMES
 from pipeline.engine.errors import DataError
@@ -151,7 +152,7 @@ def manifest(tmp_path: Path) -> Path:
 
 def test_rows_without_split_go_to_train_unless_their_patient_is_held_out(manifest: Path) -> None:
     heard: list[str] = []
-    scans = read_manifest(manifest, manifest.parent, [CT], heard.append)
+    scans = read_selected_scans(manifest, manifest.parent, [CT], heard.append)
     assert [(scan.patient_id, scan.split) for scan in scans] == [
         ("p1", "train"),
         ("p2", "valid"),
@@ -163,7 +164,7 @@ def test_rows_without_split_go_to_train_unless_their_patient_is_held_out(manifes
 
 def test_globs_select_and_name_classes(manifest: Path) -> None:
     heard: list[str] = []
-    scans = read_manifest(manifest, manifest.parent, [FILM], heard.append)
+    scans = read_selected_scans(manifest, manifest.parent, [FILM], heard.append)
     assert [(scan.label, scan.modality, scan.source, scan.split) for scan in scans] == [
         ("COVID", "xray", "film", ""),
         ("Non_COVID", "xray", "film", ""),
@@ -189,23 +190,23 @@ def test_an_exact_label_wins_over_a_glob() -> None:
 def test_names_that_are_not_there_are_refused(manifest: Path, change: dict, cause: str) -> None:
     wrong = ManifestSelection(**(FILM.model_dump() | change))
     with pytest.raises(DataError, match=cause):
-        read_manifest(manifest, manifest.parent, [wrong], lambda message: None)
+        read_selected_scans(manifest, manifest.parent, [wrong], lambda message: None)
 
 
 def test_a_split_word_without_meaning_is_refused(manifest: Path) -> None:
     wrong = CT.model_copy(update={"split_values": {"Train": "train", "Test": "test"}})
     with pytest.raises(DataError, match="fold is 'Valid'"):
-        read_manifest(manifest, manifest.parent, [wrong], lambda message: None)
+        read_selected_scans(manifest, manifest.parent, [wrong], lambda message: None)
 
 
 def test_double_selection_wrong_root_and_no_rows_are_refused(manifest: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="selected twice"):
-        read_manifest(manifest, manifest.parent, [FILM, FILM], lambda message: None)
+        read_selected_scans(manifest, manifest.parent, [FILM, FILM], lambda message: None)
     with pytest.raises(DataError, match="none of its 3 selected images"):
-        read_manifest(manifest, tmp_path / "elsewhere", [FILM], lambda message: None)
+        read_selected_scans(manifest, tmp_path / "elsewhere", [FILM], lambda message: None)
     (tmp_path / "empty.csv").write_text("set,image,label\n")
     with pytest.raises(DataError, match="no rows"):
-        read_manifest(tmp_path / "empty.csv", tmp_path, [FILM])
+        read_selected_scans(tmp_path / "empty.csv", tmp_path, [FILM])
 
 
 def test_a_split_without_a_test_is_no_selection() -> None:

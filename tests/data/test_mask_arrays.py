@@ -32,7 +32,7 @@ def test_lung_is_what_lies_over_127(gray_mask):
 def test_no_value_in_between_appears_at_any_size(gray_mask):
     for size in (17, 20, 33, 64):
         assert set(np.unique(read_mask(gray_mask, size))) == {0, 1}
-    assert resize_mask(np.eye(3, dtype=np.uint8), 6)[::2, ::2].tolist() == np.eye(3).tolist()
+    assert resize_mask(np.eye(3, dtype=np.uint8), (6, 6))[::2, ::2].tolist() == np.eye(3).tolist()
 
 
 def test_one_bit_png_is_read(tmp_path):

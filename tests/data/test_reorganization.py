@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from pipeline.data.layouts.kermany_names import KermanyName, read_kermany_name
-from pipeline.data.layouts.reorganization import labelled, published_leakage, read_pool, remaining_leakage, split_anew
-from pipeline.data.layouts.reorganized_folders import refuse_occupied, write_label_sets
+from pipeline.data.new_folder import refuse_occupied
+from pipeline.data.rearranging.reorganization import labelled, published_leakage, read_pool, remaining_leakage, split_anew
+from pipeline.data.rearranging.reorganized_folders import write_label_sets
 from pipeline.engine.errors import DataError
 
 

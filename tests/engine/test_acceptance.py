@@ -121,3 +121,27 @@ def test_plan_tells_what_would_happen_and_does_nothing(toy):
     assert "epochs 3 → 4" in steps[1].reason and "'scaled'" in steps[2].reason
     refused = plan_run(toy.config(s01={"rows": 7}), toy.stages, toy.folder, only="s03")
     assert refused[0].action == "refuse" and refused[0].error.exit_code == 3
+
+
+def test_accepting_a_renamed_artifact_gives_it_its_new_name_everywhere(toy, editable):
+    toy.run()
+    before = toy.contents((".npy", ".txt"))
+    editable.edit(SOURCE.replace('"scaled"', '"scaled_values"'))
+    assert '"scaled_values"' in editable.source.read_text()
+    survey = {entry.stage: entry.reason for entry in survey_run(toy.config(), toy.stages, toy.folder)}
+    assert "scaled → scaled_values" in survey["s02_scale"]
+    accept_code(toy.config(), toy.stages, toy.folder, ["s01", "s02", "s03"], "a clearer name")
+    assert set(toy.run().values()) == {"skipped"}
+    assert toy.contents((".npy", ".txt")) == before
+    assert "scaled_values" in read_manifest(toy.folder / "s02_scale").outputs
+    assert "scaled_values" in read_manifest(toy.folder / "s03_score").inputs
+
+
+def test_modules_under_new_names_are_told_apart_from_edits(toy, editable):
+    toy.run()
+    manifest = read_manifest(toy.folder / "s01_scans")
+    (toy_name,) = [name for name in manifest.modules if name.startswith("editable")]
+    modules = {name.replace(toy_name, "former.place"): digest for name, digest in manifest.modules.items()}
+    manifest.accepting("0" * 64, modules, {"reason": "as if made before a move"}).write(toy.folder / "s01_scans")
+    reason = next(entry.reason for entry in survey_run(toy.config(), toy.stages, toy.folder) if entry.stage == "s01_scans")
+    assert "1 modules were moved, renamed or taken out (former.place), 0 edited" in reason and "`accept`" in reason

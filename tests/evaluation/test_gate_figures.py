@@ -84,7 +84,7 @@ def test_a_gate_learnt_on_one_set_holds_on_the_others_and_on_unseen_patients(tmp
 
 
 def _gate_of_cxr4(folder: Path):
-    from pipeline.data.layouts.manifest_selection import ManifestSelection, read_manifest
+    from pipeline.data.layouts.manifest_selection import ManifestSelection, read_selected_scans
     from pipeline.data.preprocessing import Profile, preprocess
     from pipeline.data.reading.gray_reader import read_gray
     from pipeline.data.splitting.splits import DEFAULT_FRACTIONS, split_by_patient
@@ -95,7 +95,7 @@ def _gate_of_cxr4(folder: Path):
 
     labels = {name: name for name in ("COVID", "NORMAL", "BACTERIAL", "VIRAL")}
     selection = [ManifestSelection(sets={"cxr4": "xray"}, labels=labels)]
-    scans = split_by_patient(read_manifest(REAL / "manifest.csv", REAL, selection), DEFAULT_FRACTIONS, seed=42)
+    scans = split_by_patient(read_selected_scans(REAL / "manifest.csv", REAL, selection), DEFAULT_FRACTIONS, seed=42)
     profile, network = Profile(modality="xray", size=224), build_gate_backbone()
     features = {
         split: gate_features(network, np.stack([preprocess(read_gray(s.path), profile) for s in scans if s.split == split]))

@@ -127,7 +127,7 @@ def _write_documents(place, pairs):
     write_json(place("s05_classifier_head", "head_recipe", "head_recipe.json"), precision)
     write_json(place("s05_classifier_head", "choice", "choice.json"), {"chosen": "adversarial", "variants": ["adversarial"]})
     metrics = {name: {"auc": interval, "accuracy": interval} for name in ("xray", "ct", "paired", "shuffled_pairs")}
-    write_json(place("s05_classifier_head", "metrics", "metrics.json"), {"adversarial": metrics})
+    write_json(place("s05_classifier_head", "head_metrics", "metrics.json"), {"adversarial": metrics})
     rows = [f"{a}|{b},{a},{b}" for a, b in pairs]
     place("s05_classifier_head", "pairs", "pairs.csv").write_text("\n".join(["id,xray_row,ct_row", *rows]) + "\n")
 

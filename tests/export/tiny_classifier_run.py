@@ -82,7 +82,7 @@ def write_classifier_run(folder, class_names=BINARY, system="pneumonia_binary"):
     per_class = {name: {"sensitivity": interval, "auc": interval} for name in class_names}
     metrics = {"accuracy": interval, "macro_auc": interval, "per_class": per_class}
     test = {"rows": 10, "patients": 9, "class_names": list(class_names), "metrics": metrics}
-    write_json(place("s08_classifier", "metrics", "metrics.json"), {"validation": test, "test": test})
+    write_json(place("s08_classifier", "classifier_metrics", "metrics.json"), {"validation": test, "test": test})
     _write_manifests(folder, stages, system)
     return model
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 
 import keras
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import ConfigError, CorruptArtifactError
-from pipeline.models.backbones.construction import build_backbone, scaling_of
-from pipeline.models.backbones.names import KERAS_SIZES, feature_key, minimum_size, require_backbone
+from pipeline.models.backbones.construction import build_backbone, build_body, scaling_of
+from pipeline.models.backbones.names import BACKBONES, feature_key, require_backbone
 from pipeline.models.stored_models import load_model, save_model
 
 
@@ -26,7 +27,8 @@ def test_scaling_is_the_modules_own(name):
 
 
 def test_every_tabled_name_is_a_keras_application():
-    assert [name for name in KERAS_SIZES if not hasattr(keras.applications, name)] == []
+    applications = [name for name, backbone in BACKBONES.items() if backbone.family == "application"]
+    assert len(applications) == 40 and [name for name in applications if not hasattr(keras.applications, name)] == []
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,37 @@ def test_a_backbone_survives_its_two_files(tapped, tmp_path):
         load_model(*files)
 
 
+needs_keras_hub = pytest.mark.skipif(importlib.util.find_spec("keras_hub") is None, reason="keras-hub is not installed")
+
+
+@pytest.mark.parametrize(("name", "tap", "width", "white"), [
+    ("ResNet18", "layer1_0_add", 64 + 512, (1 - 0.485) / 0.229),
+    pytest.param("ViTTiny16", "without_class_token", None, 1.0, marks=needs_keras_hub),
+])  # fmt: skip
+def test_every_family_gives_pooled_features_of_its_own_scaling(name, tap, width, white, tmp_path):
+    keras.utils.set_random_seed(5)
+    network = build_backbone(name, 64, "none", (tap,) if width else ())
+    assert network.output_shape == (None, width or 192) and not network.trainable_weights
+    image = np.random.default_rng(3).random((2, 64, 64, 1), dtype=np.float32)
+    scaled = np.asarray(network.get_layer("input_scaling")(np.ones_like(image)))
+    assert scaled.shape == (2, 64, 64, 3) and scaled[0, 0, 0, 0] == pytest.approx(white, rel=1e-5)
+    save_model(network, tmp_path / "b.weights.h5", tmp_path / "b.json")
+    again = load_model(tmp_path / "b.weights.h5", tmp_path / "b.json")
+    np.testing.assert_array_equal(np.asarray(again(image)), np.asarray(network(image)))
+
+
+def test_a_backbones_own_weight_file_is_read_and_another_networks_refused(tmp_path):
+    keras.utils.set_random_seed(6)
+    body, _ = build_body("ResNet18", 32, "none")
+    body.save_weights(tmp_path / "r.weights.h5")
+    again, _ = build_body("ResNet18", 32, tmp_path / "r.weights.h5")
+    for mine, theirs in zip(body.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    with pytest.raises(CorruptArtifactError, match="torn.weights.h5 does not fit ResNet18"):
+        (tmp_path / "torn.weights.h5").write_bytes(b"torn")
+        build_body("ResNet18", 32, tmp_path / "torn.weights.h5")
+
+
 def test_near_misses_are_named():
     with pytest.raises(ConfigError, match="Did you mean 'ResNet50V2'"):
         require_backbone("Resnet50v2")
@@ -86,4 +119,4 @@ def test_equal_features_share_a_key():
     keys = {feature_key("ResNet50", "plain", weights, taps) for weights in ("imagenet", "none", "a.h5") for taps in ((), ("x",))}
     assert len(keys) == 6
     assert feature_key("ResNet50", "plain", "imagenet", (), mirrored=True) == "ResNet50_plain_mirrored"
-    assert minimum_size("NASNetLarge") == 331 and minimum_size("EfficientNetLite0") == 32
+    assert BACKBONES["NASNetLarge"].minimum_size == 331 and BACKBONES["EfficientNetLite0"].minimum_size == 32

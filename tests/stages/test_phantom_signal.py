@@ -20,7 +20,7 @@ def paired_auc(folder, severity: float) -> dict:
     run_pipeline(config, STAGES, folder / "run", data=folder / "scans", last="s05")
     run = RunDirectory(folder / "run")
     chosen = run.load_json("choice")["chosen"]
-    return run.load_json("metrics")[chosen]["paired"]["auc"]
+    return run.load_json("head_metrics")[chosen]["paired"]["auc"]
 
 
 def test_strong_lesions_are_found(tmp_path):

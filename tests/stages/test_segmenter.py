@@ -78,16 +78,16 @@ def run(scans, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def predictions(run):
-    return pd.read_csv(run.artifact("predictions"))
+    return pd.read_csv(run.artifact("segmenter_predictions"))
 
 
 def test_every_artifact_is_there(run):
     for name in (*CURVES, *PART_PLOTS, *(f"test_{plot}" for plot in PART_PLOTS)):
-        assert cv2.imread(str(run.artifact(name))) is not None
-    assert run.artifact("test_metrics").parent.name == "test_results"
-    kept = sorted(path.name for path in run.artifact("checkpoints").iterdir())
+        assert cv2.imread(str(run.artifact(f"segmenter_{name}"))) is not None
+    assert run.artifact("segmenter_test_metrics").parent.name == "test_results"
+    kept = sorted(path.name for path in run.artifact("segmenter_checkpoints").iterdir())
     assert kept == ["best.weights.h5", "epoch_0002.weights.h5", "last.weights.h5"]
-    assert any(path.name.startswith("events.out") for path in run.artifact("tensorboard").iterdir())
+    assert any(path.name.startswith("events.out") for path in run.artifact("segmenter_tensorboard").iterdir())
     assert any("have no lung mask: they teach the diagnosis only" in warning for warning in run.warnings())
 
 
@@ -157,7 +157,7 @@ def test_validation_and_test_are_told_apart(run, predictions):
     splits = pd.read_csv(run.artifact("scan_index")).set_index("id")["split"]
     assert (splits.loc[predictions["id"]].to_numpy() == predictions["split"]).all()
     assert set(predictions["split"]) == {"valid", "test"} and "D" not in set(predictions["label"])
-    for split, name in (("valid", "metrics"), ("test", "test_metrics")):
+    for split, name in (("valid", "segmenter_metrics"), ("test", "segmenter_test_metrics")):
         mine = predictions[predictions["split"] == split]
         metrics = run.load_json(name)
         assert metrics["split"] == split and metrics["scans"] == len(mine)
@@ -165,12 +165,12 @@ def test_validation_and_test_are_told_apart(run, predictions):
         accuracy = metrics["classification"]["accuracy"]
         assert accuracy["value"] == pytest.approx(right) and accuracy["low"] <= right <= accuracy["high"]
         assert metrics["segmentation"]["dice"]["value"] == pytest.approx(mine["dice"].mean())
-        report = run.load_json("classification_report" if split == "valid" else "test_classification_report")
+        report = run.load_json("segmenter_classification_report" if split == "valid" else "segmenter_test_classification_report")
         assert report["accuracy"] == pytest.approx(right) and report["A"]["support"] == (mine["label"] == "A").sum()
 
 
 def test_the_epochs_and_the_summary(run):
-    epochs, summary = pd.read_csv(run.artifact("metrics_epochwise")), run.load_json("training_summary")
+    epochs, summary = pd.read_csv(run.artifact("segmenter_metrics_epochwise")), run.load_json("segmenter_training_summary")
     assert epochs["epoch"].tolist() == [1, 2, 3] and epochs["image_size"].tolist() == [16, 32, 32]
     best = summary["best_epoch"]
     assert best in (2, 3) and summary["best"]["val_loss"] == pytest.approx(epochs["val_loss"][1:].min())
@@ -192,7 +192,7 @@ def test_it_starts_from_stored_weights(run, scans, tmp_path):
     """Weights of a file are where the training starts: with a vanishing rate they are where it ends."""
     from pipeline.models.stored_models import load_model
 
-    start = run.artifact("checkpoints") / "last.weights.h5"
+    start = run.artifact("segmenter_checkpoints") / "last.weights.h5"
     (tmp_path / "c.yaml").write_text(CONFIG)
     overrides = ("s07.fit.learning_rate=1.0e-12", "s07.fit.early_sizes=[]", "s07.fit.epochs=1", "s07.tensorboard=false",
                  "s07.stored_precision=float32", "s07.mirror_average=true", f"s07.initial_weights={start}")  # fmt: skip
@@ -208,7 +208,7 @@ def test_it_starts_from_stored_weights(run, scans, tmp_path):
 
 
 def _answers_are_means_over_the_mirror_image(run: RunDirectory) -> None:
-    predictions = pd.read_csv(run.artifact("predictions"))
+    predictions = pd.read_csv(run.artifact("segmenter_predictions"))
     mine = judged(run, predictions)
     (plain, plain_logits), (turned, turned_logits) = mine.answers(mirrored=False), mine.answers(mirrored=True)
     assert np.abs(plain - turned).max() > 1e-3 and run.load_json("segmenter")["mirror_average"] is True

@@ -23,8 +23,8 @@ def run(tmp_path):
     (stage / "roc.png").write_bytes(b"picture")
     (stage / "predictions.csv").write_text("id,patient_id\n1,someone\n")
     np.save(stage / "probabilities.npy", np.zeros(3, np.float32))
-    files = {"metrics": "metrics.json", "history": "history.json", "figure_roc": "roc.png", "predictions": "predictions.csv",
-             "probabilities": "probabilities.npy"}  # fmt: skip
+    files = {"classifier_metrics": "metrics.json", "classifier_history": "history.json", "classifier_figure_roc": "roc.png",
+             "classifier_predictions": "predictions.csv", "classifier_probabilities": "probabilities.npy"}  # fmt: skip
     outputs = {name: describe_output(stage, Artifact(name, file)) for name, file in files.items()}
     Manifest("s08_classifier", {}, 1, "code", {}, {}, "", 0, outputs, 1.0, []).write(stage)
     config = {"system": "pneumonia_binary", "seed": 7, "s08": {f"key_{n}": n for n in range(150)} | {"fit": {"epochs": 3}}}
@@ -46,11 +46,11 @@ def test_configuration_figures_curves_and_pictures_are_told(run, tmp_path, monke
     told = client.get_run(identity)
     assert told.data.params["s08.fit.epochs"] == "3" and told.data.params["system"] == "pneumonia_binary"
     assert len(told.data.params) == 153 and told.info.status == "FINISHED" and told.info.run_name == "run"
-    assert told.data.metrics["metrics.test.metrics.accuracy"] == 0.9
-    assert told.data.metrics["metrics.test.metrics.accuracy.low"] == 0.8
-    assert "metrics.test.metrics.accuracy.high" not in told.data.metrics
-    assert told.data.metrics["metrics.test.metrics.auc _macro_"] == 0.9
-    curve = client.get_metric_history(identity, "history.head.loss")
+    assert told.data.metrics["classifier_metrics.test.metrics.accuracy"] == 0.9
+    assert told.data.metrics["classifier_metrics.test.metrics.accuracy.low"] == 0.8
+    assert "classifier_metrics.test.metrics.accuracy.high" not in told.data.metrics
+    assert told.data.metrics["classifier_metrics.test.metrics.auc _macro_"] == 0.9
+    curve = client.get_metric_history(identity, "classifier_history.head.loss")
     assert [(point.step, point.value) for point in curve] == [(0, 0.7), (1, 0.5), (2, 0.4)]
     sent = {file.path for file in client.list_artifacts(identity, "s08_classifier")}
     assert sent == {"s08_classifier/roc.png", "s08_classifier/metrics.json", "s08_classifier/history.json"}

@@ -34,10 +34,9 @@ def bundle(run):
 
 @pytest.fixture(scope="module")
 def predictor(bundle):
-    from pipeline.inference.vision_text.bundle import load_fusion_bundle
-    from pipeline.inference.vision_text.predictor import FusionPredictor
+    from pipeline.inference.bundle import open_bundle
 
-    return FusionPredictor(load_fusion_bundle(bundle))
+    return open_bundle(bundle)
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +44,12 @@ def gray(run):
     return cv2.imread(str(run.parent / "scans" / "images" / "02.png"), cv2.IMREAD_GRAYSCALE)
 
 
-def artifact(run, name):
-    return run / "s08_classifier" / name
+def artifact(run, name, stage="s09_vision_text"):
+    return run / stage / name
 
 
-def read_json(run, name):
-    return json.loads(artifact(run, name).read_text())
+def read_json(run, name, stage="s09_vision_text"):
+    return json.loads(artifact(run, name, stage).read_text())
 
 
 def test_every_arm_judges_every_compared_row_out_of_fold(run):
@@ -62,7 +61,7 @@ def test_every_arm_judges_every_compared_row_out_of_fold(run):
 
 
 def test_rows_without_a_note_are_not_compared_but_audited(run):
-    audit = read_json(run, "note_audit.json")
+    audit = read_json(run, "note_audit.json", "s10_audit")
     assert audit["presence"]["rows"] == 40
     assert audit["presence"]["share"] == {"positive": 16 / 20, "negative": 1.0}
 
@@ -86,8 +85,28 @@ def test_only_the_planned_comparisons_are_tested(run):
 
 def test_the_report_says_what_was_found(run):
     report = artifact(run, "report.md").read_text()
-    for said in ("better than", "With one half missing", "What the notes give away", "covid-19 (16)", "The stored network"):
+    for said in ("better than", "With one half missing", "Stage s10 audits the notes", "covid-19 (16)", "The stored network"):
         assert said in report
+
+
+def test_the_audit_reads_the_published_encoder_and_the_folds(run):
+    """The probes again, from s09's files alone: the encoder that it stored was fine-tuned on the labels."""
+    from pipeline.evaluation.studies.note_audit import probe_numbers
+    from pipeline.training.vision_text.settings import EncoderSettings
+    from pipeline.training.vision_text.text_features import load_encoder, text_features
+
+    encoder, tokenizer = load_encoder(EncoderSettings(source=str(run.parent / "bert")))
+    notes = pd.read_csv(artifact(run, "masked_notes.csv")).fillna("")
+    mine = notes[notes["compared"]]
+    labels = pd.read_csv(artifact(run, "out_of_fold.csv")).drop_duplicates("id").set_index("id").loc[mine["id"]]
+    means = text_features(encoder.network, tokenizer, list(mine["text"])).means()
+    seed = json.loads((run / "s10_audit" / "manifest.json").read_text())["seed"]
+    folds = np.load(artifact(run, "folds.npy"))[0]
+    expected = probe_numbers(means, labels["label"].to_numpy(), labels["patient_id"].to_numpy(str), folds, 100, seed)
+    found = read_json(run, "note_audit.json", "s10_audit")
+    assert found["notes"]["masked"]["embedding"]["auc"] == pytest.approx(expected["auc"], abs=1e-6)
+    report = artifact(run, "report.md", "s10_audit").read_text()
+    assert "What the notes give away" in report and "presence of a note, all 40 scans" in report
 
 
 def test_a_bundle_answers_as_the_run_did(bundle, run):
@@ -108,7 +127,7 @@ def test_the_encoder_is_stored_in_8_bits(bundle):
 
 def test_image_note_or_both(predictor, gray):
     note = "old man with fever; bilateral opacity"
-    answers = [predictor.answer(gray, note), predictor.answer(gray), predictor.answer(None, note)]
+    answers = [predictor.answer(gray, note=note), predictor.answer(gray), predictor.answer(note=note)]
     assert [answer.used for answer in answers] == [("image", "note"), ("image",), ("note",)]
     assert len({round(answer.probabilities["COVID"], 6) for answer in answers}) == 3
     for answer in answers:
@@ -117,39 +136,39 @@ def test_image_note_or_both(predictor, gray):
 
 
 def test_diagnosis_words_change_nothing_and_are_shown(predictor, gray):
-    plain, telling = (predictor.answer(gray, f"fever {word} and cough") for word in ("", "COVID-19"))
+    plain, telling = (predictor.answer(gray, note=f"fever {word} and cough") for word in ("", "COVID-19"))
     assert telling.masked == ("COVID-19",)
     assert telling.probabilities == plain.probabilities
 
 
 def test_a_note_beyond_the_window_is_cut_and_said(predictor, gray):
-    found = predictor.answer(gray, "fever and cough " * 20)
+    found = predictor.answer(gray, note="fever and cough " * 20)
     assert any("cut off" in warning for warning in found.warnings)
 
 
 def test_a_note_of_nothing_leaves_the_image(predictor, gray):
     alone = predictor.answer(gray).probabilities
     for note in ("", "  ", "COVID-19"):
-        found = predictor.answer(gray, note)
+        found = predictor.answer(gray, note=note)
         assert found.probabilities == alone
         assert any("image alone" in warning for warning in found.warnings)
     with pytest.raises(DataError, match="Nothing is left"):
-        predictor.answer(None, "COVID-19")
+        predictor.answer(note="COVID-19")
     with pytest.raises(UsageError, match="Neither"):
         predictor.answer()
 
 
 def test_another_script_is_answered_with_a_warning(predictor, gray):
-    found = predictor.answer(gray, "患者发热咳嗽三天")
+    found = predictor.answer(gray, note="患者发热咳嗽三天")
     assert any("not Latin" in warning for warning in found.warnings)
 
 
 def test_answers_need_no_tensorflow(bundle):
     code = (
         "import sys, numpy; from pathlib import Path;"
-        "from pipeline.inference.vision_text.bundle import load_fusion_bundle;"
+        "from pipeline.inference.bundle import open_bundle;"
         "from pipeline.inference.vision_text.predictor import FusionPredictor;"
-        f"FusionPredictor(load_fusion_bundle(Path({str(bundle)!r}))).answer(numpy.zeros((60, 50), 'uint8'), 'fever');"
+        f"open_bundle(Path({str(bundle)!r})).answer(numpy.zeros((60, 50), 'uint8'), note='fever');"
         "assert not {'tensorflow', 'keras', 'pandas', 'torch'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -158,9 +177,9 @@ def test_answers_need_no_tensorflow(bundle):
 def test_a_changed_file_is_refused(bundle, tmp_path):
     import shutil
 
-    from pipeline.inference.vision_text.bundle import load_fusion_bundle
+    from pipeline.inference.bundle import open_bundle
 
     copy = shutil.copytree(bundle, tmp_path / "copy")
     (copy / "tokenizer.json").write_text("{}")
     with pytest.raises(CorruptArtifactError, match=r"tokenizer\.json was changed"):
-        load_fusion_bundle(copy)
+        open_bundle(copy)

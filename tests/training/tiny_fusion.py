@@ -22,16 +22,16 @@ s01:
       - {sets: {one: xray}, labels: {COVID: COVID, OTHER: Other}, attribute_columns: [notes]}
   profiles: {xray_48: {modality: xray, size: 48}}
   sample_sheet: false
-s08:
-  fusion:
-    profile: xray_48
-    weights: none
-    encoder: {source: ENCODER, finetune_layers: 1, finetune_epochs: 1, finetune_learning_rate: 0.01}
-    fit: {width: 16, heads: 2, epochs: 3, patience: 3, batch_size: 16, learning_rate: 0.01}
-    folds: 2
-    repeats: 2
-    resamples: 100
-    permutations: 100
+s09:
+  profile: xray_48
+  weights: none
+  encoder: {source: ENCODER, finetune_layers: 1, finetune_epochs: 1, finetune_learning_rate: 0.01}
+  fit: {width: 16, heads: 2, epochs: 3, patience: 3, batch_size: 16, learning_rate: 0.01}
+  folds: 2
+  repeats: 2
+  resamples: 100
+  permutations: 100
+s10: {resamples: 100}
 """
 
 
@@ -64,15 +64,16 @@ def write_tiny_encoder(folder: Path) -> Path:
 
 
 def run_tiny_fusion(folder: Path) -> Path:
-    """The run's folder, s01 and s08 done."""
+    """The run's folder, s01, s09 and s10 done."""
     from pipeline.engine.config import load_run_config
     from pipeline.engine.runner import run_pipeline
     from stages.s01_preprocessing import STAGE as S01
-    from stages.s08_classifier import STAGE as S08
+    from stages.s09_vision_text import STAGE as S09
+    from stages.s10_audit import STAGE as S10
 
     write_tiny_scans(folder / "scans")
     encoder = write_tiny_encoder(folder / "bert")
     config = folder / "tiny.yaml"
     config.write_text(CONFIG.replace("ENCODER", encoder.as_posix()), encoding="utf-8")
-    run_pipeline(load_run_config(config, (S01, S08)), (S01, S08), folder / "run", folder / "scans")
+    run_pipeline(load_run_config(config, (S01, S09, S10)), (S01, S09, S10), folder / "run", folder / "scans")
     return folder / "run"

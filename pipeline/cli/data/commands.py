@@ -171,7 +171,7 @@ def _register_prepare(data: typer.Typer, stages: Sequence[Stage]) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Lay a manifest's selection out as X_Ray_Train, X_Ray_Test, CT_Scan_Train, CT_Scan_Test."""
-        from pipeline.data.layouts.preparation import prepare_folders
+        from pipeline.data.rearranging.preparation import prepare_folders
 
         notices: list[str] = []
         scans = _configured_scans(folder, config, stages, notices)

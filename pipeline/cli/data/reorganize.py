@@ -50,8 +50,9 @@ def _reorganize(
     Patients, and bacterial or viral, are read off the file names. Prints the counts, and what the published split had
     on several sides. reorganization.json in --out says the same.
     """
-    from pipeline.data.layouts.reorganization import LABEL_SETS, published_leakage, read_pool, remaining_leakage, split_anew
-    from pipeline.data.layouts.reorganized_folders import refuse_occupied, write_label_sets
+    from pipeline.data.new_folder import refuse_occupied
+    from pipeline.data.rearranging.reorganization import LABEL_SETS, published_leakage, read_pool, remaining_leakage, split_anew
+    from pipeline.data.rearranging.reorganized_folders import write_label_sets
     from pipeline.engine.files import write_json
 
     refuse_occupied(out, folder)

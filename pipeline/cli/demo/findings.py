@@ -18,7 +18,7 @@ def read_findings(run: RunDirectory) -> dict[str, Any]:
 
     Raises MissingArtifactError where the run lacks s04 or s06.
     """
-    comparison, probes = run.load_json("comparison"), run.load_json("alignment")
+    comparison, probes = run.load_json("significance_comparison"), run.load_json("alignment")
     chosen = comparison["chosen"]
     figures = [run.artifact(name) for manifest in run.manifests.values() for name in manifest.outputs if _is_figure(name)]
     return {
@@ -34,14 +34,14 @@ def read_findings(run: RunDirectory) -> dict[str, Any]:
         "verdicts": comparison["verdicts"],
         "alignment": {name: probes[name]["balanced_accuracy"] for name in PROBED if name in probes},
         "warnings": [*run.warnings(), *comparison["warnings"]],
-        "report": str(run.artifact("report")),
+        "report": str(run.artifact("significance_report")),
         "figures": [str(path) for path in figures],
     }  # fmt: skip
 
 
 def comparison_seeds(run: RunDirectory) -> int:
     """How many trainings a score is the mean of."""
-    return int(run.load("seed_probabilities_xray").shape[1])
+    return int(run.load("significance_seed_probabilities_xray").shape[1])
 
 
 def _in_order(modalities: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -50,7 +50,7 @@ def _in_order(modalities: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _is_figure(name: str) -> bool:
-    return name.startswith(("figure_", "sample_sheet_")) or name == "adversarial_curves"
+    return name.startswith(("significance_figure_", "sample_sheet_")) or name == "adversarial_curves"
 
 
 def findings_text(document: dict[str, Any]) -> str:

@@ -32,37 +32,37 @@ def run_demo_systems(stages: Sequence[Stage], out: Path, phantoms: Path, reporte
 
 
 def _read_unet(run: RunDirectory) -> dict[str, Any]:
-    metrics = run.load_json("test_metrics")
+    metrics = run.load_json("segmenter_test_metrics")
     return {
         "run": str(run.path),
         "scans": metrics["scans"],
         "dice": metrics["segmentation"]["dice"],
         "accuracy": metrics["classification"]["accuracy"],
         "classes": len(metrics["class_names"]),
-        "picture": str(run.artifact("test_sample_overlays")),
+        "picture": str(run.artifact("segmenter_test_sample_overlays")),
     }
 
 
 def _read_pneumonia(run: RunDirectory) -> dict[str, Any]:
-    metrics = run.load_json("metrics")
+    metrics = run.load_json("classifier_metrics")
     folds = metrics["folds"]
     return {
         "run": str(run.path),
         "scans": folds["rows"],
         "auc": folds["metrics"]["macro_auc"],
         "accuracy": folds["metrics"]["accuracy"],
-        "picture": str(run.artifact("figure_roc")),
+        "picture": str(run.artifact("classifier_figure_roc")),
     }
 
 
 def _read_vision_text(run: RunDirectory) -> dict[str, Any]:
-    comparison = run.load_json("comparison")
+    comparison = run.load_json("fusion_comparison")
     arms = comparison["modalities"]["vision_text"]
     return {
         "run": str(run.path),
         "auc": {arm: metrics["auc"] for arm, metrics in arms.items()},
         "verdicts": [entry["sentence"] for entry in comparison["better_than_both"]],
-        "report": str(run.artifact("report")),
+        "report": str(run.artifact("fusion_report")),
     }
 
 

@@ -29,16 +29,16 @@ def searched_overrides(
     """Run s01, try `trials` settings of s08's head on its validation scans, and return the best as `--set` words.
 
     All trials stand in `<folder>/.cache/search/<key>/search.json`; the key is of the section, the seed and s01's artifacts, so
-    that an interrupted search goes on and another one begins anew. Raises UsageError where the configuration has no s08, or one
-    that compares vision and text; MissingArtifactError where keras-tuner is not installed.
+    that an interrupted search goes on and another one begins anew. Raises UsageError where the configuration has no s08,
+    MissingArtifactError where keras-tuner is not installed.
     """
     from pipeline.engine.files import write_json
     from pipeline.engine.runner import run_pipeline
 
     reporter = reporter or Reporter()
     config = settings.stages.get(SECTION)
-    if config is None or getattr(config, "fusion", None):
-        raise UsageError("--search is for a classifier's head.", "Use a configuration with s08 and without fusion.")
+    if config is None:
+        raise UsageError("--search is for a classifier's head.", "Use a configuration with s08.")
     run_pipeline(settings, stages, folder, data, None, FIRST, None, False, flags, reporter)
     from pipeline.training.classifier.hyperparameter_search import search_head, task_of_run
 

@@ -1,1 +1,1 @@
-"""Where scans, labels and patients lie: folders, manifests and tables, and how they are laid out anew."""
+"""Where scans, labels, masks and patients lie: folders, manifests and tables."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pipeline.data.layouts.manifest_selection import ManifestSelection, read_manifest
+from pipeline.data.layouts.manifest_selection import ManifestSelection, read_selected_scans
 from pipeline.data.layouts.respiratory_folders import has_respiratory_folders, read_respiratory_folders
 from pipeline.data.scans import TEST, TRAIN, VALID, Scan, Warn, warn_python
 from pipeline.data.splitting.splits import DEFAULT_FRACTIONS, assign_splits
@@ -59,14 +59,14 @@ class DataSource(BaseModel):
 def read_scans(root: Path, source: DataSource, seed: int, warn: Warn = warn_python) -> list[Scan]:
     """The scans of a data folder by the configuration, each with a split, sorted by (modality, id).
 
-    Raises DataError, see `read_respiratory_folders`, `read_manifest`, `assign_splits`.
+    Raises DataError, see `read_respiratory_folders`, `read_selected_scans`, `assign_splits`.
     """
     if not root.is_dir():
         raise DataError(f"{root}: no such folder.", "Give --data the folder that holds the scans.")
     if source.layout != "respiratory":
         return _from_class_folders(root, source, seed, warn)
     if source.selection:
-        scans = read_manifest(root / source.manifest, root, source.selection, warn)
+        scans = read_selected_scans(root / source.manifest, root, source.selection, warn)
     elif not has_respiratory_folders(root) and (root / source.manifest).is_file():
         raise DataError(
             f"{root}: holds {source.manifest} and not the four folders, but the configuration selects no "

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pipeline.data.csv_rows import read_rows
+from pipeline.data.csv_rows import read_rows, require_columns
 from pipeline.data.scans import TEST, TRAIN, VALID, Scan, Warn, warn_python
 from pipeline.engine.errors import DataError, did_you_mean
 
@@ -55,7 +55,7 @@ class ManifestSelection(BaseModel):
         return next((name for pattern, name in self.labels.items() if fnmatchcase(label, pattern)), None)
 
 
-def read_manifest(
+def read_selected_scans(
     csv: Path,
     root: Path,
     selection: list[ManifestSelection] | tuple[ManifestSelection, ...],
@@ -148,15 +148,9 @@ def _split_of(row: dict[str, str], chosen: ManifestSelection, csv: Path) -> str:
 
 
 def _check_names(rows: list[dict[str, str]], chosen: ManifestSelection, csv: Path) -> None:
-    columns = list(rows[0])
     wanted = [chosen.set_column, chosen.image_column, chosen.label_column]
     wanted += [name for name in (chosen.split_column, chosen.mask_column) if name] + list(chosen.attribute_columns)
-    for column in wanted:
-        if column not in columns:
-            raise DataError(
-                f"{csv}: no column {column!r}." + did_you_mean(column, columns),
-                f"Its columns: {', '.join(columns)}.",
-            )
+    require_columns(csv, rows, *wanted)
     sets = {row[chosen.set_column] for row in rows}
     for name in chosen.sets:
         if name not in sets:

@@ -5,20 +5,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.data.csv_rows import read_rows
-from pipeline.data.layouts.manifest_selection import ManifestSelection, read_manifest
-from pipeline.data.reading.gray_reader import SUFFIXES
+from pipeline.data.layouts.patient_table import read_patient_table
+from pipeline.data.layouts.scan_files import class_scans, refuse_missing_folder
 from pipeline.data.scans import CLASS_NAMES, CT, TEST, TRAIN, VALID, XRAY, Scan, Warn, warn_python
 from pipeline.engine.errors import DataError, did_you_mean
-
-__all__ = [
-    "FOLDERS",
-    "OPTIONAL_FOLDERS",
-    "ManifestSelection",
-    "has_respiratory_folders",
-    "read_manifest",
-    "read_respiratory_folders",
-]
 
 FOLDERS: dict[str, tuple[str, str]] = {
     "X_Ray_Train": (XRAY, TRAIN),
@@ -30,7 +20,6 @@ OPTIONAL_FOLDERS: dict[str, tuple[str, str]] = {
     "X_Ray_Valid": (XRAY, VALID),
     "CT_Scan_Valid": (CT, VALID),
 }
-PATIENT_TABLES = ("patients.csv", "manifest.csv")
 _IMAGE_COLUMNS = ("image", "path", "file", "filename")
 _PATIENT_COLUMNS = ("patient_id", "patient")
 
@@ -44,16 +33,12 @@ def read_respiratory_folders(root: Path, warn: Warn = warn_python) -> list[Scan]
     """Every scan of the four folders (and of `X_Ray_Valid`, `CT_Scan_Valid` where they exist), sorted by id.
 
     Each folder holds `COVID/` and `Non_COVID/`; sub folders are read too, other files are passed over.
-    Patient ids and sources come from `patients.csv` or `manifest.csv` in `root`, if one is there: columns
-    `image` (path relative to root), `patient_id` and, optionally, `source`.
+    Patient ids and sources: see `read_patient_table`; its columns may be called `path`, `file`, `filename` and `patient` too.
 
     Raises DataError: no such folder (did-you-mean), an empty class folder, one class only.
     """
-    if not root.is_dir():
-        raise DataError(
-            f"{root}: no such folder.", "Give --data the folder that holds X_Ray_Train and the others."
-        )
-    patients = _patient_table(root)
+    refuse_missing_folder(root, "X_Ray_Train and the others")
+    patients = read_patient_table(root, _IMAGE_COLUMNS, _PATIENT_COLUMNS)
     scans: list[Scan] = []
     for name, (modality, split) in (FOLDERS | OPTIONAL_FOLDERS).items():
         if name in OPTIONAL_FOLDERS and not (root / name).is_dir():
@@ -61,10 +46,7 @@ def read_respiratory_folders(root: Path, warn: Warn = warn_python) -> list[Scan]
         folder = _existing(root, name)
         _refuse_other_classes(folder)
         for label in CLASS_NAMES:
-            for path in _images(_existing(folder, label)):
-                key = path.relative_to(root).as_posix()
-                patient, source = patients.get(key, ("", ""))
-                scans.append(Scan(key, path, modality, label, patient, split, source))
+            scans += class_scans(_existing(folder, label), root, patients, modality, split)
     unknown = sum(not scan.patient_id for scan in scans)
     if patients and unknown:
         warn(f"{root}: {unknown} of {len(scans)} scans have no patient id there; each counts as a patient.")
@@ -110,37 +92,3 @@ def _refuse_other_classes(folder: Path) -> None:
             f"{folder}: unexpected folder {others[0]!r} beside COVID/ and Non_COVID/.",
             "Move its scans into one of the two, or move it away.",
         )
-
-
-def _images(folder: Path) -> list[Path]:
-    found = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
-    if not found:
-        raise DataError(
-            f"{folder}: no scans in this class folder.",
-            f"Both classes are needed; put {', '.join(sorted(SUFFIXES))} files there.",
-        )
-    return found
-
-
-def _patient_table(root: Path) -> dict[str, tuple[str, str]]:
-    path = next((root / name for name in PATIENT_TABLES if (root / name).is_file()), None)
-    if path is None:
-        return {}
-    rows = read_rows(path)
-    image_column = _column(rows[0], _IMAGE_COLUMNS, path)
-    patient_column = _column(rows[0], _PATIENT_COLUMNS, path)
-    return {Path(row[image_column]).as_posix(): (row[patient_column], row.get("source", "")) for row in rows}
-
-
-def _column(row: dict[str, str], names: tuple[str, ...], path: Path) -> str:
-    found = next((name for name in names if name in row), None)
-    if found is None:
-        raise DataError(
-            f"{path}: no column {names[0]!r}." + did_you_mean(names[0], row),
-            f"Its columns: {', '.join(row)}.",
-        )
-    return found

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.data.csv_rows import read_rows
-from pipeline.data.reading.gray_reader import SUFFIXES
+from pipeline.data.csv_rows import read_rows, require_columns
+from pipeline.data.layouts.scan_files import refuse_missing_folder, scan_files
 from pipeline.data.scans import Scan
-from pipeline.engine.errors import DataError
 
 
 def read_whole_manifest(csv: Path, root: Path) -> list[Scan]:
     """Every row of a manifest with its own label, set as source; modality and split "" (not told apart)."""
     rows = read_rows(csv)
-    if "image" not in rows[0]:
-        raise DataError(f"{csv}: no column 'image'.", f"Its columns: {', '.join(rows[0])}.")
+    require_columns(csv, rows, "image")
     return [
         Scan(
-            Path(row["image"]).as_posix(),
-            root / row["image"],
-            "",
-            row.get("label", ""),
-            row.get("patient_id", ""),
-            "",
-            row.get("set", row.get("source", "")),
+            Path(row["image"]).as_posix(), root / row["image"], "", row.get("label", ""), row.get("patient_id", ""),
+            source=row.get("set", row.get("source", "")),
         )
         for row in rows
-    ]
+    ]  # fmt: skip
 
 
 def read_any_folder(root: Path) -> list[Scan]:
@@ -34,23 +27,10 @@ def read_any_folder(root: Path) -> list[Scan]:
 
     Raises DataError where there is none.
     """
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder.", "Give the folder that holds the scans.")
+    refuse_missing_folder(root, "the scans")
     scans = []
-    for path in sorted(root.rglob("*")):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
-            parts = path.relative_to(root).parts
-            scans.append(
-                Scan(
-                    "/".join(parts),
-                    path,
-                    "",
-                    parts[-2] if len(parts) > 1 else "",
-                    "",
-                    "",
-                    parts[0] if len(parts) > 2 else "",
-                )
-            )
-    if not scans:
-        raise DataError(f"{root}: no scans below it.", f"Read are {', '.join(sorted(SUFFIXES))} files.")
+    for path in scan_files(root, missing="no scans below it"):
+        *folders, _ = parts = path.relative_to(root).parts
+        label, source = folders[-1] if folders else "", folders[0] if len(folders) > 1 else ""
+        scans.append(Scan("/".join(parts), path, "", label, source=source))
     return scans

@@ -21,9 +21,22 @@ def read_mask(path: Path, size: int) -> np.ndarray:
     Raises:
         DataError: the file cannot be read as a picture.
     """
-    return resize_mask((read_gray(path) > MASK_THRESHOLD).astype(np.uint8), size)
+    return resize_mask(_lungs(path), (size, size))
 
 
-def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
-    """uint8 ``(H, W)`` → ``(size, size)`` with the values it had."""
-    return cv2.resize(mask, (size, size), interpolation=cv2.INTER_NEAREST)
+def read_mask_at(path: Path, shape: tuple[int, int]) -> tuple[np.ndarray, bool]:
+    """A mask file as bool ``shape`` and whether it had another size, from which it was stretched as by `read_mask`.
+
+    Raises DataError: not a picture.
+    """
+    mask = _lungs(path)
+    return resize_mask(mask, shape).astype(bool), mask.shape != tuple(shape)
+
+
+def resize_mask(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """uint8 ``(H, W)`` → ``shape``, by nearest neighbour, with the values it had."""
+    return cv2.resize(mask, shape[::-1], interpolation=cv2.INTER_NEAREST)
+
+
+def _lungs(path: Path) -> np.ndarray:
+    return (read_gray(path) > MASK_THRESHOLD).astype(np.uint8)

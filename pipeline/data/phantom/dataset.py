@@ -6,8 +6,6 @@ import csv
 import io
 import multiprocessing
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -17,11 +15,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from pipeline.data.new_folder import new_folder, refuse_occupied
 from pipeline.data.phantom.folders import PlannedPatient, plan_patients
 from pipeline.data.phantom.notes import write_history
 from pipeline.data.phantom.patient import check_appearance, check_seed, make_patient
 from pipeline.data.scans import XRAY
-from pipeline.engine.errors import ConfigError, DataError, PipelineError, StorageError
+from pipeline.engine.errors import ConfigError, PipelineError, StorageError
 
 MANIFEST = "manifest.csv"
 MANIFEST_COLUMNS = (
@@ -66,19 +65,11 @@ def write_dataset(
     workers = _count_workers(workers, patients)
     planned = plan_patients(patients, int(seed), layout, source_artifact, conditions)
     out = Path(out)
-    _refuse_occupied(out)
+    refuse_occupied(out)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
-        try:
+        with new_folder(out) as staging:
             _fill(staging, planned, severity, noise, size, workers, progress)
             _write_manifest(staging / MANIFEST, planned)
-            staging.chmod(0o755)
-            if out.exists():
-                out.rmdir()
-            staging.rename(out)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
         raise StorageError(
             f"{out}: the phantoms cannot be written: {error.strerror or error}.",
@@ -94,16 +85,6 @@ def _count_workers(workers: int | None, patients: int) -> int:
         raise ConfigError(f"The number of workers is {workers!r}.", "Give 1 or more.")
     # A process takes longer to start than a few patients take to make.
     return min(workers, max(1, patients // 4)) if isinstance(patients, int) else workers
-
-
-def _refuse_occupied(out: Path) -> None:
-    if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise DataError(f"{out}: is not a folder.", "Give a folder that does not exist yet.")
-    if out.is_dir() and any(out.iterdir()):
-        raise DataError(
-            f"{out}: is not empty; phantoms are never written over other files.",
-            "Give a new folder, or remove this one.",
-        )
 
 
 def _fill(

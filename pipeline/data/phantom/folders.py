@@ -7,18 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.data.layouts.respiratory_folders import FOLDERS
 from pipeline.data.scans import COVID, CT, NON_COVID, TEST, TRAIN, XRAY
 from pipeline.engine.errors import ConfigError, DataError, did_you_mean
 from pipeline.engine.seeds import derive_seed
 
 SOURCE_ARTIFACTS = ("none", "random", "label")
 _TEST_SHARE = 0.25
-_RESPIRATORY_FOLDERS = {
-    (XRAY, TRAIN): "X_Ray_Train",
-    (XRAY, TEST): "X_Ray_Test",
-    (CT, TRAIN): "CT_Scan_Train",
-    (CT, TEST): "CT_Scan_Test",
-}
+_RESPIRATORY_FOLDERS = {place: name for name, place in FOLDERS.items()}
 _RADIOGRAPHY_CLASSES = {
     "covid": COVID,
     "bacterial": "Lung_Opacity",

@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.data.reading.assumptions import Notes, ReadScan
 from pipeline.data.reading.dicom_chain.ct_values import refuse_localizer, slice_normal, slice_position
 from pipeline.data.reading.dicom_chain.dicom_object import DicomObject, open_dicom
-from pipeline.data.reading.scan_reader import is_dicom, read_bytes
+from pipeline.data.reading.scan_reader import file_bytes, is_dicom
 from pipeline.engine.errors import DataError
 
 # Two slices nearer than this lie in one place; normals this much apart are of two orientations.
@@ -65,7 +65,7 @@ class SeriesOfFolder:
 
     def _open(self, number: int) -> DicomObject:
         path = self.paths[number]
-        return open_dicom(read_bytes(path), str(path))
+        return open_dicom(file_bytes(path), str(path))
 
 
 def frame_hounsfield(opened: DicomObject, frame: int) -> np.ndarray | None:
@@ -93,7 +93,7 @@ def open_series(folder: Path) -> SeriesOfFolder:
         if not is_dicom(first, path.name) or path.name.upper() == "DICOMDIR":
             strangers += 1
             continue
-        opened = open_dicom(read_bytes(path), str(path))
+        opened = open_dicom(file_bytes(path), str(path))
         if opened.header(0).localizer:
             localizers += 1
             continue

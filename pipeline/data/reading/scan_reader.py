@@ -43,7 +43,7 @@ def read_scan(path: Path | str, *, slice: int | str | None = None, with_colour: 
         from pipeline.data.reading.volume_reader import read_slice
 
         return read_slice(path, slice, with_colour=with_colour)
-    return decode_scan(read_bytes(path), str(path), with_colour=with_colour)
+    return decode_scan(file_bytes(path), str(path), with_colour=with_colour)
 
 
 def decode_scan(data: bytes, name: str, *, with_colour: bool = True) -> ReadScan:
@@ -76,7 +76,7 @@ def refuse_small(gray: np.ndarray, name: str) -> None:
         )
 
 
-def read_bytes(path: Path | str) -> bytes:
+def file_bytes(path: Path | str) -> bytes:
     """A file's content. Raises DataError where there is none or it cannot be read."""
     try:
         return Path(path).read_bytes()

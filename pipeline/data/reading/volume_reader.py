@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.data.reading.assumptions import Assumption, Notes, ReadScan
 from pipeline.data.reading.dicom_chain.ct_values import FILL_BELOW_HU, not_hounsfield, refuse_not_hounsfield
-from pipeline.data.reading.scan_reader import decode_scan, is_dicom, is_volume, read_bytes, refuse_small
+from pipeline.data.reading.scan_reader import decode_scan, file_bytes, is_dicom, is_volume, refuse_small
 from pipeline.engine.errors import DataError, PipelineError, UsageError
 
 ALL, LARGEST_LUNG = "all", "largest-lung"
@@ -131,7 +131,7 @@ def read_slice(path: Path | str, selection: int | str | None, *, with_colour: bo
     """
     place = Path(path)
     if not place.is_dir() and not is_volume(place):
-        data = read_bytes(place)
+        data = file_bytes(place)
         if not is_dicom(data, place.name):
             if selection not in (None, 1, "1", LARGEST_LUNG):
                 raise UsageError(f"{path}: one picture, it has no slice {selection}.", "Leave --slice out.")
@@ -168,7 +168,7 @@ def _stack(path: Path) -> Stack:
         from pipeline.data.reading.nifti_volume import open_nifti
 
         return open_nifti(path)
-    data = read_bytes(path)
+    data = file_bytes(path)
     if not is_dicom(data, path.name):
         raise DataError(f"{path}: no volume, neither DICOM nor NIfTI.", "Give a DICOM file or folder, or a .nii file.")
     from pipeline.data.reading.dicom_series import open_frames

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -43,9 +44,7 @@ def stratified_split(
 
 
 def _refuse_few(scans: Sequence[Scan]) -> None:
-    counts: dict[tuple[str, str], int] = {}
-    for scan in scans:
-        counts[scan.modality, scan.label] = counts.get((scan.modality, scan.label), 0) + 1
+    counts = Counter((scan.modality, scan.label) for scan in scans)
     for (modality, label), count in sorted(counts.items()):
         # Two thirds of so few scans could leave the second cut one alone, which cannot be stratified.
         if count < 2 * len(SPLITS):

@@ -1,21 +1,21 @@
-"""The report of a vision-and-text comparison: what was found, how sure it is, and what the notes gave away."""
+"""The report of a vision-and-text comparison: what was found, how sure it is, and what was masked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.comparison.text import comparison_table
 
 MASKED_SHOWN = 30
-SEVERITIES = {
-    "unmasked": "as written",
-    "masked": "diagnosis words masked (what the arms read)",
-    "strict": "place, time and drugs masked too",
-}
+AUDITED_ELSEWHERE = (
+    "## What the notes give away\n\nStage s10 audits the notes: their length, their presence, the words that are left over. "
+    "Read its report beside these figures."
+)
 
 
 def fusion_summary(
-    document: Mapping, audit: Mapping, withheld: Mapping, recipe: Mapping, masked: Mapping[str, int], dataset: Mapping
+    document: Mapping, withheld: Mapping, recipe: Mapping, masked: Mapping[str, int], dataset: Mapping
 ) -> str:
     """Markdown of everything that a reader needs to judge the comparison."""
     negative, positive = recipe["class_names"]
@@ -30,7 +30,7 @@ def fusion_summary(
         + "\n".join(f"- {entry['sentence']}." for entry in document["better_than_both"]),
         comparison_table(dict(document)).strip(),
         _withheld(withheld),
-        _audit(audit, positive, negative),
+        AUDITED_ELSEWHERE,
         _masked(masked),
         _stored(recipe),
         _cautions(),
@@ -46,31 +46,8 @@ def _leakage(dataset: Mapping) -> str:
 def _withheld(withheld: Mapping) -> str:
     lines = ["## With one half missing", "", "AUC of the same networks where a half is withheld from every test row.", "",
              "| arm | note missing | image missing |", "|---|---|---|"]  # fmt: skip
-    lines += [f"| {arm} | {_cell(withheld['note'][arm])} | {_cell(withheld['image'][arm])} |" for arm in withheld["note"]]
-    return "\n".join(lines)
-
-
-def _audit(audit: Mapping, positive: str, negative: str) -> str:
-    lines = ["## What the notes give away", "",
-             "Probes on the same folds, no image: logistic regression on words (TF-IDF) and on the mean embedding.", "",
-             "| probe | AUC | AUC of the embedding |", "|---|---|---|"]  # fmt: skip
-    for name, meaning in SEVERITIES.items():
-        entry = audit["notes"][name]
-        lines.append(f"| words, {meaning} | {_cell(entry['words']['auc'])} | {_cell(entry['embedding']['auc'])} |")
-    lines += [f"| length of the note alone | {_cell(audit['length']['auc'])} | |",
-              f"| number of masked words alone | {_cell(audit['masked_count']['auc'])} | |",
-              f"| presence of a note, all {audit['presence']['rows']} scans | {_cell(audit['presence']['auc'])} | |"]  # fmt: skip
-    shares, touched = audit["presence"]["share"], audit["masked_share"]
-    lines += [
-        "",
-        f"A note is there for {shares['positive']:.0%} of {positive} and {shares['negative']:.0%} of {negative}. "
-        f"A word was masked in {touched['positive']:.0%} and {touched['negative']:.0%} of the compared notes.",
-        "",
-    ]
-    for name in ("masked", "strict"):
-        top = audit["notes"][name]["words"]["top_words"]
-        lines.append(f"- {SEVERITIES[name]}, words towards {positive}: {', '.join(top['positive'])}")
-        lines.append(f"- {SEVERITIES[name]}, words towards {negative}: {', '.join(top['negative'])}")
+    halves = {arm: [interval_text(withheld[half][arm]) for half in ("note", "image")] for arm in withheld["note"]}
+    lines += [f"| {arm} | {' | '.join(cells)} |" for arm, cells in halves.items()]
     return "\n".join(lines)
 
 
@@ -85,8 +62,8 @@ def _stored(recipe: Mapping) -> str:
     test = recipe["stored_test"]
     return (
         f"## The stored network\n\n**{recipe['chosen']}**, by the validation AUC of s01's split (mean of 3 trainings: {scores}). "
-        f"On that split's test part ({recipe['stored_rows']['test']} scans): AUC {_cell(test['auc'])}, "
-        f"balanced accuracy {_cell(test['balanced_accuracy'])}. The folds above say more than these few scans."
+        f"On that split's test part ({recipe['stored_rows']['test']} scans): AUC {interval_text(test['auc'])}, "
+        f"balanced accuracy {interval_text(test['balanced_accuracy'])}. The folds above say more than these few scans."
     )
 
 
@@ -99,9 +76,3 @@ def _cautions() -> str:
         "class only.\n"
         "- Better than both halves is claimed only where an arm beats each half, adjusted for all planned tests."
     )
-
-
-def _cell(interval: Mapping) -> str:
-    if interval["value"] is None:
-        return "undefined"
-    return f"{interval['value']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"

@@ -109,7 +109,7 @@ def _document(source: ClassifierRun) -> dict[str, Any]:
         "profile": source.profile.model_dump(mode="json"),
         "network": {"file": NETWORK_FILE, "opset": OPSET, "outputs": list(OUTPUTS), "taps": list(told["taps"])},
         "stored_precision": told["stored_precision"],
-        "figures": source.run.load_json("metrics"),
+        "figures": source.run.load_json("classifier_metrics"),
         "training": without_folders({
             "seed": source.run.config.get("seed"),
             "config": source.run.config,

@@ -83,7 +83,7 @@ def read_segmenter_run(run_dir: Path) -> SegmenterSource:
         positive_class=segmenter.get("positive_class"),
         images=run.stored_images(profile),
         images_are="Keras on scans of the run",
-        figures=run.run.load_json("test_metrics") if run.run.has("test_metrics") else {},
+        figures=run.run.load_json("segmenter_test_metrics") if run.run.has("segmenter_test_metrics") else {},
         training={
             "seed": run.run.config.get("seed"),
             "config": run.run.config,

@@ -19,13 +19,15 @@ from pipeline.export.onnx.kernel_files import write_graphs
 from pipeline.export.onnx.stored_weights import store_as_float16
 from pipeline.export.onnx.text_encoder import convert_dense_network, convert_text_encoder, store_as_int8
 from pipeline.export.vision_text.parity import check_fusion_parity
-from pipeline.inference.vision_text.bundle import VISION_TEXT, load_fusion_bundle
+from pipeline.inference.bundle import load_bundle
+from pipeline.inference.vision_text.bundle import FusionManifest
 from pipeline.models.fusion import with_class_shares
 from pipeline.models.stored_models import load_model
 
 BACKBONE_FILE, ENCODER_FILE, FUSION_FILE = "patch_backbone.onnx", "text_encoder.onnx", "fusion.onnx"
 TOKENIZER_FILE, NOTICE_FILE = "tokenizer.json", "NOTICE.md"
 THRESHOLD = 0.5
+VISION_TEXT = "vision_text"
 NOTICE = """\
 # Notices
 
@@ -45,7 +47,7 @@ def write_fusion_bundle(run_dir: Path, out: Path, card_text: str = "") -> Path:
     """Write the bundle of the fusion that a run stored.
 
     Args:
-        run_dir: a run of ``vision_text`` whose s08 is done.
+        run_dir: a run of ``vision_text`` whose s09 is done.
         out: the bundle's folder; an existing bundle there is replaced whole, at the end.
         card_text: Markdown for the model card's section on data.
 
@@ -70,7 +72,7 @@ def write_fusion_bundle(run_dir: Path, out: Path, card_text: str = "") -> Path:
         atomic_write_text(folder / NOTICE_FILE, NOTICE)
         document = _document(run, recipe, networks)
         write_description(folder, document)
-        document["parity"] = check_fusion_parity(load_fusion_bundle(folder), networks, *_samples(run, recipe))
+        document["parity"] = check_fusion_parity(load_bundle(folder, FusionManifest), networks, *_samples(run, recipe))
         atomic_write_text(folder / "MODEL_CARD.md", fusion_card(document, recipe, file_table(folder), card_text))
         write_description(folder, document)
     return Path(out)
@@ -96,7 +98,7 @@ def _write_graphs(folder: Path, networks: dict[str, keras.Model], recipe: dict[s
 def _document(run: RunDirectory, recipe: dict[str, Any], networks: dict[str, keras.Model]) -> dict[str, Any]:
     patches, width = networks["patch_backbone"].output_shape[1:]
     settings = recipe["settings"]
-    comparison = run.load_json("comparison")
+    comparison = run.load_json("fusion_comparison")
     aucs = {arm: metrics["auc"] for arm, metrics in comparison["modalities"][VISION_TEXT].items()}
     return plain_json({
         "system": VISION_TEXT,
@@ -113,8 +115,8 @@ def _document(run: RunDirectory, recipe: dict[str, Any], networks: dict[str, ker
         "figures": {
             "folds": {"auc": aucs, "better_than_both": [e["sentence"] for e in comparison["better_than_both"]]},
             "stored": {"test": recipe["stored_test"], "rows": recipe["stored_rows"]},
-            "notes": run.load_json("note_audit"),
-            "withheld": run.load_json("withheld"),
+            **({"notes": run.load_json("note_audit")} if run.has("note_audit") else {}),
+            "withheld": run.load_json("fusion_withheld"),
         },
         "training": {"seed": run.config.get("seed"), "warnings": run.warnings()},
     })  # fmt: skip
@@ -128,5 +130,5 @@ def _samples(run: RunDirectory, recipe: dict[str, Any]) -> tuple[np.ndarray, lis
     compared = np.flatnonzero(notes["compared"].to_numpy(bool))
     spread = np.unique(np.linspace(0, len(compared) - 1, min(8, len(compared))).astype(int))
     pixels = read_selected(run.artifact(f"pixels_{recipe['profile']}"), compared[spread])
-    stored = pd.read_csv(run.artifact("split_predictions"))["probability"].to_numpy()[spread]
+    stored = pd.read_csv(run.artifact("fusion_split_predictions"))["probability"].to_numpy()[spread]
     return pixels, notes["text"].iloc[compared[spread]].tolist(), stored

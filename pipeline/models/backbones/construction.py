@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-from pipeline.engine.errors import ConfigError, did_you_mean
+from pipeline.engine.errors import ConfigError, CorruptArtifactError, did_you_mean
 from pipeline.models.backbones.efficientnet_lite import build_efficientnet_lite, imagenet_checkpoint, load_pytorch_weights
-from pipeline.models.backbones.names import LITE_SIZES, require_backbone
+from pipeline.models.backbones.names import NO_FILE, Family, require_backbone
+from pipeline.models.backbones.resnet18 import IMAGENET_MEAN, IMAGENET_STD, build_resnet18, load_torchvision_weights
+from pipeline.models.backbones.vision_transformer import build_vision_transformer
 
 
 @keras.saving.register_keras_serializable(package="respiratory")
@@ -61,7 +64,7 @@ def build_backbone(
     average of the last feature map, or of each layer in ``taps`` side by side, the last map at the end.
 
     Args:
-        name: a class of ``keras.applications`` or ``EfficientNetLite0..2``.
+        name: one of ``names.BACKBONES``.
         image_size: side S in pixels.
         weights: ``imagenet``, ``none`` (random, from the global seed) or a weight file.
         taps: names of inner layers whose maps are pooled too.
@@ -72,7 +75,7 @@ def build_backbone(
         CorruptArtifactError: a weight file that does not fit.
     """
     body, scaling = frozen_body(name, image_size, weights)
-    tapped = keras.Model(body.input, [*(layer_of(body, tap).output for tap in taps), body.output], name=body.name)
+    tapped = tapped_body(body, taps)
     image = keras.Input((image_size, image_size, 1), name="image")
     if mirrored:
         views = {"": image, "_mirrored": Mirror(name="mirror")(image)}
@@ -83,12 +86,22 @@ def build_backbone(
     return keras.Model(image, features, name=f"{name.lower()}_{image_size}")
 
 
+def build_body(name: str, image_size: int, weights: str | Path) -> tuple[keras.Model, InputScaling]:
+    """A backbone without its pooling, every layer trainable, and the input scaling before it. Raises as ``build_backbone``."""
+    family = require_backbone(name, str(weights)).family
+    return BUILDERS[family](name, image_size, weights)
+
+
 def frozen_body(name: str, image_size: int, weights: str | Path) -> tuple[keras.Model, InputScaling]:
-    """The convolutions of a backbone, not trainable, and the input scaling before them. Raises as ``build_backbone``."""
-    require_backbone(name)
-    body, scaling = (_lite if name in LITE_SIZES else _application)(name, image_size, weights)
+    """As ``build_body``, not trainable."""
+    body, scaling = build_body(name, image_size, weights)
     body.trainable = False
     return body, scaling
+
+
+def tapped_body(body: keras.Model, taps: Sequence[str]) -> keras.Model:
+    """The body giving the maps of its tapped layers, in that order, and then its last. Raises as ``layer_of``."""
+    return keras.Model(body.input, [*(layer_of(body, tap).output for tap in taps), body.output], name=body.name)
 
 
 def pooled(maps, end: str = ""):
@@ -126,6 +139,37 @@ def _application(name: str, image_size: int, weights: str | Path) -> tuple[keras
             "Give a local .weights.h5 file under `weights:`, or connect once so that Keras can download them.",
         ) from cause
     return body, scaling_of(sys.modules[constructor.__module__].preprocess_input)
+
+
+def _resnet18(name: str, image_size: int, weights: str | Path) -> tuple[keras.Model, InputScaling]:
+    body = build_resnet18(image_size)
+    if str(weights).endswith(".pth"):
+        load_torchvision_weights(body, Path(weights))
+    elif weights != "none":
+        _load_own(body, name, Path(weights), "Give torchvision's .pth or a .weights.h5 of the same network.")
+    mean_std = list(zip(IMAGENET_MEAN, IMAGENET_STD, strict=True))
+    return body, InputScaling([1 / s for _, s in mean_std], [-m / s for m, s in mean_std], name="input_scaling")
+
+
+def _transformer(name: str, image_size: int, weights: str | Path) -> tuple[keras.Model, InputScaling]:
+    body = build_vision_transformer(name, image_size, pretrained=weights == "imagenet")
+    if weights not in NO_FILE:
+        _load_own(body, name, Path(weights), "Use the .weights.h5 of the same network.")
+    return body, InputScaling([2.0] * 3, [-1.0] * 3, name="input_scaling")
+
+
+def _load_own(body: keras.Model, name: str, weights: Path, remedy: str) -> None:
+    """Fill a body from a ``.weights.h5`` of itself. Raises CorruptArtifactError where the file does not fit."""
+    try:
+        body.load_weights(weights)
+    except (ValueError, OSError) as cause:
+        raise CorruptArtifactError(f"{weights.name} does not fit {name}: {str(cause).splitlines()[0]}", remedy) from cause
+
+
+# (name, side in pixels, weights) → body and input scaling; a new family is one function and one entry here.
+BUILDERS: dict[Family, Callable[[str, int, str | Path], tuple[keras.Model, InputScaling]]] = {
+    "lite": _lite, "application": _application, "resnet18": _resnet18, "transformer": _transformer,
+}  # fmt: skip
 
 
 def scaling_of(preprocess_input) -> InputScaling:

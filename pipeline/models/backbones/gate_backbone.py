@@ -5,13 +5,8 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from pipeline.models.backbones.construction import InputScaling
-from pipeline.models.backbones.efficientnet_lite import (
-    VARIANTS,
-    build_efficientnet_lite,
-    imagenet_checkpoint,
-    load_pytorch_weights,
-)
+from pipeline.models.backbones.construction import frozen_body, layer_of
+from pipeline.models.backbones.names import backbone_named
 from pipeline.models.stored_precision import round_kernels
 
 VARIANT = "EfficientNetLite0"
@@ -28,13 +23,12 @@ def build_gate_backbone(image_size: int | None = None) -> keras.Model:
     Raises:
         ConfigError: the ImageNet weights are not installed.
     """
-    size = image_size or VARIANTS[VARIANT].image_size
-    body = build_efficientnet_lite(VARIANT, size)
-    load_pytorch_weights(body, imagenet_checkpoint(VARIANT))
-    tapped = keras.Model(body.input, [body.get_layer(tap).output for tap in TAPS], name=VARIANT.lower())
+    size = image_size or backbone_named(VARIANT).native_size
+    body, scaling = frozen_body(VARIANT, size, "imagenet")
+    tapped = keras.Model(body.input, [layer_of(body, tap).output for tap in TAPS], name=body.name)
     tapped.trainable = False
     image = keras.Input((size, size, 1), name="image")
-    maps = tapped(InputScaling([255 / 128] * 3, [-127 / 128] * 3, name="input_scaling")(image), training=False)
+    maps = tapped(scaling(image), training=False)
     pooled = [layers.GlobalAveragePooling2D(name=f"pool_{position}")(each) for position, each in enumerate(maps)]
     network = keras.Model(image, layers.Concatenate(name="features")(pooled), name="gate_backbone")
     return round_kernels(network, "float16")

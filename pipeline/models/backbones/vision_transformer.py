@@ -6,13 +6,13 @@ al. 2021, table 1). keras-hub is optional: it is imported when one of these is b
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 import keras
 from keras import layers
 
-from pipeline.engine.errors import ConfigError, CorruptArtifactError
+from pipeline.engine.errors import ConfigError
+from pipeline.models.backbones.names import backbone_named
 
 
 class TransformerSize(NamedTuple):
@@ -23,7 +23,6 @@ class TransformerSize(NamedTuple):
     preset: str | None
 
 
-PATCH = 16
 SIZES = {
     "ViTTiny16": TransformerSize(12, 3, 192, 768, None),
     "ViTSmall16": TransformerSize(12, 6, 384, 1536, None),
@@ -32,44 +31,35 @@ SIZES = {
 }
 
 
-def build_vision_transformer(name: str, image_size: int, weights: str | Path = "none") -> keras.Model:
+def build_vision_transformer(name: str, image_size: int, pretrained: bool = False) -> keras.Model:
     """Build a transformer whose output is a map of its patch tokens; the class token takes part and is then left out.
 
     Input ``image``: ``(B, S, S, 3)`` float32 in [-1, 1], S a multiple of 16. Output: ``(B, S/16, S/16, width)``
     float32.
 
     Args:
-        weights: ``none``; ``imagenet`` downloads keras-hub's preset; or a ``.weights.h5`` of the same network.
+        pretrained: keras-hub's ImageNet preset is downloaded; else weights are random.
 
     Raises:
         ConfigError: keras-hub is not installed, a side that is no multiple of 16, or weights that cannot be had.
-        CorruptArtifactError: a weight file that does not fit.
     """
     keras_hub = _keras_hub()
-    if image_size % PATCH:
-        raise ConfigError(f"{name} cuts {PATCH} px patches; {image_size} px is no multiple.", "Choose 224, 256 or 384.")
+    backbone = backbone_named(name)
+    backbone.refuse_size(image_size)
     size = SIZES[name]
-    side = image_size // PATCH
+    side = image_size // backbone.patch
     tokens_of = keras_hub.models.ViTBackbone(
-        image_shape=(image_size, image_size, 3), patch_size=PATCH, num_layers=size.layers, num_heads=size.heads,
+        image_shape=(image_size, image_size, 3), patch_size=backbone.patch, num_layers=size.layers, num_heads=size.heads,
         hidden_dim=size.width, mlp_dim=size.mlp_width, name=f"{name.lower()}_tokens",
-    ) if weights != "imagenet" else _preset(keras_hub, name, image_size)  # fmt: skip
+    ) if not pretrained else _preset(keras_hub, name, image_size)  # fmt: skip
     image = keras.Input((image_size, image_size, 3), name="image")
     patches = layers.Cropping1D((1, 0), name="without_class_token")(tokens_of(image))
-    body = keras.Model(image, layers.Reshape((side, side, size.width), name="patch_map")(patches), name=name.lower())
-    if weights not in ("none", "imagenet"):
-        try:
-            body.load_weights(weights)
-        except (ValueError, OSError) as cause:
-            raise CorruptArtifactError(f"{Path(weights).name} does not fit {name}: {str(cause).splitlines()[0]}",
-                                       "Use the .weights.h5 of the same network.") from cause  # fmt: skip
-    return body
+    return keras.Model(image, layers.Reshape((side, side, size.width), name="patch_map")(patches), name=name.lower())
 
 
 def _preset(keras_hub, name: str, image_size: int) -> keras.Model:
+    backbone_named(name).refuse_weights("imagenet")
     preset = SIZES[name].preset
-    if preset is None:
-        raise ConfigError(f"keras-hub has no ImageNet weights of {name}.", "Use ViTBase16, `weights: none` or a file.")
     try:
         return keras_hub.models.ViTBackbone.from_preset(preset, image_shape=(image_size, image_size, 3))
     except Exception as cause:  # kagglehub raises what its transport raises

@@ -7,14 +7,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.engine.config import StageConfig
-from pipeline.engine.errors import ConfigError, did_you_mean
-from pipeline.models.backbones.names import NATIVE_SIZE, minimum_size
+from pipeline.engine.errors import ConfigError
+from pipeline.models.backbones.names import NO_FILE, require_backbone
 from pipeline.training.image_augmentation import AugmentationSettings
 
 Monitor = Literal["val_loss", "val_accuracy", "val_auc", "val_macro_f1"]
 Layers = Annotated[int, Field(ge=0)] | Literal["all"]
 Rate = Annotated[float, Field(ge=0, lt=1)]
-OTHER_BACKBONES = {"ResNet18": 32, "ViTTiny16": 16, "ViTSmall16": 16, "ViTBase16": 16, "ViTLarge16": 16}
 
 
 class Settings(BaseModel):
@@ -136,24 +135,6 @@ class Validation(Settings):
         return self
 
 
-def require_classifier_backbone(name: str, image_size: int | None = None) -> str:
-    """Return ``name`` when a classifier can be built on it, at that side in pixels.
-
-    Raises:
-        ConfigError: unknown name, with the nearest known one; or a picture too small for it.
-    """
-    known = [*NATIVE_SIZE, *OTHER_BACKBONES]
-    if name not in known:
-        raise ConfigError(f"unknown backbone {name!r}.{did_you_mean(name, known)}",
-                          "Any class of keras.applications, EfficientNetLite0 to 2, ResNet18, ViTBase16.")  # fmt: skip
-    least = OTHER_BACKBONES.get(name) or minimum_size(name)
-    if image_size is not None and image_size < least:
-        raise ConfigError(f"{name} needs {least} px, the profile has {image_size}.", "Enlarge the profile.")
-    if image_size is not None and name.startswith("ViT") and image_size % 16:
-        raise ConfigError(f"{name} cuts 16 px patches; {image_size} px is no multiple.", "Choose 224, 256 or 384.")
-    return name
-
-
 class ClassifierConfig(StageConfig):
     """A classifier of a profile's scans.
 
@@ -186,11 +167,11 @@ class ClassifierConfig(StageConfig):
 
     def weight_files(self) -> list[str]:
         """The user's weight files that the training reads."""
-        return [] if self.weights in ("imagenet", "none") else [self.weights]
+        return [] if self.weights in NO_FILE else [self.weights]
 
     def check_backbone(self, profile_size: int | None) -> None:
         """Raise ConfigError where the backbone cannot be built at the profile's side."""
-        require_classifier_backbone(self.backbone, profile_size)
+        require_backbone(self.backbone, self.weights, profile_size, "s08.backbone: ")
         cropped = self.augmentation.crop_from
         if cropped is not None and profile_size is not None and cropped < profile_size:
             raise ConfigError(f"s08.augmentation.crop_from {cropped} is smaller than the profile's {profile_size} px.",

@@ -53,7 +53,7 @@ class FusionFeatures:
 
         def retune(seed: int, fit: np.ndarray, valid: np.ndarray) -> FusionRows:
             tuner.fit(seed, fit, valid)
-            return self.rows(chosen, text_features(self.encoder, self.tokenizer, texts, length=width).tokens)
+            return self.rows(chosen, text_features(self.encoder.network, self.tokenizer, texts, length=width).tokens)
 
         return retune
 
@@ -75,9 +75,11 @@ def compute_features(context: Context, settings: FusionSettings, scans: NotedSca
     size = profile_size(context, settings.profile)
     network = build_patch_network(settings.backbone, size, settings.weights, settings.stored_precision)
     save_network(context, "patch_backbone", network)
+    if settings.encoder.finetune_layers:
+        save_network(context, "published_encoder", encoder.network)
     tokenizer.save(context.output("tokenizer"))
     patches = patch_features(context, network, settings.profile)
-    text = text_features(encoder, tokenizer, scans.texts, lambda rows, total: context.progress(rows, total, "notes"))
+    text = text_features(encoder.network, tokenizer, scans.texts, lambda rows, total: context.progress(rows, total, "notes"))
     tell_about_notes(context, scans, text.pieces)
     context.save_csv("masked_notes", note_table(scans, text.pieces))
     return FusionFeatures(patches, text, scans.index.labels, encoder, tokenizer)

@@ -13,13 +13,12 @@ from pipeline.data.splitting.splits import grouped_folds
 from pipeline.engine.context import Context
 from pipeline.engine.files import write_json
 from pipeline.engine.seeds import derive_seed
-from pipeline.evaluation.metrics.binary import binary_metrics
-from pipeline.evaluation.tables.resplits import Resplits
+from pipeline.evaluation.comparison.fusion_findings import WHAT
+from pipeline.evaluation.tables.resplits import FOLD_METRICS, Resplits, fold_values
 from pipeline.models.fusion_names import CONTROLS, IMAGE_ONLY, LATE_AVERAGE, TEXT_ONLY
 from pipeline.training.vision_text.features import Retune
 from pipeline.training.vision_text.fit import WITHHELD, ArmTrainer
 
-METRICS = ("accuracy", "auc", "balanced_accuracy", "sensitivity", "specificity", "f1")
 VALIDATION_FOLDS = 5
 
 
@@ -111,22 +110,17 @@ def with_late_average(probabilities: dict[str, np.ndarray]) -> dict[str, np.ndar
     return {**probabilities, LATE_AVERAGE: average.astype(np.float32)}
 
 
-def fold_metrics(plan: FoldPlan, probabilities: dict[str, np.ndarray], name: str) -> Resplits:
-    """METRICS of every arm on each of the R·K test folds, for the resampled t-test."""
+def fold_metrics(plan: FoldPlan, probabilities: dict[str, np.ndarray]) -> Resplits:
+    """FOLD_METRICS of every arm on each of the R·K test folds, for the resampled t-test."""
     repeats, folds = plan.folds.shape[0], int(plan.folds.max()) + 1
     values = {}
     for arm, answers in probabilities.items():
-        table = [_metrics(plan.labels[plan.folds[r] == k], answers[r, plan.folds[r] == k])
+        table = [fold_values(plan.labels[plan.folds[r] == k], answers[r, plan.folds[r] == k])
                  for r in range(repeats) for k in range(folds)]  # fmt: skip
-        values[arm] = {name: np.array(table)}
-    return Resplits(METRICS, values, 1 / (folds - 1))
+        values[arm] = {WHAT: np.array(table)}
+    return Resplits(FOLD_METRICS, values, 1 / (folds - 1))
 
 
 def fused_arms(arms: Sequence[str]) -> list[str]:
     """The arms that are asked to beat both halves."""
     return [arm for arm in arms if arm not in CONTROLS]
-
-
-def _metrics(labels: np.ndarray, probabilities: np.ndarray) -> list[float]:
-    metrics = binary_metrics(labels, probabilities)
-    return [np.nan if metrics[name] is None else metrics[name] for name in METRICS]

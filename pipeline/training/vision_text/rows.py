@@ -42,23 +42,35 @@ class NotedScans:
 def read_noted_scans(context: Context, settings: FusionSettings) -> NotedScans:
     """Scans of s01 with the notes of ``scan_attributes.csv``, masked.
 
-    Raises DataError: no X-ray, no such column, no note at all, or one class without notes.
+    Raises DataError as `xray_index` and `read_notes`, and where there is no note at all, or one class without notes.
     """
-    positive = context.load_json("dataset")["positive_class"]
-    index = modality_index(context.load_csv("scan_index", TEXT_COLUMNS), MODALITY, positive)
-    attributes = context.load_csv("scan_attributes", ("id", "modality"))
-    column = settings.note_column
-    if column not in attributes:
-        raise DataError(f"scan_attributes.csv has no column {column!r}.{did_you_mean(column, attributes.columns)}",
-                        "Name it under s01's `attribute_columns`, or mend `note_column`.")  # fmt: skip
-    mine = attributes[attributes["modality"] == MODALITY].set_index("id")[column]
-    notes = mine.reindex(index.ids).fillna("").astype(str).to_numpy(object)
+    index = xray_index(context)
+    notes = read_notes(context, index, settings.note_column)
     masker = NoteMasker(settings.mask_words)
     masked = [masker.mask(note) for note in notes]
     has_note = np.array([bool(note.text) for note in masked])
     compared = np.flatnonzero(has_note) if settings.rows == "with_note" else np.arange(len(notes))
-    _refuse_one_sided(index.labels[has_note], column)
+    _refuse_one_sided(index.labels[has_note], settings.note_column)
     return NotedScans(index, notes, masked, compared)
+
+
+def xray_index(context: Context) -> ModalityIndex:
+    """All X-rays of the run. Raises DataError where there is none."""
+    positive = context.load_json("dataset")["positive_class"]
+    return modality_index(context.load_csv("scan_index", TEXT_COLUMNS), MODALITY, positive)
+
+
+def read_notes(context: Context, index: ModalityIndex, column: str) -> np.ndarray:
+    """``(N,)`` str objects of a column of ``scan_attributes.csv``, in the index's order, ``""`` where there is no note.
+
+    Raises DataError where there is no such column.
+    """
+    attributes = context.load_csv("scan_attributes", ("id", "modality"))
+    if column not in attributes:
+        raise DataError(f"scan_attributes.csv has no column {column!r}.{did_you_mean(column, attributes.columns)}",
+                        "Name it under s01's `attribute_columns`, or mend `note_column`.")  # fmt: skip
+    mine = attributes[attributes["modality"] == MODALITY].set_index("id")[column]
+    return mine.reindex(index.ids).fillna("").astype(str).to_numpy(object)
 
 
 def note_table(scans: NotedScans, pieces: NoteTokens) -> pd.DataFrame:
@@ -97,7 +109,8 @@ def tell_about_notes(context: Context, scans: NotedScans, pieces: NoteTokens) ->
 
 def _refuse_one_sided(labels: np.ndarray, column: str) -> None:
     if not len(labels):
-        raise DataError(f"No scan has a note in {column!r}.", "Use a manifest with notes, or train without `fusion`.")
+        raise DataError(f"No scan has a note in {column!r}.",
+                        "Use a manifest with notes, or train a classifier of the images alone (s08).")  # fmt: skip
     if len(np.unique(labels)) < 2:
         raise DataError(f"Only one class has notes in {column!r}: a note's presence would be the answer.",
                         "Add notes of the other class.")  # fmt: skip

@@ -5,13 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from pipeline.data.notes.clinical_notes import DEFAULT_WORDS, NoteMasker
-from pipeline.data.notes.diagnosis_words import DIAGNOSIS_CONTEXT
-from pipeline.models.fusion_names import FUSIONS
+from pipeline.engine.config import StageConfig
+from pipeline.models.backbones.names import NO_FILE
+from pipeline.models.fusion_names import COMPARED, CONTROLS, FUSIONS
 
 Fusion = Literal["concatenation", "cross_attention", "gated"]
+
+
+def _maskable(words: tuple[str, ...]) -> tuple[str, ...]:
+    NoteMasker(words)
+    return words
+
+
+MaskableWords = Annotated[tuple[str, ...], AfterValidator(_maskable)]
 
 
 class _Settings(BaseModel):
@@ -54,15 +63,14 @@ class FusionFit(_Settings):
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 1e-2
 
 
-class FusionSettings(_Settings):
+class FusionSettings(StageConfig):
     """Vision and text on the same rows, arm by arm.
 
     profile: s01's profile of X-rays. backbone, weights: the frozen image network. note_column: the column of
-    ``scan_attributes.csv`` that holds the notes. mask_words: what is taken out of them. context_words: what the audit
-    takes out besides, to see how much of the answer hangs on it. rows: ``with_note`` compares the arms on rows that
-    have both halves; ``all`` also on rows without a note, of which the lack itself may tell the class. fusions: which
-    are compared; both halves alone and their late average always are. folds by patient, ``repeats`` times with other
-    folds and seeds; every arm gets the same.
+    ``scan_attributes.csv`` that holds the notes. mask_words: what is taken out of them. rows: ``with_note`` compares
+    the arms on rows that have both halves; ``all`` also on rows without a note, of which the lack itself may tell the
+    class. fusions: which are compared; both halves alone and their late average always are. folds by patient,
+    ``repeats`` times with other folds and seeds; every arm gets the same.
     """
 
     profile: str
@@ -71,8 +79,7 @@ class FusionSettings(_Settings):
     note_column: str = "notes"
     rows: Literal["with_note", "all"] = "with_note"
     encoder: EncoderSettings = EncoderSettings()
-    mask_words: tuple[str, ...] = DEFAULT_WORDS
-    context_words: tuple[str, ...] = DIAGNOSIS_CONTEXT
+    mask_words: MaskableWords = DEFAULT_WORDS
     fusions: Annotated[tuple[Fusion, ...], Field(min_length=1)] = FUSIONS
     fit: FusionFit = FusionFit()
     folds: Annotated[int, Field(ge=2, le=20)] = 5
@@ -81,18 +88,16 @@ class FusionSettings(_Settings):
     permutations: Annotated[int, Field(ge=100)] = 5000
     stored_precision: Literal["float16", "float32"] = "float16"
 
-    @field_validator("mask_words", "context_words")
-    @classmethod
-    def _words_can_be_masked(cls, words: tuple[str, ...]) -> tuple[str, ...]:
-        NoteMasker(words)
-        return words
-
     def weight_files(self) -> tuple[str, ...]:
         """The user's files that decide the result: local weights and the files of a local encoder."""
-        backbone = () if self.weights in ("imagenet", "none") else (self.weights,)
+        backbone = () if self.weights in NO_FILE else (self.weights,)
         folder = Path(self.encoder.source)
         files = sorted(str(path) for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
         return (*backbone, *files)
+
+    def arms(self) -> tuple[str, ...]:
+        """The arms that are trained, in the order in which they are reported."""
+        return (*CONTROLS, *(arm for arm in COMPARED if arm in self.fusions))
 
     @field_validator("fusions")
     @classmethod

@@ -42,19 +42,19 @@ def compiled_encoder(network: keras.Model) -> Callable[[np.ndarray, np.ndarray],
 
 
 def text_features(
-    encoder: TextEncoder,
+    network: keras.Model,
     tokenizer: NoteTokenizer,
     notes: Sequence[str],
     track: Callable[[Iterable, int], Iterable] = lambda rows, _: rows,
     length: int | None = None,
 ) -> TextFeatures:
-    """Features of N notes (``""``: none), padded to the longest or to ``length`` pieces.
+    """Features of N notes (``""``: none) by an encoder's network, padded to the longest or to ``length`` pieces.
 
     Each note is computed alone, unpadded, as `NoteEncoder` does it later.
     """
     pieces = tokenizer.encode(notes, length)
-    forward = compiled_encoder(encoder.network)
-    tokens = np.zeros((*pieces.ids.shape, encoder.width), np.float32)
+    forward = compiled_encoder(network)
+    tokens = np.zeros((*pieces.ids.shape, int(network.output_shape[-1])), np.float32)
     known: dict[bytes, int] = {}
     for row in track(range(len(notes)), len(notes)):
         own = int(pieces.mask[row].sum())
