@@ -105,9 +105,9 @@ def test_8_bits_that_are_hounsfield_units_by_their_rescale_are_taken_so() -> Non
 
 
 def test_the_phantoms_slices_are_hounsfield_units() -> None:
-    for seed in range(4):
+    for seed in range(2):
         for condition in ("normal", "covid", "bacterial", "viral"):
-            hounsfield = make_patient(seed, condition).ct_hu
+            hounsfield = make_patient(seed, condition, size=96).ct_hu
             scan = decode_scan(ct((hounsfield + 1024).astype(np.uint16)), "ct.dcm")
             np.testing.assert_array_equal(scan.gray, lung_window(hounsfield))
 
