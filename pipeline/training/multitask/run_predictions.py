@@ -6,7 +6,8 @@ import numpy as np
 
 from pipeline.data.scan_index import TEXT_COLUMNS, ModalityIndex, modality_index
 from pipeline.engine.rundir import RunDirectory
-from pipeline.evaluation.tables.prediction_files import CONTROL, PAIRED, read_predictions
+from pipeline.evaluation.tables.csv_tables import CONTROL
+from pipeline.evaluation.tables.prediction_files import PAIRED, read_predictions
 from pipeline.evaluation.tables.prediction_frame import split_tables
 from pipeline.evaluation.tables.rows import Arms, Rows
 from pipeline.evaluation.tables.run_arms import RunArms, made_artifacts
