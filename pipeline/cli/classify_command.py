@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.device_option import DeviceChoice, device_of, tell_placement
+from pipeline.cli.bundle_options import (
+    AsJson,
+    DeviceChoice,
+    Quiet,
+    RunFolder,
+    SystemName,
+    device_of,
+    open_asked,
+    tell_placement,
+)
 from pipeline.engine.errors import UsageError
 from pipeline.engine.progress import Reporter
 
@@ -34,7 +43,8 @@ def _classify(
     bundle: Annotated[
         Path | None, typer.Option("--bundle", help="A classifier's bundle; the shipped one of pneumonia by default.")
     ] = None,
-    run: Annotated[Path | None, typer.Option("--run", help="A finished run instead of a bundle.")] = None,
+    run: RunFolder = None,
+    system: SystemName = None,
     note: Annotated[
         str | None, typer.Option("--note", help="A case's note, for a bundle of vision and text; with one image or none.")
     ] = None,
@@ -46,15 +56,14 @@ def _classify(
     features: Annotated[Path | None, typer.Option("--features", help="Write the features, a row an image (.npy).")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for predictions.csv and overlays.")] = None,
     device: DeviceChoice = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Name the class of each image, with its probabilities.
 
     An image that cannot be read is named, skipped and counted; the rest go on. Heat maps are of the class that was named.
     What was taken out of a note, and what to be wary of, is told.
     """
-    from pipeline.cli.bundle_source import find_bundle
     from pipeline.cli.pictures import picture_targets, write_heat_maps
     from pipeline.data.layouts.source_images import NOTE_ALONE, find_images
     from pipeline.data.reading.gray_reader import read_gray
@@ -67,8 +76,8 @@ def _classify(
         raise UsageError("--gradcam draws pictures.", "Say where with --out DIR.")
     if lungs is not None and not methods:
         raise UsageError("--lungs tells how much of a heat map lies in the lungs.", "Add --gradcam.")
-    reporter, on = Reporter(quiet), device_of(device)
-    opened = open_bundle(find_bundle(bundle, run, reporter, COMMAND), on, command=COMMAND)
+    reporter = Reporter(quiet)
+    opened = open_asked(bundle, run, system, device, reporter, COMMAND)
     opened.require(["note"] if note is not None else [], methods)
     if features is not None and not opened.has_features:
         raise UsageError(f"{opened.path} gives no features.", "Leave --features out, or give a classifier of images alone.")
@@ -78,7 +87,7 @@ def _classify(
     endings = {method: "" if method == methods[0] else f"_{method}" for method in methods}
     tables = [path for path in (out / PREDICTIONS if out is not None else None, features) if path is not None]
     targets = picture_targets(sources, out, endings, tables)
-    segmenter = open_bundle(lungs, on, command="segment") if lungs is not None else None
+    segmenter = open_bundle(lungs, device_of(device), command="segment") if lungs is not None else None
 
     def ask(image: SourceImage) -> Answer:
         if image == NOTE_ALONE:
