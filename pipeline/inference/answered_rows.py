@@ -111,7 +111,7 @@ def refuse_all_failed(rows: Sequence[AnsweredRow], what: str = "images") -> None
     row, first = failed[0]
     if not row.id:
         raise DataError(first.error or "", "Give an image, or a note that describes the case.")
-    mend = "--no-gate takes what the X-ray gate refuses." if row.answer.refused else f"Mend the paths or the {what}."
+    mend = "--no-gate segments what the X-ray gate refuses." if row.answer.refused else f"Mend the paths or the {what}."
     raise DataError(f"None of the {len(failed)} {what} has an answer (first: {_named(row, first)}: {first.error})", mend)
 
 
