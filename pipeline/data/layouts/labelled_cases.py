@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -183,6 +183,6 @@ def _of_modalities(cases: list[LabelledCase], table: Path, modalities: Sequence[
 
 
 def _case(
-    key: str, modality: str, path: Path | None, copied: dict[str, str], mask: Path | None = None, note: str | None = None
+    key: str, modality: str, path: Path | None, copied: Mapping[str, str], mask: Path | None = None, note: str | None = None
 ) -> LabelledCase:
     return LabelledCase(key, path if modality == XRAY else None, path if modality == CT else None, copied, mask, note)
