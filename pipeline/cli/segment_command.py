@@ -141,7 +141,8 @@ def _answer(
     from pipeline.cli.pictures import write_heat_maps
     from pipeline.data.reading.colour_reader import read_gray_and_colour
     from pipeline.inference.answers import Answer
-    from pipeline.inference.segmenter.overlays import draw_overlay, mask_picture, write_png
+    from pipeline.inference.pictures import write_png
+    from pipeline.inference.segmenter.overlays import draw_overlay, mask_picture
 
     gray, colour = read_gray_and_colour(image.path)
     verdict = gate.judge(gray, colour, strict=strict) if gate is not None else None

@@ -317,6 +317,15 @@ def test_a_checkpoint_of_another_network_names_every_tensor(call, tmp_path, monk
     assert not (tmp_path / "b").exists()
 
 
+def test_a_gate_whose_files_nobody_vouches_for_is_refused(gated, tmp_path, call):
+    document = json.loads((gated / "bundle.json").read_text())
+    document["gate"]["statistics"] = "../unknown.npz"
+    (gated / "bundle.json").write_text(json.dumps(document))
+    code, _, err = call("segment", "--bundle", gated, tmp_path / "scans", "--out", tmp_path / "out")
+    assert code == 5 and "gate: files gives no hash for '../unknown.npz'" in err
+    assert call("segment", "--bundle", gated, tmp_path / "scans", "--out", tmp_path / "out", "--no-gate")[0] == 0
+
+
 def test_the_gate_is_asked_with_the_colours_and_strictness(bundle, data, tmp_path, call, monkeypatch):
     asked = []
 
