@@ -66,7 +66,7 @@ SYSTEMS: tuple[System, ...] = (
         exporter="pipeline.export.multitask.bundle:MultitaskExporter",
         opener="pipeline.inference.multitask.predictor:open_predictor",
         evaluator="pipeline.cli.evaluate.multitask:evaluate",
-        arms="pipeline.evaluation.tables.run_arms:multitask_arms",
+        arms="pipeline.training.multitask.run_predictions:run_arms",
         default_bundle="pretrained/respiratory_mtl",
         example="predict --bundle {} --xray FILE --ct FILE",
     ),

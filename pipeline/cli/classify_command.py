@@ -24,13 +24,16 @@ from pipeline.engine.progress import Reporter
 
 if TYPE_CHECKING:
     from pipeline.data.layouts.source_images import SourceImage
+    from pipeline.engine.arrays import Array
     from pipeline.engine.contract import Stage
     from pipeline.inference.answered_rows import AnsweredRow
     from pipeline.inference.answers import Answer
     from pipeline.inference.bundle import Manifest
+    from pipeline.inference.classifier.head_shap import Head
     from pipeline.inference.opened_bundle import OpenedBundle
 
 COMMAND = "classify"
+SHAP_OUTPUTS = ("shap.npy", "shap.json", "shap.png")
 
 
 def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
@@ -54,6 +57,9 @@ def _classify(
         Path | None, typer.Option("--lungs", help="A segmenter's bundle: tells how much of each map lies in the lungs.")
     ] = None,
     features: Annotated[Path | None, typer.Option("--features", help="Write the features, a row an image (.npy).")] = None,
+    shap: Annotated[
+        bool, typer.Option("--shap", help="Tell what each pooled feature adds to the head's logit; needs --out.")
+    ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for predictions.csv and overlays.")] = None,
     device: DeviceChoice = None,
     quiet: Quiet = False,
@@ -62,18 +68,29 @@ def _classify(
     """Name the class of each image, with its probabilities.
 
     An image that cannot be read is named, skipped and counted; the rest go on. Heat maps are of the class that was named.
-    What was taken out of a note, and what to be wary of, is told.
+    What was taken out of a note, and what to be wary of, is told. --shap writes shap.npy (a row an image, a column a feature),
+    shap.json and shap.png.
     """
     from pipeline.cli.pictures import picture_targets, write_heat_maps
     from pipeline.data.layouts.source_images import NOTE_ALONE, find_images
     from pipeline.data.reading.gray_reader import read_gray
     from pipeline.engine.files import atomic_write_bytes
-    from pipeline.inference.answered_rows import PREDICTIONS, answer_rows, failure_summary, refuse_all_failed, write_class_table
+    from pipeline.inference.answered_rows import (
+        PREDICTIONS,
+        answer_rows,
+        failure_summary,
+        feature_rows,
+        refuse_all_failed,
+        write_class_table,
+    )
     from pipeline.inference.bundle import open_bundle
+    from pipeline.inference.classifier.head_shap import open_head
 
     methods = tuple(name for name, wanted in (("gradcam", gradcam), ("gradcam_plus_plus", plus_plus)) if wanted)
     if methods and out is None:
         raise UsageError("--gradcam draws pictures.", "Say where with --out DIR.")
+    if shap and out is None:
+        raise UsageError("--shap writes an array and a picture.", "Say where with --out DIR.")
     if lungs is not None and not methods:
         raise UsageError("--lungs tells how much of a heat map lies in the lungs.", "Add --gradcam.")
     reporter = Reporter(quiet)
@@ -81,11 +98,13 @@ def _classify(
     opened.require(["note"] if note is not None else [], methods)
     if features is not None and not opened.has_features:
         raise UsageError(f"{opened.path} gives no features.", "Leave --features out, or give a classifier of images alone.")
+    head = open_head(opened, on) if shap else None
     sources = find_images(images or []) if images or note is None else [NOTE_ALONE]
     if note is not None and len(sources) > 1:
         raise UsageError(f"One note and {len(sources)} images.", "A note is of one case: give one image with it, or none.")
     endings = {method: "" if method == methods[0] else f"_{method}" for method in methods}
-    tables = [path for path in (out / PREDICTIONS if out is not None else None, features) if path is not None]
+    tables = [out / name for name in (PREDICTIONS, *(SHAP_OUTPUTS if shap else ()))] if out is not None else []
+    tables += [features] if features is not None else []
     targets = picture_targets(sources, out, endings, tables)
     segmenter = open_bundle(lungs, device_of(device), command="segment") if lungs is not None else None
 
@@ -104,8 +123,10 @@ def _classify(
         typer.echo(line, err=True)
     refuse_all_failed(rows)
     if features is not None:
-        atomic_write_bytes(features, _npy(rows))
+        atomic_write_bytes(features, _npy(feature_rows(rows)))
     document = _document(opened, rows, out)
+    if head is not None and out is not None:
+        document["shap"] = _write_shap(head, rows, opened.manifest.class_names, out)
     if as_json:
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
@@ -119,16 +140,28 @@ def _told(opened: OpenedBundle[Manifest], answer: Answer, measured: dict[str, fl
     return answer.without_pictures({**(of_note if "note" in opened.doors else {}), **(measured or {})})
 
 
-def _npy(rows: Sequence[AnsweredRow]) -> bytes:
+def _npy(array: Array) -> bytes:
     import io
 
     import numpy as np
 
-    from pipeline.inference.answered_rows import feature_rows
-
     content = io.BytesIO()
-    np.save(content, feature_rows(rows), allow_pickle=False)
+    np.save(content, array, allow_pickle=False)
     return content.getvalue()
+
+
+def _write_shap(head: Head, rows: Sequence[AnsweredRow], class_names: Sequence[str], out: Path) -> dict[str, Any]:
+    """SHAP_OUTPUTS in `out`, and the document among them."""
+    from pipeline.cli.output_folder import write_findings
+    from pipeline.engine.files import atomic_write_bytes
+    from pipeline.evaluation.figures.head_shap import head_shap_figure
+    from pipeline.inference.classifier.head_shap import explain_rows
+
+    values, document = explain_rows(head, rows, class_names)
+    array, written, _ = SHAP_OUTPUTS
+    atomic_write_bytes(out / array, _npy(values))
+    write_findings(out, written, document, {"shap": head_shap_figure(document["classes"], document["background"])})
+    return document
 
 
 def _document(opened: OpenedBundle[Manifest], rows: Sequence[AnsweredRow], out: Path | None) -> dict[str, Any]:
@@ -184,6 +217,9 @@ def _words(document: dict[str, Any], what: str) -> str:
     for method, share in document["mean_lung_energy"].items():
         told = "no map with lungs to compare" if share is None else f"{share:.1%} of it lies in the lungs, on average"
         lines.append(f"{METHODS[method]}: {told}.")
+    for name, told in document.get("shap", {}).get("classes", {}).items():
+        places = ", ".join(str(entry["feature"]) for entry in told["features"][:5])
+        lines.append(f"What the head reads for {name}: features {places} (SHAP, {', '.join(SHAP_OUTPUTS)}).")
     where = f"; {PREDICTIONS} in {document['out']}" if document["out"] else ""
     lines.append(f"{document['answered']} of {document['images']} {what} answered{where}")
     return "\n".join([*lines, CAUTION])

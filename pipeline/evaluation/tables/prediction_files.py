@@ -37,6 +37,11 @@ class ReadArms:
     warnings: list[str] = field(default_factory=list)
     systems: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """The modalities that are reported and not tested."""
+        return (CONTROL,) if any(CONTROL in tables for tables in self.arms.values()) else ()
+
 
 def read_predictions(
     paths: Sequence[Path | str],
