@@ -90,8 +90,8 @@ def _predict(
 
 
 def _answer_pair(opened: Any, scans: dict[str, Path], gradcam: Path | None, as_json: bool) -> None:
+    from pipeline.data.scans import PAIRED
     from pipeline.engine.outputs import refuse_overwriting
-    from pipeline.inference.answers import PAIRED
     from pipeline.inference.multitask.rendering import answer_document, answer_words
 
     targets = {name: gradcam / f"{name}_gradcam.png" for name in scans} if gradcam is not None else {}

@@ -12,10 +12,11 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from pipeline.data.layouts.pair_table import COPIED_COLUMNS, PairRow
+from pipeline.data.scans import PAIRED
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import DataError
 from pipeline.engine.files import atomic_write_text
-from pipeline.inference.answers import PAIRED, TITLES, Answer, Cell, Finding
+from pipeline.inference.answers import TITLES, Answer, Cell, Finding
 from pipeline.inference.bundle import Manifest
 from pipeline.inference.opened_bundle import OpenedBundle
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
-from pipeline.data.layouts.labelled_cases import refuse_one_class
+from pipeline.data.layouts.labelled_cases import refuse_one_sided
 from pipeline.data.layouts.pair_table import PairRow
 from pipeline.engine.files import atomic_write_bytes, write_json
 from pipeline.engine.interval_text import interval_text
@@ -57,7 +57,7 @@ def evaluate(predictor: OpenedBundle, request: EvaluationRequest) -> Evaluation:
     write_findings_table(out / PREDICTIONS, rows)
     refuse_all_failed(rows, "scans")
     refuse_many_failures(rows, request.max_unreadable, out / PREDICTIONS, "scans")
-    refuse_one_class(data, _answered_pairs(cases, rows), manifest.class_names)
+    refuse_one_sided(data, _answered_pairs(cases, rows), manifest.class_names)
     read = read_predictions([out / PREDICTIONS], positive=manifest.positive_class, threshold=manifest.threshold)
     predictions = {manifest.variant: next(iter(read.arms.values()))}
     comparison = build_comparison(predictions, warnings=[*told, *read.warnings])

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 
+from pipeline.data.scans import PAIRED
 from pipeline.engine.errors import DataError, did_you_mean
 from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
 from pipeline.evaluation.tables.rows import UNNAMED, Arms, MeasuredRows, Rows
@@ -20,7 +21,7 @@ OF_CLASS = ("prob_", "probability_")
 ARMS = ("arm", "variant")
 PATIENTS = ("patient_id", "patient_id_ct")
 # what rows without a modality are of, and masks
-IMAGES, LUNGS, PAIRED, CONTROL, OUT_OF_FOLD = "images", "lungs", "paired", "shuffled_pairs", "out_of_fold"
+IMAGES, LUNGS, CONTROL, OUT_OF_FOLD = "images", "lungs", "shuffled_pairs", "out_of_fold"
 # of the parts of a split those that are judged
 JUDGED = {"test": "", "shuffled": CONTROL, OUT_OF_FOLD: OUT_OF_FOLD}
 PREDICTIONS, SEGMENTATION, METRICS = "predictions.csv", "segmentation.csv", "metrics.json"
