@@ -12,10 +12,11 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from pipeline.data.layouts.pair_table import COPIED_COLUMNS, PairRow
+from pipeline.data.scans import PAIRED
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import DataError
 from pipeline.engine.files import atomic_write_text
-from pipeline.inference.answers import PAIRED, TITLES, Answer, Cell, Finding
+from pipeline.inference.answers import TITLES, Answer, Cell, Finding
 from pipeline.inference.bundle import Manifest
 from pipeline.inference.opened_bundle import OpenedBundle
 
@@ -112,7 +113,7 @@ def refuse_all_failed(rows: Sequence[AnsweredRow], what: str = "images") -> None
     row, first = failed[0]
     if not row.id:
         raise DataError(first.error or "", "Give an image, or a note that describes the case.")
-    mend = "--no-gate takes what the X-ray gate refuses." if row.answer.refused else f"Mend the paths or the {what}."
+    mend = "--no-gate segments what the X-ray gate refuses." if row.answer.refused else f"Mend the paths or the {what}."
     raise DataError(f"None of the {len(failed)} {what} has an answer (first: {_named(row, first)}: {first.error})", mend)
 
 

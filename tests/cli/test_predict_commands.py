@@ -178,7 +178,7 @@ def test_a_run_is_exported_once_and_again_when_its_artifacts_change(bundle, data
         return Path(shutil.copytree(bundle, out))
 
     outputs = {name: SimpleNamespace(sha256=value) for name, value in hashes.items()}
-    directory = SimpleNamespace(has=lambda name: False, manifests={"s05": SimpleNamespace(outputs=outputs)})
+    directory = SimpleNamespace(has=lambda name: name == "heads", manifests={"s05": SimpleNamespace(outputs=outputs)})
     monkeypatch.setattr(bundle_source, "RunDirectory", lambda run_dir: directory)
     monkeypatch.setattr(run_exporters, "RunDirectory", lambda run_dir: directory)
     monkeypatch.setitem(sys.modules, "pipeline.export.multitask.bundle", SimpleNamespace(export_bundle=export))

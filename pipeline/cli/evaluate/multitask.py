@@ -52,7 +52,7 @@ class MultitaskEvaluator(Evaluator):
 
     def refuse_one_class(self, rows: Sequence[AnsweredRow]) -> None:
         """Raise DataError where a modality was answered for one class only: a scan that failed is taken out of its row."""
-        from pipeline.data.layouts.labelled_cases import refuse_one_class
+        from pipeline.data.layouts.labelled_cases import refuse_one_sided
         from pipeline.data.layouts.pair_table import PairRow
 
         found = []
@@ -61,7 +61,7 @@ class MultitaskEvaluator(Evaluator):
             found.append(
                 PairRow(case.id, case.xray if "xray" in made else None, case.ct if "ct" in made else None, case.copied)
             )
-        refuse_one_class(self.request.data, found, self.manifest.class_names)
+        refuse_one_sided(self.request.data, found, self.manifest.class_names)
 
     def judge(self, rows: Sequence[AnsweredRow]) -> tuple[dict, Mapping[str, Figure]]:
         from pipeline.evaluation.comparison.document import build_comparison

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 
+from pipeline.data.scans import PAIRED
 from pipeline.engine.errors import DataError, did_you_mean
 from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
 from pipeline.evaluation.tables.csv_tables import (
@@ -27,7 +28,7 @@ from pipeline.evaluation.tables.csv_tables import (
 from pipeline.evaluation.tables.rows import UNNAMED, Arms, MeasuredRows, Rows
 
 ARMS = ("arm", "variant")
-LUNGS, PAIRED = "lungs", "paired"
+LUNGS = "lungs"
 PREDICTIONS, SEGMENTATION, METRICS = "predictions.csv", "segmentation.csv", "metrics.json"
 DEFAULT_POSITIVE = "COVID"
 
@@ -60,10 +61,9 @@ def read_predictions(
     Columns: id (or image); label (or truth, true_label, true_class): a class name, or 0/1, unless `labels` names a CSV with
     id, label and optionally modality and patient_id, whose columns win over the predictions' own where `labels_win`, and
     else fill their gaps; prob_<class> (or probability_<class>) columns, or probability of the positive class, or predicted
-    alone; or
-    measures of masks (dice, iou, …). Optional: modality; patient_id (of pairs the X-ray patient, with patient_id_ct beside
-    it, or both as "x|ct"); seed (one row for each training); arm (or variant; else each file is an arm, named by its stem);
-    split (test, shuffled and out_of_fold rows are read where there are any); error.
+    alone; or measures of masks (dice, iou, …). Optional: modality; patient_id (of pairs the X-ray patient, with
+    patient_id_ct beside it, or both as "x|ct"); seed (one row for each training); arm (or variant; else each file is an arm,
+    named by its stem); split (test, shuffled and out_of_fold rows are read where there are any); error.
 
     positive: the positive class of two, DEFAULT_POSITIVE where a probability needs one; labels of 0 and 1 have the classes "0"
     and "1", positive "1". `predicted` decides where it is filled and there is one training; else the threshold of the
