@@ -99,7 +99,7 @@ SYSTEMS: tuple[System, ...] = (
         exporter="pipeline.export.vision_text.bundle:VisionTextExporter",
         opener="pipeline.inference.vision_text.predictor:open_fusion",
         evaluator="pipeline.cli.evaluate.classifier:evaluate",
-        arms="pipeline.evaluation.tables.run_arms:vision_text_arms",
+        arms="pipeline.training.vision_text.reports.run_arms:run_arms",
         default_bundle="pretrained/vision_text",
         example="classify --bundle {} FILE --note TEXT",
     ),

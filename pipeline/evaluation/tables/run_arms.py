@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from pipeline.engine.errors import DataError
 from pipeline.engine.rundir import RunDirectory
 from pipeline.evaluation.tables.alignment import keep_shared_rows
@@ -111,32 +109,6 @@ def _one_arm(run: RunDirectory, read: ReadArms, folds: Mapping[str, Mapping[str,
     (tables,) = read.arms.values()
     warnings = [*read.warnings, *run.load_json("dataset")["leakage"]]
     return RunArms({"": lambda: {"": tables}}, heading=f"{run.path}: one arm.", warnings=warnings, folds=folds or {})
-
-
-def vision_text_arms(run: RunDirectory) -> RunArms:
-    """Image alone, text alone and the fusions, every row out of fold in each repeat; the run has compared them itself."""
-    from pipeline.evaluation.comparison.fusion_findings import WHAT
-
-    def read() -> Arms:
-        import pandas
-
-        text = {"id": str, "patient_id": str}
-        frame = pandas.read_csv(run.artifact("fusion_out_of_fold"), dtype=text, keep_default_na=False)
-        recipe, answers = run.load_json("fusion_recipe"), np.asarray(run.load("fusion_fold_probabilities"), np.float64)
-        facts = frame[frame["arm"] == recipe["arms"][0]]
-        columns = [facts[name].to_numpy() for name in ("patient_id", "id")]
-        return {
-            arm: {WHAT: Rows.binary(facts["label"].to_numpy(), of_arm, *columns, recipe["class_names"])}
-            for arm, of_arm in zip(recipe["arms"], answers, strict=True)
-        }
-
-    chosen = run.load_json("fusion_recipe")["chosen"]
-    heading = f"{run.path}: every row out of fold; validation chose {chosen} to be stored."
-    warnings = run.load_json("dataset")["leakage"]
-    return RunArms(
-        {"": read}, heading=heading, warnings=warnings, document="fusion_comparison",
-        files=made_artifacts(run, "fusion_report", "fusion_figure_"), chosen=chosen,
-    )  # fmt: skip
 
 
 def made_artifacts(run: RunDirectory, *beginnings: str) -> list[str]:
