@@ -258,6 +258,10 @@ def test_evaluate_a_labelled_folder(bundle, data, tmp_path, call):
     for name in ("confusion.png", "roc.png", "dice.png"):
         assert cv2.imread(str(out / name)) is not None
     assert "Dice" in words and "sensitivity" in words
+    code, told, err = call("compare", "--predictions", out, "--json")
+    compared = json.loads(told)["modalities"]
+    assert code == 0 and compared["lungs"]["out"]["dice"]["value"] == pytest.approx(lungs["dice"]["value"]), err
+    assert compared["images"]["out"]["accuracy"]["value"] == pytest.approx(right)
 
 
 def test_evaluate_a_table_as_json(bundle, data, tmp_path, call):
