@@ -13,9 +13,9 @@ from pipeline.evaluation.figures.confusion import confusion_figure
 from pipeline.evaluation.figures.precision_recall import precision_recall_figure
 from pipeline.evaluation.figures.roc import roc_figure
 from pipeline.evaluation.metrics.classification import confusion_matrix
-from pipeline.evaluation.metrics.decision_threshold import choose_threshold
 from pipeline.evaluation.statistics.intervals import class_intervals
 from pipeline.evaluation.tables.rows import Rows
+from pipeline.training.classifier.decision_threshold import choose_threshold
 from pipeline.training.classifier.fit import FitPlan
 from pipeline.training.classifier.folds import OutOfFold, cross_validate
 from pipeline.training.classifier.settings import Validation
