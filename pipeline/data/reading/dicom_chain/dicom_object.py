@@ -128,6 +128,8 @@ class DicomObject:
         if not vouched and finding is None:
             finding = ct_values.not_hounsfield(picture.inside(values))
         if finding is None:
+            if self.frames.photometric == "MONOCHROME1":
+                attributes.notes.add("polarity", "The CT says MONOCHROME1: Hounsfield units count, nothing is inverted.", False)
             return ct_values.lung_window(values)
         if self.frames.cells.stored > 8:
             raise ct_values.refuse_not_hounsfield(finding, attributes.notes)
@@ -137,6 +139,8 @@ class DicomObject:
     def _radiograph(self, attributes: Attributes, modality: ModalityTransform, picture: Picture) -> np.ndarray:
         """Gray of every word by the first VOI LUT or window that shows anything, the whole range, or percentiles."""
         values = modality(picture.stored)
+        if attributes.text("PresentationIntentType") == "FOR PROCESSING":
+            attributes.notes.add("intent", "The radiograph is FOR PROCESSING: raw values, not the picture that is looked at.")
         # A capture's window, where it has one, is the one of the picture it was made from.
         for sentence, choice in [] if self.modality == "ct" else voi_choices(attributes, modality):
             gray = to_bytes(*shown_range(choice, values, modality.span))
