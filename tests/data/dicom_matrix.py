@@ -184,6 +184,11 @@ def recoded_variants() -> Iterator[Variant]:
     for syntax in ("lossless fragments", "jpeg-ls fragments", "lossless no offsets"):
         for frame in (1, 3):
             yield Variant(f"{syntax} {frame}", frames, {"NumberOfFrames": 3}, syntax, ("-W", "+F", str(frame)), frame)
+    picture = np.stack([ramp(8), ramp(8)[::-1], ramp(8)[:, ::-1]], axis=-1).astype(np.uint8)
+    for syntax in ("ls by sample", "ls by line", "ls by plane", "jpeg of rgb", "jpeg 4:4:4"):
+        for planar in (0, 1):
+            told = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": planar}
+            yield Variant(f"{syntax} planar {planar}", picture.transpose(2, 0, 1).copy() if planar else picture, told, syntax)
     for predictor in range(1, 8):
         told = {"BitsStored": 12, "WindowCenter": 2048, "WindowWidth": 3500}
         words = cells(ramp(12), 16, 12, 11, garbage=False)

@@ -8,6 +8,7 @@ from io import BytesIO
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 
 from pipeline.data.reading.scan_reader import decode_scan
 from pipeline.engine.errors import DataError
@@ -15,7 +16,7 @@ from tests.data.dicom_objects import dicom_bytes, palette, table_bytes
 
 ROWS, COLUMNS = 32, 64
 ROUNDING = 0.5 + 1e-3
-RLE = "1.2.840.10008.1.2.5"
+RLE, JPEG = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.50"
 COLOURS = ("Red", "Green", "Blue")
 
 
@@ -250,3 +251,22 @@ def test_a_frame_of_rle_in_two_fragments_and_two_frames_without_their_number() -
         decode_scan(dicom_bytes(ramp(8), syntax=RLE, frames=[whole, whole]), "x.dcm")
     with pytest.raises(DataError, match="RLE segment 1 gives"):
         decode_scan(dicom_bytes(ramp(8), syntax=RLE, frames=[whole[:1000]]), "x.dcm")
+
+
+@pytest.mark.parametrize("told", ["RGB", "YBR_FULL_422"])
+@pytest.mark.parametrize("coded", ["YBR", "RGB"])
+def test_colour_jpeg_is_read_as_it_is_coded_whatever_the_header_says(told: str, coded: str) -> None:
+    picture = np.stack([ramp(8), np.full_like(ramp(8), 90), 255 - ramp(8)], axis=-1)
+    stream = BytesIO()
+    Image.fromarray(picture).save(stream, "JPEG", quality=98, subsampling=0, keep_rgb=coded == "RGB")
+    elements = {"SamplesPerPixel": 3, "PhotometricInterpretation": told, "PlanarConfiguration": 0}
+    scan = decode_scan(dicom_bytes(picture, syntax=JPEG, frames=[stream.getvalue()], **elements), "x.dcm")
+    assert np.abs(scan.colour.astype(int) - picture).max() <= 12
+    contradicted = (told == "RGB") != (coded == "RGB")
+    assert contradicted == ("colour" in [said.name for said in scan.assumptions if said.changes_answer])
+
+
+def test_a_transform_of_jpeg_2000_without_jpeg_2000_is_refused() -> None:
+    picture = np.stack([ramp(8)] * 3, axis=-1)
+    with pytest.raises(DataError, match="YBR_RCT and not of JPEG 2000"):
+        decode_scan(dicom_bytes(picture, SamplesPerPixel=3, PhotometricInterpretation="YBR_RCT"), "x.dcm")

@@ -31,6 +31,9 @@ ENCODERS = {
     "lossless fragments": ("dcmcjpeg", "+el", "+fs", "1"), "lossless no offsets": ("dcmcjpeg", "+e1", "-ot"),
     "jpeg-ls fragments": ("dcmcjpls", "+el", "+fs", "1"),
     **{f"lossless {predictor}": ("dcmcjpeg", "+el", "+sv", str(predictor)) for predictor in range(1, 8)},
+    "ls by sample": ("dcmcjpls", "+el", "+is"), "ls by line": ("dcmcjpls", "+el", "+il"),
+    "ls by plane": ("dcmcjpls", "+el", "+in"), "jpeg of rgb": ("dcmcjpeg", "+eb", "+cr", "+q", "95"),
+    "jpeg 4:4:4": ("dcmcjpeg", "+eb", "+s4", "+q", "95"),
     "jpeg-ls": ("dcmcjpls", "+el"), "near lossless": ("dcmcjpls", "+en"),
 }  # fmt: skip
 

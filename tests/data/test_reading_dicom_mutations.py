@@ -146,6 +146,18 @@ def test_the_whole_files_are_read(tmp_path: Path) -> None:
         assert decode_scan(data, f"{name}.dcm").gray.max() > 200
 
 
+@pytest.mark.parametrize(("kind", "frame_start"), [("jpeg lossless", b"\xff\xc3"), ("jpeg-ls", b"\xff\xf7")])
+@pytest.mark.parametrize(("offset", "byte"), [(4, 17), (4, 214), (4, 1), (13, 0xDF)])
+def test_streams_over_which_the_decoder_ends_the_process_never_reach_it(
+    tmp_path: Path, kind: str, frame_start: bytes, offset: int, byte: int
+) -> None:
+    data = bytearray(whole_files(tmp_path)[kind])
+    # The precision of the frame, and the marker of the segment behind its header.
+    data[data.index(frame_start) + offset] = byte
+    with pytest.raises(DataError, match=rf"{kind}\.dcm"):
+        decode_scan(bytes(data), f"{kind}.dcm")
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_mutated_files_are_read_or_refused(tmp_path: Path) -> None:
     hold_against(180, seed=1, folder=tmp_path)

@@ -14,7 +14,13 @@ import numpy as np
 
 from pipeline.data.reading.assumptions import Notes, ReadScan, ScanHeader
 from pipeline.data.reading.dicom_chain import ct_values
-from pipeline.data.reading.dicom_chain.colour_spaces import COLOUR, MONOCHROME, to_eight_bits, to_rgb
+from pipeline.data.reading.dicom_chain.colour_spaces import (
+    COLOUR,
+    MONOCHROME,
+    YBR_TRANSFORMED_BY_CODEC,
+    to_eight_bits,
+    to_rgb,
+)
 from pipeline.data.reading.dicom_chain.file_bytes import inflated
 from pipeline.data.reading.dicom_chain.header_numbers import Attributes, first_line
 from pipeline.data.reading.dicom_chain.modality_transform import ModalityTransform, read_modality_transform
@@ -164,6 +170,8 @@ class DicomObject:
             picture = self._picture(attributes, frame)
             return through_palette(attributes, picture.stored, cells.signed)[picture.index]
         words, stream = self.frames.words(frame)
+        if photometric in YBR_TRANSFORMED_BY_CODEC and (stream is None or stream.kind != "JPEG 2000"):
+            raise attributes.fault(f"it is {photometric} and not of JPEG 2000")
         space = photometric
         if stream is not None and stream.space is not None and stream.kind == "JPEG":
             space = stream.space
