@@ -64,7 +64,9 @@ class DicomObject:
 
     def header(self, frame: int) -> ScanHeader:
         """What the header says of one frame."""
-        attributes = self.attributes(frame)
+        return self._header(self.attributes(frame))
+
+    def _header(self, attributes: Attributes) -> ScanHeader:
         image_type = _image_type(attributes)
         return ScanHeader(
             "DICOM", self.modality, image_type, ct_values.is_localizer(image_type), self.count,
@@ -77,7 +79,7 @@ class DicomObject:
         A CT frame's values are held against the range of Hounsfield units, unless its volume has vouched for them.
         """
         attributes = self.attributes(frame)
-        header = self.header(frame)
+        header = self._header(attributes)
         if self.modality == "ct":
             ct_values.refuse_localizer(header.image_type, attributes.notes.name)
             ct_values.warn_of_derived(attributes, header.image_type)
@@ -132,7 +134,7 @@ class DicomObject:
         finding = ct_values.hounsfield_fault(modality, attributes)
         values = modality(picture.stored).astype(np.float32)
         if not vouched and finding is None:
-            finding = ct_values.not_hounsfield(picture.inside(values))
+            finding = ct_values.not_hounsfield(picture.thinned().inside(values))
         if finding is None:
             if self.frames.photometric == "MONOCHROME1":
                 attributes.notes.add("polarity", "The CT says MONOCHROME1: Hounsfield units count, nothing is inverted.", False)
