@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.engine.errors import MissingArtifactError
+from pipeline.engine.errors import MissingArtifactError, UsageError
+from pipeline.inference.answered_rows import AnsweredRow, feature_rows
 from pipeline.inference.classifier.bundle import CLASSIFICATION, FEATURES
+from pipeline.inference.classifier.classifier import Classifier
+from pipeline.inference.opened_bundle import OpenedBundle
+from pipeline.inference.sessions import Device
 
 if TYPE_CHECKING:
     from pipeline.inference.activation.graph_parts import GraphParts
@@ -69,6 +73,27 @@ class Head:
         return tensor == FEATURES or (node is not None and any(self._reads_features(name) for name in node.input))
 
 
+def open_head(opened: OpenedBundle[Any], device: Device = "auto") -> Head:
+    """The head of a bundle's network.
+
+    Raises UsageError: the bundle has none that reads an image's features alone; MissingArtifactError: it has hidden layers,
+    and shap is not installed.
+    """
+    from pipeline.inference.activation.graph_parts import GraphParts
+
+    if not isinstance(opened, Classifier):
+        read = " and ".join(opened.doors)
+        raise UsageError(
+            f"{opened.path}: SHAP values are of a head that reads the pooled features of one image; this bundle joins what it "
+            f"reads ({read}) before its logits, so that no feature of an image has a share of its own.",
+            "Leave --shap out, or give a classifier of images alone.",
+        )
+    head = Head(GraphParts(opened.path / opened.manifest.network.file, device))
+    if not head.is_linear:
+        _library()
+    return head
+
+
 @dataclass(frozen=True)
 class HeadShap:
     """SHAP values of one logit an image, that of the class which was named.
@@ -118,6 +143,20 @@ def explain_head(head: Head, features: NDArray[np.floating], named: Sequence[int
     return HeadShap(values, head.logits(features)[rows, chosen], expected[chosen], method, words, len(background))
 
 
+def explain_rows(
+    head: Head, rows: Sequence[AnsweredRow], class_names: Sequence[str]
+) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    """(N, F) values of the answered rows, each of its named class's logit, NaN where there is no answer; and what
+    `shap_document` says of them. Raises as `explain_head`."""
+    features = feature_rows(rows)
+    named = {place: name for place, row in enumerate(rows) if (name := row.answer.predicted) is not None}
+    answered, order = list(named), list(class_names)
+    explained = explain_head(head, features[answered], [order.index(name) for name in named.values()])
+    values = np.full(features.shape, np.nan, np.float32)
+    values[answered] = explained.values
+    return values, shap_document(explained, [rows[place].id for place in answered], list(named.values()))
+
+
 def strongest_features(values: NDArray[np.floating], count: int = 20) -> list[tuple[int, float, float]]:
     """(feature, mean |SHAP value|, mean SHAP value) over the images (n, F), strongest first."""
     strength, mean = np.abs(values).mean(axis=0), values.mean(axis=0)
@@ -127,10 +166,7 @@ def strongest_features(values: NDArray[np.floating], count: int = 20) -> list[tu
 def _by_permutations(
     head: Head, background: NDArray[np.floating], features: NDArray[np.floating], named: NDArray[np.intp], seed: int
 ) -> NDArray[np.float64]:
-    try:
-        import shap  # type: ignore[import-untyped]
-    except ImportError as cause:
-        raise MissingArtifactError("This head has hidden layers; to explain it, shap must be installed.", INSTALL) from cause
+    shap = _library()
     values, width = np.zeros(features.shape), features.shape[1]
     rounds = min(PERMUTATIONS, max(1, EVALUATIONS // ((2 * width + 1) * len(background))))
     masker = shap.maskers.Independent(background, max_samples=len(background))
@@ -177,3 +213,11 @@ def shap_document(explained: HeadShap, ids: Sequence[str], named: Sequence[str])
         "classes": classes,
         "images": images,
     }
+
+
+def _library() -> Any:
+    try:
+        import shap  # type: ignore[import-untyped]
+    except ImportError as cause:
+        raise MissingArtifactError("This head has hidden layers; to explain it, shap must be installed.", INSTALL) from cause
+    return shap
