@@ -156,7 +156,7 @@ def _save_gate(context: Context, frame: pd.DataFrame, profile: dict[str, Any]) -
     import numpy as np
 
     from pipeline.training.network_artifacts import save_network
-    from pipeline.training.segmenter.gate_training import train_gate
+    from pipeline.training.segmenter.gate_of_run import train_gate
 
     mine = frame[frame["modality"] == profile["modality"]].sort_values("row")
     network, statistics, document = train_gate(
@@ -224,7 +224,7 @@ def _train(context: Context, scans: SegmentationRows) -> tuple[keras.Model, Segm
 def _tensorboard(context: Context) -> Any:
     if not context.config.tensorboard:
         return None
-    from pipeline.training.tensorboard_log import TensorBoardLog
+    from pipeline.training.segmenter.tensorboard_log import TensorBoardLog
 
     return TensorBoardLog(context.scratch / "tensorboard")
 

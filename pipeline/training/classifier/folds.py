@@ -11,9 +11,9 @@ from pipeline.data.splitting.splits import grouped_folds
 from pipeline.engine.seeds import derive_seed
 from pipeline.models.classifier_networks import build_head
 from pipeline.models.stored_precision import round_kernels
-from pipeline.training.classifier.fit import ClassifierRows, FitPlan
-from pipeline.training.classifier.heads import HeadRecipe, head_probabilities, train_head
-from pipeline.training.classifier.logistic_head import refit_logistic
+from pipeline.training.classifier.head_on_features import HeadRecipe, head_probabilities, train_head
+from pipeline.training.classifier.logistic_solution import refit_logistic
+from pipeline.training.classifier.minibatch_fit import ClassifierRows, FitPlan
 from pipeline.training.trained_network import Workshop
 
 HELD_OUT = 6

@@ -14,8 +14,8 @@ from pipeline.evaluation.figures.training import fit_figure
 from pipeline.evaluation.metrics.decision_threshold import choose_threshold
 from pipeline.evaluation.metrics.multiclass import multiclass_metrics
 from pipeline.evaluation.statistics.multiclass_intervals import multiclass_intervals
-from pipeline.training.classifier.fit import FitPlan
 from pipeline.training.classifier.folds import OutOfFold, cross_validate
+from pipeline.training.classifier.minibatch_fit import FitPlan
 from pipeline.training.classifier.settings import Validation
 from pipeline.training.classifier.task import ClassifierTask, TrainedClassifier, scan_probabilities
 

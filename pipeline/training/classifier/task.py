@@ -15,10 +15,10 @@ from pipeline.engine.seeds import derive_seed
 from pipeline.models.classifier_networks import build_classifier, copy_head, feature_extractor
 from pipeline.models.stored_precision import round_kernels
 from pipeline.training.classifier.features import feature_views
-from pipeline.training.classifier.fit import ClassifierRows, FitPlan, fit_classifier, predict_logits
-from pipeline.training.classifier.heads import HeadRecipe, train_head
+from pipeline.training.classifier.head_on_features import HeadRecipe, train_head
 from pipeline.training.classifier.inputs import StoredScans
 from pipeline.training.classifier.layer_groups import Thawing
+from pipeline.training.classifier.minibatch_fit import ClassifierRows, FitPlan, fit_classifier, predict_logits
 from pipeline.training.classifier.scores import softmax
 from pipeline.training.classifier.settings import ClassifierConfig
 from pipeline.training.trained_network import Workshop, train_once

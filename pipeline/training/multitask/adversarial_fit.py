@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.training.epoch_state import EpochState
-from pipeline.training.multitask.binary_fit import FitHistory, apply_network, predict_logits, weighted_log_loss
-from pipeline.training.multitask.compiled_fit import architecture_of, compiled_once, copy_variables, double_of, restart
+from pipeline.training.multitask.one_logit_fit import FitHistory, apply_network, predict_logits, weighted_log_loss
+from pipeline.training.multitask.reused_graphs import architecture_of, compiled_once, copy_variables, double_of, restart
 from pipeline.training.settings import AdversarialSettings
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from pipeline.data.scan_index import ModalityIndex
 from pipeline.engine.context import Context
+from pipeline.training.multitask.chain_training import ChainRecipe
 from pipeline.training.multitask.recipes import MODALITIES, EmbedderRecipe, HeadRecipe, SharedRecipe, Tail, TaskRecipe
-from pipeline.training.multitask.repetitions import ChainRecipe
 from pipeline.training.multitask.scan_labels import read_indexes
 from pipeline.training.multitask.scan_pairs import Pairs, index_pairs, with_shuffled_control
 from pipeline.training.network_artifacts import load_network

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.models import respiratory_networks as networks
 from pipeline.models.stored_precision import StoredPrecision
 from pipeline.training.multitask.adversarial_fit import Adversaries, ModalityExamples, fit_adversarial
-from pipeline.training.multitask.binary_fit import (
+from pipeline.training.multitask.one_logit_fit import (
     PREDICTION_BATCH,
     Examples,
     apply_network,

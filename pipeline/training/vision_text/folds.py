@@ -17,8 +17,8 @@ from pipeline.evaluation.comparison.fusion_findings import WHAT
 from pipeline.evaluation.metrics.binary import binary_metrics
 from pipeline.evaluation.tables.resplits import Resplits
 from pipeline.models.fusion_names import CONTROLS, IMAGE_ONLY, LATE_AVERAGE, TEXT_ONLY
+from pipeline.training.vision_text.arm_trainer import WITHHELD, ArmTrainer
 from pipeline.training.vision_text.features import Retune
-from pipeline.training.vision_text.fit import WITHHELD, ArmTrainer
 
 METRICS = ("accuracy", "auc", "balanced_accuracy", "sensitivity", "specificity", "f1")
 VALIDATION_FOLDS = 5

@@ -14,8 +14,8 @@ from pipeline.engine.seeds import derive_seed
 from pipeline.evaluation.statistics.intervals import metric_intervals
 from pipeline.models.fusion_names import FUSIONS
 from pipeline.training.network_artifacts import save_network
+from pipeline.training.vision_text.arm_trainer import ArmTrainer
 from pipeline.training.vision_text.features import FusionFeatures, Retune
-from pipeline.training.vision_text.fit import ArmTrainer
 from pipeline.training.vision_text.rows import NotedScans
 from pipeline.training.vision_text.settings import FusionSettings
 

@@ -12,7 +12,7 @@ from pipeline.engine.errors import ConfigError
 from pipeline.engine.seeds import derive_seed
 from pipeline.models.fusion import MemberMean
 from pipeline.models.text_encoders import TextEncoder, round_to_int8
-from pipeline.training.multitask.binary_fit import sample_weights
+from pipeline.training.multitask.one_logit_fit import sample_weights
 from pipeline.training.vision_text.settings import EncoderSettings
 
 BATCH = 16

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from pipeline.engine.arrays import read_selected
 from pipeline.training.epoch_state import EpochState
-from pipeline.training.multitask.compiled_fit import CompiledFit, compiled_fit
+from pipeline.training.multitask.reused_graphs import CompiledFit, compiled_fit
 from pipeline.training.settings import FitSettings
 
 PREDICTION_BATCH = 1024

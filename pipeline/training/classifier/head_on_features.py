@@ -9,9 +9,9 @@ import keras
 import numpy as np
 
 from pipeline.models.classifier_networks import Head, build_head, set_feature_scaling
-from pipeline.training.classifier.fit import ClassifierRows, FitPlan, fit_classifier, predict_logits
 from pipeline.training.classifier.inputs import CachedFeatures
-from pipeline.training.classifier.logistic_head import fit_logistic
+from pipeline.training.classifier.logistic_solution import fit_logistic
+from pipeline.training.classifier.minibatch_fit import ClassifierRows, FitPlan, fit_classifier, predict_logits
 from pipeline.training.classifier.scores import softmax
 from pipeline.training.classifier.settings import HeadSettings
 from pipeline.training.trained_network import Workshop, train_once

@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from pipeline.training.classifier.fit import ClassifierRows, FitPlan, fit_classifier, predict_logits
 from pipeline.training.classifier.inputs import CachedFeatures, StoredScans
 from pipeline.training.classifier.layer_groups import Thawing, build_optimizers, free_last_layers, variable_groups
+from pipeline.training.classifier.minibatch_fit import ClassifierRows, FitPlan, fit_classifier, predict_logits
 from pipeline.training.classifier.scores import softmax, validation_scores
 from pipeline.training.classifier.settings import ClassifierFit, FineTuning, LossSettings, UnfreezeStep
 from pipeline.training.image_augmentation import AugmentationSettings

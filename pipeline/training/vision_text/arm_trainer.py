@@ -11,7 +11,7 @@ import tensorflow as tf
 from pipeline.engine.seeds import derive_seed
 from pipeline.models.fusion import FusionShape, build_fusion, reads_members
 from pipeline.models.stored_precision import StoredPrecision, round_kernels
-from pipeline.training.multitask.binary_fit import FitHistory, sample_weights, sigmoid
+from pipeline.training.multitask.one_logit_fit import FitHistory, sample_weights, sigmoid
 from pipeline.training.vision_text.settings import FusionFit
 
 PREDICTION_BATCH = 128

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.training.multitask.binary_fit import (
+from pipeline.training.multitask.one_logit_fit import (
     Examples,
     apply_network,
     fit_binary,

@@ -18,7 +18,7 @@ from pipeline.training.classifier.layer_groups import Thawing, build_optimizers,
 from pipeline.training.classifier.scores import validation_scores
 from pipeline.training.classifier.settings import ClassifierFit, LossSettings
 from pipeline.training.epoch_state import EpochState
-from pipeline.training.multitask.binary_fit import FitHistory
+from pipeline.training.multitask.one_logit_fit import FitHistory
 
 Track = Callable[[Iterator, int, str], Iterator]
 
