@@ -10,15 +10,14 @@ from pipeline.data.scans import SPLITS
 from pipeline.data.splitting.splits import grouped_folds
 from pipeline.engine.context import Context
 from pipeline.engine.seeds import derive_seed
-from pipeline.evaluation.metrics.binary import binary_metrics
 from pipeline.evaluation.tables.resplits import Resplits
 from pipeline.training.multitask.chain_inputs import ChainInputs
 from pipeline.training.multitask.chain_training import Probabilities, train_chain_once
 from pipeline.training.multitask.recipes import MODALITIES, Labelled
 from pipeline.training.multitask.scan_pairs import pairs_by_split
+from pipeline.training.resplit_metrics import METRICS, metrics_row
 from pipeline.training.trained_network import Workshop
 
-METRICS = ("accuracy", "auc", "balanced_accuracy", "sensitivity", "specificity", "f1")
 VALIDATION_FOLDS = 6
 
 
@@ -59,7 +58,7 @@ def train_resplits(chain: ChainInputs, context: Context) -> ResplitTrainings:
             for name in by_modality:
                 held = rows[name]["test"] if name in MODALITIES else np.flatnonzero(pairs.split == "test")
                 labels = chain.indexes[name].labels if name in MODALITIES else pairs.labels
-                values[variant][name].append(_metrics(labels[held], by_modality[name][held]))
+                values[variant][name].append(metrics_row(labels[held], by_modality[name][held]))
                 if name in MODALITIES:
                     answers[variant][name][held] = by_modality[name][held]
     arrays = {v: {name: np.array(table) for name, table in by.items()} for v, by in values.items()}
@@ -74,8 +73,3 @@ def _parts(chain: ChainInputs, folds: dict[str, np.ndarray], fold: int, seed: in
         m: dict(zip(SPLITS, (rest[m][inner[m] != 0], rest[m][inner[m] == 0], np.flatnonzero(folds[m] == fold)), strict=True))
         for m in MODALITIES
     }
-
-
-def _metrics(labels: np.ndarray, probabilities: np.ndarray) -> list[float]:
-    metrics = binary_metrics(labels, probabilities)
-    return [np.nan if metrics[name] is None else metrics[name] for name in METRICS]

@@ -14,13 +14,12 @@ from pipeline.engine.context import Context
 from pipeline.engine.files import write_json
 from pipeline.engine.seeds import derive_seed
 from pipeline.evaluation.comparison.fusion_findings import WHAT
-from pipeline.evaluation.metrics.binary import binary_metrics
 from pipeline.evaluation.tables.resplits import Resplits
 from pipeline.models.fusion_names import CONTROLS, IMAGE_ONLY, LATE_AVERAGE, TEXT_ONLY
+from pipeline.training.resplit_metrics import METRICS, metrics_row
 from pipeline.training.vision_text.arm_trainer import WITHHELD, ArmTrainer
 from pipeline.training.vision_text.features import Retune
 
-METRICS = ("accuracy", "auc", "balanced_accuracy", "sensitivity", "specificity", "f1")
 VALIDATION_FOLDS = 5
 
 
@@ -117,7 +116,7 @@ def fold_metrics(plan: FoldPlan, probabilities: dict[str, np.ndarray]) -> Respli
     repeats, folds = plan.folds.shape[0], int(plan.folds.max()) + 1
     values = {}
     for arm, answers in probabilities.items():
-        table = [_metrics(plan.labels[plan.folds[r] == k], answers[r, plan.folds[r] == k])
+        table = [metrics_row(plan.labels[plan.folds[r] == k], answers[r, plan.folds[r] == k])
                  for r in range(repeats) for k in range(folds)]  # fmt: skip
         values[arm] = {WHAT: np.array(table)}
     return Resplits(METRICS, values, 1 / (folds - 1))
@@ -126,8 +125,3 @@ def fold_metrics(plan: FoldPlan, probabilities: dict[str, np.ndarray]) -> Respli
 def fused_arms(arms: Sequence[str]) -> list[str]:
     """The arms that are asked to beat both halves."""
     return [arm for arm in arms if arm not in CONTROLS]
-
-
-def _metrics(labels: np.ndarray, probabilities: np.ndarray) -> list[float]:
-    metrics = binary_metrics(labels, probabilities)
-    return [np.nan if metrics[name] is None else metrics[name] for name in METRICS]
