@@ -9,12 +9,23 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pipeline.engine.errors import MissingArtifactError, UsageError, did_you_mean
-from pipeline.engine.rundir import RunDirectory
 
 Part = Literal["exporter", "opener", "evaluator", "arms"]
+
+
+class RunDirectory(Protocol):
+    """What is asked of `pipeline.engine.rundir.RunDirectory`, whose imports are not for whoever only answers."""
+
+    path: Path
+
+    def has(self, name: str) -> bool: ...
+
+    def declares(self, name: str) -> bool: ...
+
+    def artifact(self, name: str) -> Path: ...
 
 
 @dataclass(frozen=True)

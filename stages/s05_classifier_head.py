@@ -92,8 +92,8 @@ def _save_tables(context: Context, indexes: dict, pairs: Pairs, trained: dict[st
     context.log(f"validation chose {choice['chosen']}")
     context.save_json("head_metrics", {
         variant: {
-            name: metric_intervals(table.labels, table.probabilities, table.clusters, seed=context.seed)
-            for name, table in tables.items()
+            name: metric_intervals(rows.by_cluster_number(), seed=context.seed)
+            for name, rows in tables.items()
         }
         for variant, tables in split_tables(indexes, pairs, probabilities, "test").items()
     })  # fmt: skip

@@ -90,7 +90,9 @@ def _report(context: Context, chain, by_seed: dict, resplit) -> None:
 
     config: Config = context.config
     dataset = context.load_json("dataset")
-    tables = split_tables(chain.indexes, chain.pairs, by_seed, "test")
+    positive = dataset["positive_class"]
+    names = (" or ".join(name for name in dataset["class_names"] if name != positive), positive)
+    tables = split_tables(chain.indexes, chain.pairs, by_seed, "test", names)
     settings = ComparisonSettings(resamples=config.resamples, permutations=config.permutations, seed=context.seed)
     document = build_comparison(
         tables, resplit.metrics if len(by_seed) > 1 else None, controls=("shuffled_pairs",), settings=settings,
@@ -101,9 +103,7 @@ def _report(context: Context, chain, by_seed: dict, resplit) -> None:
     context.save_json("significance_comparison", document)
     context.save_json("significance_sources", sources)
     context.save_csv("significance_out_of_fold", out_of_fold_frame(chain.indexes, resplit.out_of_fold, resplit.folds))
-    positive = dataset["positive_class"]
-    names = (" or ".join(name for name in dataset["class_names"] if name != positive), positive)
-    for name, figure in comparison_figures(tables, document, names).items():
+    for name, figure in comparison_figures(tables, document).items():
         context.save_figure(f"significance_figure_{name}", figure)
     text = significance_report(document, sources, dataset, context.load_json("alignment"))
     context.save_bytes("significance_report", text.encode())

@@ -13,15 +13,13 @@ from pipeline.engine.errors import MissingArtifactError, StorageError, UsageErro
 from pipeline.engine.files import remove_folder, sha256_file
 from pipeline.engine.progress import Reporter
 from pipeline.engine.rundir import RunDirectory
-from pipeline.inference.bundle_files import MULTI_TASK, SEGMENTER
+from pipeline.systems import default_bundle
 
 REPOSITORY = Path(pipeline.__file__).parents[1]
-DEFAULT_BUNDLE = Path("pretrained") / MULTI_TASK
-DEFAULT_SEGMENTER = Path("pretrained") / SEGMENTER
 
 
-def find_bundle(bundle: Path | None, run: Path | None, reporter: Reporter, default: Path = DEFAULT_BUNDLE) -> Path:
-    """The bundle's folder; `default`, in the repository, where none is named.
+def find_bundle(bundle: Path | None, run: Path | None, reporter: Reporter, command: str = "predict") -> Path:
+    """The bundle's folder; where none is named, the one in the repository that `command` reads.
 
     Raises UsageError where both are given, MissingArtifactError where there is none.
     """
@@ -31,6 +29,7 @@ def find_bundle(bundle: Path | None, run: Path | None, reporter: Reporter, defau
         return bundle_of_run(run, reporter)
     if bundle is not None:
         return bundle
+    default = default_bundle(command)
     if not (REPOSITORY / default).is_dir():
         raise MissingArtifactError(
             f"The default bundle {default} is not in this copy of the repository.",

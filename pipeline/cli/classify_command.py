@@ -1,41 +1,38 @@
-"""`classify`: the class of each image, with heat maps on it and their share inside the lungs."""
+"""`classify`: the class of each image, with heat maps on it and their share inside the lungs; notes where a bundle reads them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.cli.device_option import DeviceChoice, device_of, tell_placement
 from pipeline.engine.errors import UsageError
 from pipeline.engine.progress import Reporter
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from pipeline.data.layouts.source_images import SourceImage
     from pipeline.engine.contract import Stage
-    from pipeline.inference.classifier.answers import ImageAnswer
-    from pipeline.inference.classifier.bundle import ClassifierManifest
-    from pipeline.inference.classifier.classifier import Classification
-    from pipeline.inference.segmenter.segmenter import Segmenter
+    from pipeline.inference.answered_rows import AnsweredRow
+    from pipeline.inference.answers import Answer
+    from pipeline.inference.bundle import Manifest
+    from pipeline.inference.opened_bundle import OpenedBundle
 
-PREDICTIONS = "predictions.csv"
-DEFAULT_CLASSIFIER = Path("pretrained") / "pneumonia_binary"
-TITLES = {"gradcam": "Grad-CAM", "gradcam_plus_plus": "Grad-CAM++"}
+COMMAND = "classify"
 
 
 def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
     """Adds `classify`."""
-    app.command("classify")(_classify)
+    app.command(COMMAND)(_classify)
 
 
 def _classify(
     images: Annotated[list[Path] | None, typer.Argument(help="Images, or folders of them.")] = None,
     bundle: Annotated[
-        Path | None, typer.Option("--bundle", help="A classifier's bundle; pretrained/pneumonia_binary by default.")
+        Path | None, typer.Option("--bundle", help="A classifier's bundle; the shipped one of pneumonia by default.")
     ] = None,
     run: Annotated[Path | None, typer.Option("--run", help="A finished run instead of a bundle.")] = None,
     note: Annotated[
@@ -48,179 +45,136 @@ def _classify(
     ] = None,
     features: Annotated[Path | None, typer.Option("--features", help="Write the features, a row an image (.npy).")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for predictions.csv and overlays.")] = None,
+    device: DeviceChoice = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Name the class of each image, with its probabilities.
 
     An image that cannot be read is named, skipped and counted; the rest go on. Heat maps are of the class that was named.
+    What was taken out of a note, and what to be wary of, is told.
     """
     from pipeline.cli.bundle_source import find_bundle
-    from pipeline.cli.classify_cases import is_vision_text
-    from pipeline.data.layouts.source_images import find_images
+    from pipeline.cli.pictures import picture_targets, write_heat_maps
+    from pipeline.data.layouts.source_images import NOTE_ALONE, find_images
+    from pipeline.data.reading.gray_reader import read_gray
     from pipeline.engine.files import atomic_write_bytes
-    from pipeline.inference.classifier.answers import answer_images, failure_summary, refuse_all_failed, write_class_answers
-    from pipeline.inference.classifier.bundle import load_classifier_bundle
-    from pipeline.inference.classifier.classifier import Classifier
+    from pipeline.inference.answered_rows import PREDICTIONS, answer_rows, failure_summary, refuse_all_failed, write_class_table
+    from pipeline.inference.bundle import open_bundle
 
     methods = tuple(name for name, wanted in (("gradcam", gradcam), ("gradcam_plus_plus", plus_plus)) if wanted)
     if methods and out is None:
         raise UsageError("--gradcam draws pictures.", "Say where with --out DIR.")
     if lungs is not None and not methods:
         raise UsageError("--lungs tells how much of a heat map lies in the lungs.", "Add --gradcam.")
-    reporter = Reporter(quiet)
-    found = find_bundle(bundle, run, reporter, DEFAULT_CLASSIFIER)
-    if is_vision_text(found):
-        if plus_plus or features is not None:
-            raise UsageError(
-                "--gradcam-plus-plus and --features are for a classifier of images alone.", f"{found} reads notes too."
-            )
-        _classify_cases(found, images or [], note, methods, lungs, out, reporter, as_json)
-        return
-    if note is not None:
-        raise UsageError(f"{found} reads images alone.", "Leave --note out, or give a bundle of vision and text.")
-    sources = find_images(images or [])
-    targets = _targets(sources, methods, out, features)
-    classifier = Classifier(load_classifier_bundle(found))
-    keep = _keeper(targets, _segmenter(lungs) if lungs is not None else None)
-    answers = list(answer_images(classifier, reporter.track(sources, len(sources), "images"), methods, keep))
-    if out is not None:
-        write_class_answers(out / PREDICTIONS, answers, classifier.bundle.manifest.class_names)
-    for line in failure_summary(answers):
-        typer.echo(line, err=True)
-    refuse_all_failed(answers)
-    if features is not None:
-        atomic_write_bytes(features, _npy(answers))
-    document = _document(classifier.bundle.manifest, answers, out)
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else _words(document))
-
-
-def _classify_cases(
-    bundle: Path, images: Sequence[Path], note: str | None, methods: Sequence[str], lungs: Path | None, out: Path | None,
-    reporter: Reporter, as_json: bool,
-) -> None:  # fmt: skip
-    from pipeline.cli.classify_cases import classify_cases
-    from pipeline.data.layouts.source_images import find_images
-
-    sources = find_images(images) if images or note is None else []
-    keep = _keeper(_targets(sources, methods, out, None), _segmenter(lungs) if lungs is not None else None)
-    document, words = classify_cases(bundle, sources, note, out, reporter, keep if methods else None)
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else words)
-
-
-def _targets(
-    sources: Sequence[SourceImage], methods: Sequence[str], out: Path | None, features: Path | None
-) -> dict[SourceImage, dict[str, Path]]:
-    """{image: {method: overlay}}. Raises UsageError where an output would fall on a source or two on one place."""
-    from pipeline.data.layouts.source_images import output_names
-    from pipeline.engine.outputs import prepare_output, refuse_overwriting
-
-    targets: dict[SourceImage, dict[str, Path]] = {}
-    if out is not None and methods:
-        for image, name in zip(sources, output_names(sources), strict=True):
-            suffixes = {method: "" if method == methods[0] else f"_{method}" for method in methods}
-            targets[image] = {method: out / name.with_name(f"{name.name}{end}.png") for method, end in suffixes.items()}
-    written = [path for overlays in targets.values() for path in overlays.values()]
-    if len(set(written)) < len(written):
-        raise UsageError("Two overlays would have one name.", "Ask for one kind of heat map at a time, or rename an image.")
+    reporter, on = Reporter(quiet), device_of(device)
+    opened = open_bundle(find_bundle(bundle, run, reporter, COMMAND), on, command=COMMAND)
+    opened.require(["note"] if note is not None else [], methods)
+    if features is not None and not opened.has_features:
+        raise UsageError(f"{opened.path} gives no features.", "Leave --features out, or give a classifier of images alone.")
+    sources = find_images(images or []) if images or note is None else [NOTE_ALONE]
+    if note is not None and len(sources) > 1:
+        raise UsageError(f"One note and {len(sources)} images.", "A note is of one case: give one image with it, or none.")
+    endings = {method: "" if method == methods[0] else f"_{method}" for method in methods}
     tables = [path for path in (out / PREDICTIONS if out is not None else None, features) if path is not None]
-    refuse_overwriting([*written, *tables], [image.path for image in sources])
-    for path in tables:
-        prepare_output(path)
-    return targets
+    targets = picture_targets(sources, out, endings, tables)
+    segmenter = open_bundle(lungs, on, command="segment") if lungs is not None else None
+
+    def ask(image: SourceImage) -> Answer:
+        if image == NOTE_ALONE:
+            return _told(opened, opened.answer(note=note))
+        gray = read_gray(image.path)
+        answer = opened.answer(gray, note=note, methods=methods)
+        mask = segmenter.answer(gray).lung_mask if segmenter is not None else None
+        return _told(opened, answer, write_heat_maps(targets.get(image, {}), gray, answer.findings[0], mask))
+
+    rows = list(answer_rows(reporter.track(sources, len(sources), "images"), ask))
+    if out is not None:
+        write_class_table(out / PREDICTIONS, rows, opened.manifest.class_names)
+    for line in failure_summary(rows):
+        typer.echo(line, err=True)
+    refuse_all_failed(rows)
+    if features is not None:
+        atomic_write_bytes(features, _npy(rows))
+    document = _document(opened, rows, out)
+    if as_json:
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        typer.echo(_words(document, "cases" if "note" in opened.doors else "images"))
+        tell_placement(device, opened.placement)
 
 
-def _segmenter(bundle: Path) -> Segmenter:
-    from pipeline.inference.segmenter.bundle import load_segmenter_bundle
-    from pipeline.inference.segmenter.runtimes import open_runtime
-    from pipeline.inference.segmenter.segmenter import Segmenter
-
-    opened = load_segmenter_bundle(bundle)
-    return Segmenter(opened, open_runtime(opened, "onnx"))
+def _told(opened: OpenedBundle[Manifest], answer: Answer, measured: dict[str, float | None] | None = None) -> Answer:
+    """What is kept of an answer: with the columns of a note, where the bundle reads notes, and of the heat maps."""
+    of_note = {"used": " and ".join(answer.used), "masked": ", ".join(answer.masked), "warnings": " ".join(answer.warnings)}
+    return answer.without_pictures({**(of_note if "note" in opened.doors else {}), **(measured or {})})
 
 
-def _keeper(
-    targets: Mapping[SourceImage, Mapping[str, Path]], segmenter: Segmenter | None
-) -> Callable[[SourceImage, np.ndarray, Classification], dict[str, float | None]]:
-    """Draws an image's overlays, and measures its maps against the lungs where there is a segmenter."""
-
-    def keep(image: SourceImage, gray: np.ndarray, answer: Classification) -> dict[str, float | None]:
-        from pipeline.evaluation.studies.lung_energy import lung_energy
-        from pipeline.inference.activation.overlays import draw_activation
-        from pipeline.inference.segmenter.overlays import write_png
-
-        measured: dict[str, float | None] = {}
-        mask = segmenter.segment(gray).lung_mask if segmenter is not None and answer.activations else None
-        for method, activation in answer.activations.items():
-            text = f"{TITLES[method]}: {answer.predicted} {100 * answer.confidence:.1f} %"
-            write_png(targets[image][method], draw_activation(gray, activation, text))
-            if mask is not None:
-                measured[f"{method}_lung_energy"], measured["lung_area"] = lung_energy(activation, mask)
-        return measured
-
-    return keep
-
-
-def _npy(answers: Sequence[ImageAnswer]) -> bytes:
+def _npy(rows: Sequence[AnsweredRow]) -> bytes:
     import io
 
     import numpy as np
 
-    from pipeline.inference.classifier.answers import feature_rows
+    from pipeline.inference.answered_rows import feature_rows
 
     content = io.BytesIO()
-    np.save(content, feature_rows(answers), allow_pickle=False)
+    np.save(content, feature_rows(rows), allow_pickle=False)
     return content.getvalue()
 
 
-def _document(manifest: ClassifierManifest, answers: Sequence[ImageAnswer], out: Path | None) -> dict:
-    from pipeline.inference.classifier.answers import failed_answers, image_name
+def _document(opened: OpenedBundle[Manifest], rows: Sequence[AnsweredRow], out: Path | None) -> dict[str, Any]:
+    from pipeline.cli.pictures import METHODS
+    from pipeline.inference.answered_rows import failures
 
-    failed = len(failed_answers(answers))
+    manifest, failed = opened.manifest, len(failures(rows))
     energies = {
-        method: [answer.extra.get(f"{method}_lung_energy") for answer in answers if f"{method}_lung_energy" in answer.extra]
-        for method in TITLES
+        method: [row.answer.extra[key] for row in rows if key in row.answer.extra]
+        for method in METHODS
+        if (key := f"{method}_lung_energy")
     }
     return {
         "out": str(out) if out is not None else None,
         "class_names": list(manifest.class_names),
         "positive_class": manifest.positive_class,
         "threshold": manifest.threshold,
-        "images": len(answers),
-        "answered": len(answers) - failed,
+        "images": len(rows),
+        "answered": len(rows) - failed,
         "failed": failed,
         "mean_lung_energy": {method: _mean(values) for method, values in energies.items() if values},
         "answers": [
-            {
-                "image": image_name(answer),
-                "predicted": answer.predicted,
-                "confidence": answer.confidence,
-                "probabilities": answer.probs,
-                "error": answer.error,
-                **answer.extra,
-            }
-            for answer in answers
+            {"image": row.id, "predicted": row.answer.predicted, "confidence": row.answer.confidence,
+             "probabilities": row.answer.probabilities, "error": row.answer.error, **row.answer.extra}
+            for row in rows
         ],
-    }
+        **opened.placement,
+    }  # fmt: skip
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def _mean(values: Sequence[Any]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
 
 
-def _words(document: dict) -> str:
-    from pipeline.inference.multitask.rendering import CAUTION
+def _words(document: dict[str, Any], what: str) -> str:
+    from pipeline.cli.pictures import METHODS
+    from pipeline.inference.answered_rows import PREDICTIONS
+    from pipeline.inference.answers import CAUTION
 
-    answered = [answer for answer in document["answers"] if answer["error"] is None]
-    lines = [f"{answer['image']}: {answer['predicted']} {answer['confidence']:.1%}" for answer in answered[:10]]
+    answered, lines = [answer for answer in document["answers"] if answer["error"] is None], []
+    for answer in answered[:10]:
+        by = f" (by {answer['used']})" if "used" in answer else ""
+        lines.append(f"{answer['image'] or 'note'}: {answer['predicted']} {answer['confidence']:.1%}{by}")
+        if answer.get("masked"):
+            lines.append(f"  words that name the diagnosis were taken out of the note: {answer['masked']}")
+        if answer.get("warnings"):
+            lines.append(f"  note: {answer['warnings']}")
     if len(answered) > 10:
         lines.append(f"… and {len(answered) - 10} more")
-    if document["positive_class"]:
+    if document["threshold"] is not None:
         lines.append(f"{document['positive_class']} is named from probability {document['threshold']:.4g} on.")
     for method, share in document["mean_lung_energy"].items():
         told = "no map with lungs to compare" if share is None else f"{share:.1%} of it lies in the lungs, on average"
-        lines.append(f"{TITLES[method]}: {told}.")
+        lines.append(f"{METHODS[method]}: {told}.")
     where = f"; {PREDICTIONS} in {document['out']}" if document["out"] else ""
-    lines.append(f"{document['answered']} of {document['images']} images answered{where}")
+    lines.append(f"{document['answered']} of {document['images']} {what} answered{where}")
     return "\n".join([*lines, CAUTION])

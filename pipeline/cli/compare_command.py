@@ -111,55 +111,46 @@ def _of_one_training(run: RunDirectory, with_files: bool) -> Comparison:
     document["chosen"] = chosen
     heading = f"{run.path}: validation chose {chosen}. One training (s05), since s06 was not made."
     comparison = Comparison(document, heading)
-    return _with_files(comparison, tables, _class_names(dataset)) if with_files else comparison
+    return _with_files(comparison, tables) if with_files else comparison
 
 
 def _of_several_runs(runs: list[RunDirectory], with_files: bool) -> Comparison:
     from pipeline.evaluation.comparison.document import build_comparison
-    from pipeline.training.multitask.run_predictions import (
-        CONTROL,
-        arms_of_runs,
-        keep_shared_rows,
-        read_run_predictions,
-        unique_names,
-    )
+    from pipeline.evaluation.tables.alignment import keep_shared_rows
+    from pipeline.training.multitask.run_predictions import CONTROL, PAIRED, arms_of_runs, read_run_predictions, unique_names
 
     named = dict(zip(unique_names([run.path for run in runs]), runs, strict=True))
     read = dict(zip(named, read_run_predictions(runs), strict=True))
     arms = arms_of_runs(read)
     notes = [ONE_TRAINING.format(run=name) for name, found in read.items() if found.source == "s05"]
     notes += [f"{name}: {sentence}" for name, run in named.items() for sentence in run.load_json("dataset")["leakage"]]
-    notes += keep_shared_rows(arms)
+    notes += keep_shared_rows(arms, (PAIRED, CONTROL))
     document = build_comparison(arms, controls=(CONTROL,), warnings=notes)
     heading = f"{', '.join(named)}: arms are named run/variant and aligned by id; resplits belong to one run and are left out."
     comparison = Comparison(document, heading)
-    return _with_files(comparison, arms, _class_names(runs[0].load_json("dataset"))) if with_files else comparison
+    return _with_files(comparison, arms) if with_files else comparison
 
 
 def _of_files(files: list[Path], labels: Path | None, positive: str, with_files: bool) -> Comparison:
     from pipeline.evaluation.comparison.document import build_comparison
+    from pipeline.evaluation.tables.alignment import keep_shared_rows
     from pipeline.evaluation.tables.prediction_files import read_predictions
-    from pipeline.training.multitask.run_predictions import keep_shared_rows
 
-    tables, warnings = read_predictions(files, labels, positive)
+    read = read_predictions(files, labels, positive)
+    tables, warnings = read.arms, read.warnings
     warnings += keep_shared_rows(tables)
     document = build_comparison(tables, warnings=warnings)
     comparison = Comparison(document, f"{', '.join(str(file) for file in files)}: each file is an arm.")
-    return _with_files(comparison, tables, (f"not {positive}", positive)) if with_files else comparison
+    return _with_files(comparison, tables) if with_files else comparison
 
 
-def _class_names(dataset: dict) -> tuple[str, str]:
-    positive = dataset["positive_class"]
-    return " or ".join(name for name in dataset["class_names"] if name != positive), positive
-
-
-def _with_files(comparison: Comparison, tables: dict, class_names: tuple[str, str]) -> Comparison:
+def _with_files(comparison: Comparison, tables: dict) -> Comparison:
     from pipeline.evaluation.comparison.text import comparison_table
     from pipeline.evaluation.figures.comparison import comparison_figures
 
     text = f"# Comparison\n\n{comparison.heading}\n\n{comparison_table(comparison.document)}"
     comparison.files["report.md"] = text.encode()
-    for name, figure in comparison_figures(tables, comparison.document, class_names).items():
+    for name, figure in comparison_figures(tables, comparison.document).items():
         picture = io.BytesIO()
         figure.savefig(picture, format="png", metadata={"Software": None})
         comparison.files[f"{name}.png"] = picture.getvalue()

@@ -117,16 +117,9 @@ def _read(card: Path) -> str:
         raise DataError(f"{card}: cannot be read as text ({cause}).", "Give --card a Markdown file in UTF-8.") from cause
 
 
-EXAMPLES = {
-    "respiratory_mtl": "predict --bundle {} --xray FILE --ct FILE",
-    "radiography_unet": "segment --bundle {} FILE --out DIR",
-    "classifier": "classify --bundle {} FILE --out DIR --gradcam",
-    "vision_text": "classify --bundle {} FILE --note TEXT",
-}
-
-
 def _report(bundle: Path, as_json: bool) -> None:
-    from pipeline.inference.bundle_files import system_of
+    from pipeline.inference.bundle import system_of
+    from pipeline.systems import system_named
 
     description = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
     files, parity = description["files"], description["parity"]
@@ -143,4 +136,4 @@ def _report(bundle: Path, as_json: bool) -> None:
     typer.echo(f"{total / 1e6:8.2f} MB  {bundle}: {what}")
     if "keras_max_difference" in parity:
         typer.echo(f"ONNX against Keras: largest difference {parity['keras_max_difference']:.1e} (limit {parity['limit']:.0e})")
-    typer.echo(f"To use it: python run_pipeline.py {EXAMPLES[system].format(bundle)}")
+    typer.echo(f"To use it: python run_pipeline.py {system_named(system).example.format(bundle)}")

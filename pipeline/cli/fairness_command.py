@@ -48,21 +48,12 @@ def _fairness(
     from pipeline.evaluation.studies.fairness import FairnessSettings, fairness
     from pipeline.evaluation.studies.fairness_figure import fairness_figure
     from pipeline.evaluation.studies.patient_groups import patient_groups
-    from pipeline.evaluation.tables.class_predictions import read_class_predictions
+    from pipeline.evaluation.tables.prediction_files import read_one_arm
 
     refuse_taken_folder(out)
-    read = read_class_predictions(predictions, by, table, positive, threshold)
-    document = fairness(
-        read.true_index,
-        read.probabilities,
-        patient_groups(read.column, by),
-        read.patient_ids,
-        read.class_names,
-        read.positive_class,
-        read.predicted,
-        settings=FairnessSettings(smallest=smallest, seed=seed),
-    )
-    document["warnings"] = [*read.warnings, *document["warnings"]]
+    rows, column, warnings = read_one_arm(predictions, by, table, positive, threshold)
+    document = fairness(rows, patient_groups(column, by), settings=FairnessSettings(smallest=smallest, seed=seed))
+    document["warnings"] = [*warnings, *document["warnings"]]
     files = write_findings(out, DOCUMENT, document, {FIGURE: fairness_figure(document)})
     if as_json:
         typer.echo(json.dumps(document, indent=2))
@@ -90,7 +81,7 @@ def _by_group(document: dict) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    from pipeline.evaluation.figures.multiclass import interval_text
+    from pipeline.engine.interval_text import interval_text
 
     shown = [name for name in document["gaps"] if name not in ("precision", "f1", "brier")][:_COLUMNS_SHOWN]
     table = Table(title=escape(f"By {document['column']}"), title_justify="left")

@@ -6,19 +6,19 @@ import json
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.cli.device_option import DeviceChoice, device_of, tell_placement
 from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.progress import Reporter
 
 if TYPE_CHECKING:
     from pipeline.engine.contract import Stage
     from pipeline.inference.answers import Answer
-    from pipeline.inference.multitask.predictor import Predictor
-    from pipeline.inference.multitask.table_answers import TableAnswers
 
+COMMAND = "predict"
 PHANTOM_SEED, PHANTOM_CONDITION = 0, "covid"
 
 
@@ -30,7 +30,7 @@ class Modality(StrEnum):
 
 
 BundleFolder = Annotated[
-    Path | None, typer.Option("--bundle", help="The bundle's folder; pretrained/respiratory_mtl by default.")
+    Path | None, typer.Option("--bundle", help="The bundle's folder; the one that comes with the repository by default.")
 ]
 RunFolder = Annotated[Path | None, typer.Option("--run", help="A finished run instead of a bundle.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
@@ -39,7 +39,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
     """Adds `predict` and `evaluate`."""
-    app.command("predict")(_predict)
+    app.command(COMMAND)(_predict)
     app.command("evaluate")(_evaluate)
 
 
@@ -55,6 +55,7 @@ def _predict(
     gradcam: Annotated[
         Path | None, typer.Option("--gradcam", help="Folder for Grad-CAM of a pair: xray_gradcam.png, ct_gradcam.png.")
     ] = None,
+    device: DeviceChoice = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -62,102 +63,92 @@ def _predict(
 
     Without any scan, a generated pair is answered. An unreadable scan is named, and the rest is answered.
     """
-    if table is not None and (xray is not None or ct is not None):
+    from pipeline.cli.bundle_source import find_bundle
+    from pipeline.data.layouts.pair_table import read_pairs
+    from pipeline.engine.outputs import prepare_output, refuse_overwriting
+    from pipeline.inference.bundle import open_bundle
+
+    scans = {name: scan for name, scan in (("xray", xray), ("ct", ct)) if scan is not None}
+    if table is not None and scans:
         raise UsageError("--csv and --xray or --ct were given.", "Give a table or one pair.")
     if (table is None) != (out is None):
         raise UsageError("--csv and --out belong together.", "Give the table of pairs and the table to write.")
-    if gradcam is not None and xray is None and ct is None:
+    if gradcam is not None and not scans:
         raise UsageError("--gradcam draws over the scans of one pair.", "Give --xray, --ct or both.")
     reporter = Reporter(quiet)
-    if table is None:
-        predictor = _open(bundle, run, reporter)
-        answers = _answer_pair(predictor, xray, ct, as_json)
-        if gradcam is not None:
-            _draw_heat(predictor, {"xray": xray, "ct": ct}, answers, gradcam)
+    rows = read_pairs(table) if table is not None else []
+    if out is not None:
+        refuse_overwriting([out], [table, *(scan for row in rows for scan in row.scans)])
+        prepare_output(out)
+    opened = open_bundle(find_bundle(bundle, run, reporter, COMMAND), device_of(device), command=COMMAND)
+    if out is not None:
+        _answer_table(opened, rows, out, reporter, as_json)
     else:
-        _answer_table(bundle, run, table, out, reporter, as_json)
+        _answer_pair(opened, scans, gradcam, as_json)
+    if not as_json:
+        tell_placement(device, opened.placement)
 
 
-def _open(bundle: Path | None, run: Path | None, reporter: Reporter) -> Predictor:
-    from pipeline.cli.bundle_source import find_bundle
-    from pipeline.inference.multitask.bundle import load_bundle
-    from pipeline.inference.multitask.predictor import Predictor
-
-    return Predictor(load_bundle(find_bundle(bundle, run, reporter)))
-
-
-def _answer_pair(predictor: Predictor, xray: Path | None, ct: Path | None, as_json: bool) -> list[Answer]:
-    from pipeline.inference.answers import all_failed, failures
+def _answer_pair(opened: Any, scans: dict[str, Path], gradcam: Path | None, as_json: bool) -> None:
+    from pipeline.engine.outputs import refuse_overwriting
+    from pipeline.inference.answers import PAIRED
     from pipeline.inference.multitask.rendering import answer_document, answer_words
 
-    is_phantom = xray is None and ct is None
-    answers = _answer_phantom(predictor) if is_phantom else predictor.answer(xray, ct)
+    targets = {name: gradcam / f"{name}_gradcam.png" for name in scans} if gradcam is not None else {}
+    refuse_overwriting(targets.values(), scans.values())
+    answer = opened.answer(**scans, methods=("gradcam",) if targets else ()) if scans else _answer_phantom(opened)
     if as_json:
-        typer.echo(json.dumps(answer_document(predictor.bundle, answers, is_phantom), indent=2, ensure_ascii=False))
-    if all_failed(answers):
-        raise DataError(" ".join(answer.error or "" for answer in failures(answers)), "Give a readable scan.")
+        document = answer_document(opened.bundle, answer, not scans, opened.placement)
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    failed = [finding for finding in answer.findings if finding.error is not None and finding.modality != PAIRED]
+    if all(finding.predicted is None for finding in answer.findings):
+        raise DataError(" ".join(finding.error or "" for finding in failed), "Give a readable scan.")
     if not as_json:
-        typer.echo(answer_words(predictor.bundle, answers, is_phantom))
-    for answer in failures(answers):
-        typer.echo(f"warning: no answer for {answer.modality}: {answer.error}", err=True)
-    return answers
+        typer.echo(answer_words(opened.bundle, answer, not scans))
+    for finding in failed:
+        typer.echo(f"warning: no answer for {finding.modality}: {finding.error}", err=True)
+    for finding in answer.findings:
+        if finding.modality in targets and finding.activations:
+            _draw(targets[finding.modality], scans[finding.modality], finding)
 
 
-def _draw_heat(predictor: Predictor, scans: dict[str, Path | None], answers: list[Answer], folder: Path) -> None:
-    """Grad-CAM of the class that each scan was given, beside nothing of the user's."""
+def _draw(target: Path, scan: Path, finding: Any) -> None:
+    from pipeline.cli.pictures import write_heat_maps
     from pipeline.data.reading.gray_reader import read_gray
-    from pipeline.engine.outputs import refuse_overwriting
-    from pipeline.inference.activation.overlays import draw_activation
-    from pipeline.inference.multitask.activation import ScanActivation
-    from pipeline.inference.segmenter.overlays import write_png
 
-    shown = ScanActivation(predictor.bundle)
-    targets = {name: folder / f"{name}_gradcam.png" for name, scan in scans.items() if scan is not None}
-    refuse_overwriting(list(targets.values()), [scan for scan in scans.values() if scan is not None])
-    for answer in answers:
-        if answer.modality not in targets or answer.predicted is None:
-            continue
-        gray = read_gray(scans[answer.modality])
-        positive = answer.predicted == predictor.bundle.manifest.positive_class
-        heat = shown.activation(gray, answer.modality, positive)
-        share = answer.probability if positive else 1 - answer.probability
-        write_png(targets[answer.modality], draw_activation(gray, heat, f"Grad-CAM: {answer.predicted} {100 * share:.1f} %"))
+    write_heat_maps({"gradcam": target}, read_gray(scan), finding)
 
 
-def _answer_phantom(predictor: Predictor) -> list[Answer]:
+def _answer_phantom(opened: Any) -> Answer:
     from pipeline.data.phantom import make_patient
 
-    predictor.prepare()
+    opened.prepare()
     patient = make_patient(PHANTOM_SEED, PHANTOM_CONDITION)
-    return predictor.answer(patient.xray, patient.ct)
+    return opened.answer(xray=patient.xray, ct=patient.ct)
 
 
-def _answer_table(
-    bundle: Path | None, run: Path | None, table: Path, out: Path, reporter: Reporter, as_json: bool
-) -> None:
-    from pipeline.data.layouts.pair_table import read_pairs
-    from pipeline.engine.outputs import prepare_output, refuse_overwriting
-    from pipeline.inference.multitask.table_answers import answer_table, write_answers
+def _answer_table(opened: Any, rows: Sequence[Any], out: Path, reporter: Reporter, as_json: bool) -> None:
+    from pipeline.inference.answered_rows import (
+        answer_pairs,
+        count_scans,
+        failure_summary,
+        failures,
+        refuse_all_failed,
+        write_findings_table,
+    )
 
-    rows = read_pairs(table)
-    refuse_overwriting([out], [table, *(scan for row in rows for scan in row.scans)])
-    prepare_output(out)
-    predictor = _open(bundle, run, reporter)
-    answers = answer_table(predictor, rows, lambda rows: reporter.track(rows, len(rows), "pairs"))
-    write_answers(out, answers.answered)
-    _warn_of_failures(answers)
-    answers.refuse_all_failed(str(table))
-    failed = len(answers.failed)
-    if as_json:
-        summary = {"out": str(out), "pairs": len(rows), "scans": answers.asked, "failed": failed}
-        typer.echo(json.dumps(summary, indent=2))
-    else:
-        typer.echo(f"{len(rows)} pairs in {out}: {answers.asked - failed} scans answered, {failed} failed.")
-
-
-def _warn_of_failures(answers: TableAnswers) -> None:
-    for line in answers.failure_summary():
+    answered = answer_pairs(opened, reporter.track(rows, len(rows), "pairs"))
+    write_findings_table(out, answered)
+    for line in failure_summary(answered, "scans"):
         typer.echo(line, err=True)
+    refuse_all_failed(answered, "scans")
+    asked, failed = count_scans(answered), len(failures(answered))
+    if as_json:
+        typer.echo(json.dumps(
+            {"out": str(out), "pairs": len(rows), "scans": asked, "failed": failed, **opened.placement}, indent=2
+        ))  # fmt: skip
+    else:
+        typer.echo(f"{len(rows)} pairs in {out}: {asked - failed} scans answered, {failed} failed.")
 
 
 def _evaluate(
@@ -176,6 +167,7 @@ def _evaluate(
     max_unreadable: Annotated[
         float, typer.Option("--max-unreadable", min=0.0, max=1.0, help="Share of scans that may be unreadable.")
     ] = 0.05,
+    device: DeviceChoice = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -185,64 +177,21 @@ def _evaluate(
     of vision and text; patient_id where it is known.
     """
     from pipeline.cli.bundle_source import find_bundle
-    from pipeline.inference.bundle_files import CLASSIFIER, MULTI_TASK, SEGMENTER, VISION_TEXT
+    from pipeline.cli.evaluate.request import EvaluationRequest
+    from pipeline.inference.bundle import open_bundle
+    from pipeline.systems import system_named
 
     if data.is_dir() and out.resolve().is_relative_to(data.resolve()):
         raise UsageError(f"{out}: lies inside the data, which is never written to.", "Give --out another place.")
     reporter = Reporter(quiet)
-    found = find_bundle(bundle, run, reporter)
-    system = _system_of(found)
-    if system != MULTI_TASK and modality is not None:
-        raise UsageError("--modality is for a bundle of both modalities.", "Leave it out: this one reads X-rays.")
-    if system == SEGMENTER:
-        document, words = _judge_segmenter(found, data, out, max_unreadable, reporter)
-    elif system in (CLASSIFIER, VISION_TEXT):
-        from pipeline.cli.evaluate.classifier import evaluate_classifier
-        from pipeline.cli.evaluate.judged_bundles import CaseBundle, ImageBundle
-
-        judged = ImageBundle(found) if system == CLASSIFIER else CaseBundle(found)
-        document, words = evaluate_classifier(judged, data, out, max_unreadable, reporter)
+    opened = open_bundle(find_bundle(bundle, run, reporter), device_of(device))
+    if modality is not None and len(opened.modalities) < 2:
+        reads = " ".join(opened.modalities)
+        raise UsageError("--modality is for a bundle of both modalities.", f"Leave it out: this one reads {reads} alone.")
+    request = EvaluationRequest(data, out, modality.value if modality else None, max_unreadable, reporter)
+    found = system_named(opened.system).load("evaluator")(opened, request)
+    if as_json:
+        typer.echo(json.dumps(found.document | opened.placement, indent=2, ensure_ascii=False))
     else:
-        document, words = _judge_answers(found, data, out, modality.value if modality else None, max_unreadable, reporter)
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else words)
-
-
-def _system_of(bundle: Path) -> str:
-    from pipeline.inference.bundle_files import SEGMENTER, read_description, system_of
-
-    return SEGMENTER if bundle.suffix == ".onnx" else system_of(read_description(bundle))
-
-
-def _judge_segmenter(bundle: Path, data: Path, out: Path, max_unreadable: float, reporter: Reporter) -> tuple[dict, str]:
-    from pipeline.cli.evaluate.segmenter import evaluate_segmenter, segmentation_words
-    from pipeline.inference.segmenter.bundle import load_segmenter_bundle
-    from pipeline.inference.segmenter.runtimes import open_runtime
-    from pipeline.inference.segmenter.segmenter import Segmenter
-
-    opened = load_segmenter_bundle(bundle)
-    document = evaluate_segmenter(Segmenter(opened, open_runtime(opened, "onnx")), data, out, max_unreadable, reporter)
-    return document, segmentation_words(document, out)
-
-
-def _judge_answers(
-    bundle: Path, data: Path, out: Path, modality: str | None, max_unreadable: float, reporter: Reporter
-) -> tuple[dict, str]:
-    from pipeline.cli.evaluate.multitask import OUTPUTS, evaluation_words, judge
-    from pipeline.data.layouts.labelled_cases import read_labelled_cases
-    from pipeline.data.scans import MODALITIES
-    from pipeline.engine.outputs import prepare_output, refuse_overwriting
-    from pipeline.inference.multitask.bundle import load_bundle
-    from pipeline.inference.multitask.predictor import Predictor
-    from pipeline.inference.multitask.table_answers import answer_table
-
-    predictor = Predictor(load_bundle(bundle))
-    told: list[str] = []
-    names = predictor.bundle.manifest.class_names
-    rows = read_labelled_cases(data, names, told.append, modalities=MODALITIES, modality=modality)
-    targets = [out / name for name in OUTPUTS]
-    refuse_overwriting(targets, [data, *(scan for row in rows for scan in row.scans)])
-    prepare_output(targets[0])
-    answers = answer_table(predictor, rows, lambda rows: reporter.track(rows, len(rows), "scans"))
-    _warn_of_failures(answers)
-    document = judge(predictor.bundle, answers, data, out, max_unreadable, told)
-    return document, evaluation_words(document, out)
+        typer.echo(found.words)
+        tell_placement(device, opened.placement)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.output_folder import refuse_taken_folder, write_findings
+from pipeline.engine.interval_text import interval_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -68,7 +69,7 @@ def _show(document: dict, out: Path, files: Sequence[str]) -> None:
             console.print(f"readers at large, {test['metric']}: {escape(test['verdict'])}")
     kappa = document["agreement"]["fleiss_kappa"]
     if kappa["without"]["value"] is not None and kappa["with"]["value"] is not None:
-        words = [f"{arm} AI {escape(_interval(kappa[arm]))}" for arm in ("without", "with")]
+        words = [f"{arm} AI {escape(interval_text(kappa[arm]))}" for arm in ("without", "with")]
         console.print(f"agreement between readers (Fleiss' kappa): {', '.join(words)}")
     for warning in document["warnings"]:
         console.print(f"note: {escape(warning)}")
@@ -89,24 +90,16 @@ def _changes(document: dict) -> Table:
     for reader in document["readers"]:
         made = document["per_reader"][reader]
         for metric in _SHOWN:
-            cells = (_interval(made["without"][metric]), _interval(made["with"][metric]), _change(made["difference"][metric]))
+            cells = _cells({arm: by_metric[metric] for arm, by_metric in made.items()})
             p = adjusted.get((reader, metric))
             table.add_row(*map(escape, (reader, metric, *cells, "-" if p is None else f"{p:.3g}")))
         table.add_section()
     for metric, made in document["mrmc"].items():
         p = adjusted[None, metric]
-        cells = (_interval(made["without"]), _interval(made["with"]), _change(made["difference"]))
+        cells = _cells(made)
         table.add_row(*map(escape, ("readers at large", metric, *cells, "-" if p is None else f"{p:.3g}")))
     return table
 
 
-def _interval(interval: dict) -> str:
-    from pipeline.evaluation.figures.multiclass import interval_text
-
-    return interval_text(interval)
-
-
-def _change(interval: dict) -> str:
-    if interval["value"] is None or interval["low"] is None:
-        return _interval(interval)
-    return f"{interval['value']:+.3f} [{interval['low']:+.3f}, {interval['high']:+.3f}]"
+def _cells(arms: Mapping[str, dict]) -> tuple[str, str, str]:
+    return (interval_text(arms["without"]), interval_text(arms["with"]), interval_text(arms["difference"], signed=True))

@@ -7,22 +7,23 @@ import os
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.cli.device_option import DeviceChoice, DeviceName, device_of, tell_placement
 from pipeline.engine.errors import UsageError
 from pipeline.engine.progress import Reporter
 
 if TYPE_CHECKING:
+    from pipeline.cli.pictures import Targets
     from pipeline.data.layouts.source_images import SourceImage
     from pipeline.engine.contract import Stage
-    from pipeline.inference.segmenter.activation import SegmenterActivation
-    from pipeline.inference.segmenter.answers import Gate, ImageAnswer
-    from pipeline.inference.segmenter.bundle import SegmenterBundle
-    from pipeline.inference.segmenter.runtimes import SegmentationRuntime
+    from pipeline.inference.answered_rows import AnsweredRow
+    from pipeline.inference.answers import Answer
+    from pipeline.inference.gate.xray_gate import XrayGate
 
-PREDICTIONS = "predictions.csv"
+COMMAND = "segment"
 
 
 class Runtime(StrEnum):
@@ -38,7 +39,7 @@ RuntimeChoice = Annotated[Runtime, typer.Option("--runtime", help="keras needs a
 
 def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
     """Adds `segment`."""
-    app.command("segment")(_segment)
+    app.command(COMMAND)(_segment)
 
 
 def _segment(
@@ -46,7 +47,7 @@ def _segment(
     out: Annotated[Path, typer.Option("--out", help="Folder for overlays and predictions.csv.")],
     bundle: Annotated[
         Path | None,
-        typer.Option("--bundle", help="A bundle, or an .onnx with its .meta.json; pretrained/radiography_unet by default."),
+        typer.Option("--bundle", help="A bundle, or an .onnx with its .meta.json; the shipped segmenter by default."),
     ] = None,
     run: Annotated[Path | None, typer.Option("--run", help="A finished run instead of a bundle.")] = None,
     runtime: RuntimeChoice = Runtime.ONNX,
@@ -58,6 +59,7 @@ def _segment(
     ] = False,
     no_gate: Annotated[bool, typer.Option("--no-gate", help="Segment whatever is given.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Let the nine simple checks refuse images.")] = False,
+    device: DeviceChoice = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
@@ -65,138 +67,115 @@ def _segment(
 
     An image that cannot be read, or that is no chest X-ray, is named, skipped and counted; the rest go on.
     """
+    from pipeline.cli.bundle_source import find_bundle
+    from pipeline.cli.pictures import picture_targets
     from pipeline.data.layouts.source_images import find_images
-    from pipeline.inference.segmenter.answers import answer_images, failure_summary, refuse_all_failed, write_image_answers
-    from pipeline.inference.segmenter.segmenter import Segmenter
+    from pipeline.inference.answered_rows import PREDICTIONS, answer_rows, failure_summary, refuse_all_failed, write_class_table
+    from pipeline.inference.bundle import open_bundle
+    from pipeline.inference.segmenter.lung_geometry import COLUMNS
 
     if strict and no_gate:
         raise UsageError("--strict and --no-gate contradict each other.", "Give one of them.")
+    if runtime is not Runtime.ONNX and device not in (None, DeviceName.AUTO):
+        raise UsageError("--device is for --runtime onnx.", f"Leave it out with --runtime {runtime.value}.")
     sources = find_images(images, num_samples, seed)
-    targets = _targets(sources, out, masks, gradcam)
+    endings = {"overlay": "", **({"mask": "_mask"} if masks else {}), **({"gradcam": "_gradcam"} if gradcam else {})}
+    targets = picture_targets(sources, out, endings, [out / PREDICTIONS])
     reporter = Reporter(quiet)
-    opened = open_segmenter_bundle(bundle, run, reporter)
-    gate = None if no_gate else open_gate(opened, strict)
-    segmenter = Segmenter(opened, open_named_runtime(opened, runtime))
-    keep = _writer(targets, _activation(opened) if gradcam else None)
-    answers = list(answer_images(segmenter, reporter.track(sources, len(sources), "images"), keep, gate, strict))
-    write_image_answers(out / PREDICTIONS, answers, opened.manifest.class_names)
-    for line in failure_summary(answers):
+    opened: Any = open_bundle(find_bundle(bundle, run, reporter, COMMAND), device_of(device), command=COMMAND)
+    gate = None if no_gate else _open_gate(opened, strict, device)
+    if runtime is not Runtime.ONNX:
+        opened.use(_other_runtime(opened, runtime))
+    methods = ("gradcam",) if gradcam else ()
+
+    def ask(image: SourceImage) -> Answer:
+        return _answer(opened, image, gate, strict, methods, targets)
+
+    rows = list(answer_rows(reporter.track(sources, len(sources), "images"), ask))
+    write_class_table(out / PREDICTIONS, rows, opened.manifest.class_names, "true_class", COLUMNS)
+    for line in failure_summary(rows):
         typer.echo(line, err=True)
-    refuse_all_failed(answers)
-    _report(answers, out, as_json)
+    refuse_all_failed(rows)
+    if as_json:
+        typer.echo(json.dumps(_document(rows, out) | opened.placement, indent=2, ensure_ascii=False))
+    else:
+        _tell(rows, out)
+        tell_placement(device, opened.placement)
 
 
-def open_segmenter_bundle(bundle: Path | None, run: Path | None, reporter: Reporter) -> SegmenterBundle:
-    """The bundle that was named, the run's, or the one in the repository."""
-    from pipeline.cli.bundle_source import DEFAULT_SEGMENTER, find_bundle
-    from pipeline.inference.segmenter.bundle import load_segmenter_bundle
-
-    return load_segmenter_bundle(find_bundle(bundle, run, reporter, DEFAULT_SEGMENTER))
-
-
-def open_named_runtime(bundle: SegmenterBundle, runtime: Runtime) -> SegmentationRuntime:
-    """The bundle on a runtime; TensorFlow is loaded for Keras only."""
+def _other_runtime(opened: Any, runtime: Runtime) -> Any:
+    """TensorFlow is loaded for Keras only."""
     if runtime is Runtime.KERAS:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         from pipeline.training.segmenter.keras_runtime import KerasRuntime
 
-        return KerasRuntime(bundle)
+        return KerasRuntime(opened.bundle)
     from pipeline.inference.segmenter.runtimes import open_runtime
 
-    return open_runtime(bundle, runtime.value)
+    return open_runtime(opened.bundle, runtime.value)
 
 
-def open_gate(bundle: SegmenterBundle, strict: bool) -> Gate | None:
+def _open_gate(opened: Any, strict: bool, device: DeviceName | None) -> XrayGate | None:
     """The bundle's gate, None where it has none. Raises UsageError where `strict` asks for one that is not there."""
-    if bundle.manifest.gate is None:
-        if strict:
-            raise UsageError(f"{bundle.path} has no X-ray gate to be strict.", "Leave --strict out, or use `validate --strict`.")
-        return None
-    from pipeline.inference.gate.xray_gate import XrayGate
+    from pipeline.inference.gate.xray_gate import gate_of
 
-    return XrayGate.load(bundle.path, bundle.manifest.gate)
-
-
-def _activation(bundle: SegmenterBundle) -> SegmenterActivation:
-    from pipeline.inference.segmenter.activation import SegmenterActivation
-
-    return SegmenterActivation(bundle)
+    gate = gate_of(opened.bundle, device_of(device))
+    if gate is None and strict:
+        raise UsageError(f"{opened.path} has no X-ray gate to be strict.", "Leave --strict out, or use `validate --strict`.")
+    return gate
 
 
-def _targets(sources: Sequence[SourceImage], out: Path, masks: bool, gradcam: bool) -> dict[SourceImage, dict[str, Path]]:
-    """The files of each image by kind: overlay, mask, gradcam. Raises UsageError where one would fall on a source."""
-    from pipeline.data.layouts.source_images import output_names
-    from pipeline.engine.outputs import prepare_output, refuse_overwriting
+def _answer(
+    opened: Any, image: SourceImage, gate: XrayGate | None, strict: bool, methods: Sequence[str], targets: Targets
+) -> Answer:
+    """Ask the gate, then the segmenter; draw, and let go of the pixels."""
+    from pipeline.cli.pictures import write_heat_maps
+    from pipeline.data.reading.colour_reader import read_gray_and_colour
+    from pipeline.inference.answers import Answer
+    from pipeline.inference.segmenter.overlays import draw_overlay, mask_picture, write_png
 
-    endings = {"overlay": "", **({"mask": "_mask"} if masks else {}), **({"gradcam": "_gradcam"} if gradcam else {})}
-    targets = {
-        image: {kind: out / name.with_name(f"{name.name}{end}.png") for kind, end in endings.items()}
-        for image, name in zip(sources, output_names(sources), strict=True)
-    }
-    written = [path for files in targets.values() for path in files.values()]
-    if len(set(written)) < len(written):
-        raise UsageError("Two outputs have one name: an image is called as another's mask or heat map.",
-                         "Leave --masks or --gradcam out, or rename it.")  # fmt: skip
-    refuse_overwriting([*written, out / PREDICTIONS], [image.path for image in sources])
-    prepare_output(out / PREDICTIONS)
-    return targets
-
-
-def _writer(targets: dict[SourceImage, dict[str, Path]], activation: SegmenterActivation | None):
-    def keep(image, gray, answer) -> dict[str, float | None]:
-        from pipeline.evaluation.studies.lung_energy import lung_energy
-        from pipeline.inference.activation.overlays import draw_activation
-        from pipeline.inference.segmenter.overlays import draw_overlay, mask_picture, write_png
-
-        files = targets[image]
-        write_png(files["overlay"], draw_overlay(gray, answer))
-        if "mask" in files:
-            write_png(files["mask"], mask_picture(answer))
-        if activation is None:
-            return {}
-        heat = activation.activation(gray, answer.predicted)
-        write_png(files["gradcam"], draw_activation(gray, heat, f"Grad-CAM: {answer.predicted} {100 * answer.confidence:.1f} %"))
-        energy, area = lung_energy(heat, answer.lung_mask)
-        return {"gradcam_lung_energy": energy, "lung_area": area}
-
-    return keep
+    gray, colour = read_gray_and_colour(image.path)
+    verdict = gate.judge(gray, colour, strict=strict) if gate is not None else None
+    if verdict is not None and not verdict.valid:
+        return Answer.failed(f"refused by the X-ray gate: {verdict.message}", refused=True)
+    answer, files = opened.answer(gray, methods=methods), targets[image]
+    write_png(files["overlay"], draw_overlay(gray, answer.lung_mask, answer.findings[0].caption))
+    if "mask" in files:
+        write_png(files["mask"], mask_picture(answer.lung_mask))
+    return answer.without_pictures({**answer.geometry, **write_heat_maps(files, gray, answer.findings[0], answer.lung_mask)})
 
 
-def _report(answers: Sequence[ImageAnswer], out: Path, as_json: bool) -> None:
-    from pipeline.inference.multitask.rendering import CAUTION
+def _document(rows: Sequence[AnsweredRow], out: Path) -> dict[str, Any]:
+    answered = [row for row in rows if row.answer.error is None]
+    known = [row for row in answered if row.label]
+    return {
+        "out": str(out), "images": len(rows), "answered": len(answered), "failed": len(rows) - len(answered),
+        "refused": sum(row.answer.refused for row in rows), "true_class_known": len(known),
+        "correct": sum(row.answer.predicted == row.label for row in known),
+        "answers": [
+            {"image": row.id, "predicted": row.answer.predicted, "confidence": row.answer.confidence,
+             "probabilities": row.answer.probabilities, "true_class": row.label or None, "error": row.answer.error,
+             **row.answer.extra}
+            for row in rows
+        ],
+    }  # fmt: skip
 
-    answered = [answer for answer in answers if answer.error is None]
-    known = [answer for answer in answered if answer.image.label]
-    right = sum(answer.predicted == answer.image.label for answer in known)
-    if as_json:
-        refused = sum(answer.refused for answer in answers)
-        summary = {"out": str(out), "images": len(answers), "answered": len(answered), "failed": len(answers) - len(answered),
-                   "refused": refused, "true_class_known": len(known), "correct": right,
-                   "answers": [_row(answer) for answer in answers]}  # fmt: skip
-        typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
-        return
+
+def _tell(rows: Sequence[AnsweredRow], out: Path) -> None:
+    from pipeline.inference.answered_rows import PREDICTIONS
+    from pipeline.inference.answers import CAUTION
+
+    document = _document(rows, out)
+    answered = [answer for answer in document["answers"] if answer["error"] is None]
     for answer in answered[:10]:
-        right_lung, left_lung = (answer.geometry[f"lung_share_{side}"] for side in ("right", "left"))
-        lungs = f"right lung {right_lung:.1%}, left lung {left_lung:.1%} of the picture"
-        typer.echo(f"{answer.image.relative}: {answer.predicted} {answer.confidence:.1%}, {lungs}")
+        lungs = ", ".join(f"{side} lung {answer[f'lung_share_{side}']:.1%}" for side in ("right", "left"))
+        typer.echo(f"{answer['image']}: {answer['predicted']} {answer['confidence']:.1%}, {lungs} of the picture")
     if len(answered) > 10:
         typer.echo(f"… and {len(answered) - 10} more")
-    energies = [share for answer in answered if (share := answer.extra.get("gradcam_lung_energy")) is not None]
+    energies = [share for answer in answered if (share := answer.get("gradcam_lung_energy")) is not None]
     if energies:
         typer.echo(f"Grad-CAM: {sum(energies) / len(energies):.1%} of it lies in the outlined lungs, on average.")
-    told = f", {right} of {len(known)} as their folder says" if known else ""
-    typer.echo(f"{len(answered)} of {len(answers)} images answered{told}; overlays and {PREDICTIONS} in {out}")
+    told = f", {document['correct']} of {document['true_class_known']} as their folder says"
+    told = told if document["true_class_known"] else ""
+    typer.echo(f"{len(answered)} of {len(rows)} images answered{told}; overlays and {PREDICTIONS} in {out}")
     typer.echo(CAUTION)
-
-
-def _row(answer: ImageAnswer) -> dict:
-    return {
-        "image": answer.image.relative.as_posix(),
-        "predicted": answer.predicted,
-        "confidence": answer.confidence,
-        "probabilities": answer.probs,
-        "true_class": answer.image.label or None,
-        "error": answer.error,
-        **answer.geometry,
-        **answer.extra,
-    }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli.device_option import DeviceChoice, device_of, tell_placement
 from pipeline.engine.errors import DataError
 from pipeline.engine.progress import Reporter
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pipeline.inference.gate.xray_gate import XrayGate
 
 UNREADABLE = "readable"
+# The command whose bundles come with a gate.
+GATED = "segment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,10 @@ def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
 def _validate(
     images: Annotated[list[Path], typer.Argument(help="Images, or folders of them.")],
     bundle: Annotated[
-        Path | None, typer.Option("--bundle", help="The bundle with the gate; pretrained/radiography_unet by default.")
+        Path | None, typer.Option("--bundle", help="The bundle with the gate; the shipped segmenter's by default.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Let the nine simple checks refuse images too.")] = False,
+    device: DeviceChoice = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
@@ -53,19 +57,20 @@ def _validate(
     The learned gate decides; nine simple checks are reported beside it. An image that is refused or cannot be read is
     named and counted, and the rest go on. The command fails (exit code 4) only where no image is valid.
     """
-    from pipeline.cli.bundle_source import DEFAULT_SEGMENTER, find_bundle
+    from pipeline.cli.bundle_source import find_bundle
     from pipeline.data.layouts.source_images import find_images
     from pipeline.inference.gate.xray_gate import load_gate
 
     reporter = Reporter(quiet or as_json)
     paths = [image.path for image in find_images(images)]
-    gate = load_gate(find_bundle(bundle, None, reporter, DEFAULT_SEGMENTER))
+    gate = load_gate(find_bundle(bundle, None, reporter, GATED), device_of(device))
     judged = [_judge(gate, path, strict) for path in reporter.track(paths, len(paths), "images")]
     valid = sum(answer.valid for answer in judged)
     if as_json:
-        typer.echo(json.dumps([answer.document() for answer in judged], indent=2, ensure_ascii=False))
+        typer.echo(json.dumps([answer.document() | gate.placement for answer in judged], indent=2, ensure_ascii=False))
     else:
         _show(judged, valid)
+        tell_placement(device, gate.placement)
     if not valid:
         raise DataError(f"None of the {len(judged)} images is a chest X-ray.", "Give frontal chest X-rays.")
 

@@ -1,33 +1,89 @@
-"""What is said of a scan or of a pair of scans."""
+"""What a bundle says of a case: the same type for every system."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from pipeline.engine.arrays import Array
 
 XRAY, CT, PAIRED = "xray", "ct", "paired"
 TITLES = {XRAY: "X-ray", CT: "CT", PAIRED: "Paired"}
+CAUTION = "Not a medical device: research software, whose answers must not guide anyone's care."
+Cell = float | int | str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer of one head.
+class Finding:
+    """What is said of one modality.
 
-    modality: "xray", "ct" or "paired" ("" for a row that names no scan). probability: of the positive class,
-    in [0, 1]; None where there is no answer. predicted: class name, or None. error: why there is no answer, or None.
+    modality: "xray", "ct" or "paired" ("" where no scan was looked at). probabilities: {class: [0, 1]}, summing to 1; {} where
+    there is no answer. probability: of the positive class, None without one. predicted: class name, or None. confidence: the
+    probability of the class that was named; below 0.5 where a threshold of less than 0.5 named it. activations: {method:
+    float32 (H, W) in [0, 1]} of the class that was named, at the scan's own size. error: why there is no answer, or None.
     """
 
     modality: str
+    probabilities: Mapping[str, float] = field(default_factory=dict)
     probability: float | None = None
     predicted: str | None = None
+    confidence: float | None = None
+    activations: Mapping[str, Array] = field(default_factory=dict)
     error: str | None = None
 
+    @property
+    def caption(self) -> str:
+        """The class that was named and how sure: `COVID 93.4 %`; "" where there is no answer."""
+        return f"{self.predicted} {100 * self.confidence:.1f} %" if self.confidence is not None else ""
 
-def failures(answers: Iterable[Answer]) -> list[Answer]:
-    """The answers that carry an error of their own; a pair without one of its halves is not counted again."""
-    return [answer for answer in answers if answer.error is not None and answer.modality != PAIRED]
 
+@dataclass(frozen=True)
+class Answer:
+    """What is said of one case. Its first finding is also its own, for the systems that have but one.
 
-def all_failed(answers: Iterable[Answer]) -> bool:
-    """Whether there is not one probability among the answers."""
-    return all(answer.probability is None for answer in answers)
+    lung_probs: float32 (H, W) in [0, 1], and lung_mask: bool (H, W), at the scan's own size, by a segmenter. geometry: the
+    measures of the mask. features: (F,) float32. used: the halves that the answer rests on, masked: the words that were taken
+    out of the note, warnings: what to be wary of, where a note is read. refused: a gate took the scan for something else.
+    extra: further columns of its row.
+    """
+
+    findings: tuple[Finding, ...]
+    lung_probs: Array | None = None
+    lung_mask: Array | None = None
+    geometry: Mapping[str, int | float | None] = field(default_factory=dict)
+    features: Array | None = None
+    used: tuple[str, ...] = ()
+    masked: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    refused: bool = False
+    extra: Mapping[str, Cell] = field(default_factory=dict)
+
+    @classmethod
+    def failed(cls, error: str, refused: bool = False) -> Answer:
+        """There is none, and why."""
+        return cls((Finding("", error=error),), refused=refused)
+
+    @property
+    def probabilities(self) -> Mapping[str, float]:
+        return self.findings[0].probabilities
+
+    @property
+    def predicted(self) -> str | None:
+        return self.findings[0].predicted
+
+    @property
+    def confidence(self) -> float | None:
+        return self.findings[0].confidence
+
+    @property
+    def activations(self) -> Mapping[str, Array]:
+        return self.findings[0].activations
+
+    @property
+    def error(self) -> str | None:
+        return self.findings[0].error
+
+    def without_pictures(self, extra: Mapping[str, Cell] | None = None) -> Answer:
+        """What is kept of many answers: no array but the features; `extra` becomes its further columns."""
+        findings = tuple(replace(finding, activations={}) for finding in self.findings)
+        return replace(self, findings=findings, lung_probs=None, lung_mask=None, extra=dict(extra or {}))

@@ -1,35 +1,146 @@
-"""The ONNX graphs of a bundle as onnxruntime sessions, each made once, when it is first needed."""
+"""ONNX graphs as onnxruntime sessions. This is the only place that makes them: device, threads and errors are settled here."""
 
 from __future__ import annotations
 
-import json
+import contextlib
+import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from pipeline.engine.errors import CorruptArtifactError
-from pipeline.inference.multitask.bundle import Bundle
+from pipeline.engine.arrays import Array
+from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError, UsageError
 from pipeline.inference.packed_graphs import is_packed, unpacked
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession, SessionOptions
 
-THREADS = 2
-_ERRORS_ONLY = 3
+Device = Literal["auto", "cpu", "cuda"]
+Shape = Sequence[int | str | None]
+MEND = "Fetch the bundle again, or export it again."
+OPENED_AT_ONCE = 2
+# NVIDIA's driver, on Linux and below Windows (WSL).
+DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+# TF32 would round what is multiplied to 10 bits, and the answers would no longer be those of the bundle's figures.
+CUDA_OPTIONS = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
+_ERRORS_ONLY, _FATAL_ONLY = 3, 4
+
+
+class Graph:
+    """One graph that can be run; `open_graph` makes it. Safe to use from several threads.
+
+    name: for messages. inputs, outputs: the shapes of its doors by name. device: "cpu" or "cuda", which of them computes.
+    """
+
+    def __init__(self, session: InferenceSession, name: str) -> None:
+        self._session, self.name = session, name
+        self.inputs: dict[str, Shape] = {door.name: door.shape for door in session.get_inputs()}
+        self.outputs: dict[str, Shape] = {door.name: door.shape for door in session.get_outputs()}
+        self.device = "cuda" if session.get_providers()[0] == CUDA else "cpu"
+
+    def run(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
+        """Compute `outputs`, in that order. Raises CorruptArtifactError where the graph has not these doors, or fails."""
+        self.require({name: feed.shape for name, feed in feeds.items()}, dict.fromkeys(outputs))
+        try:
+            made: list[Array] = self._session.run(list(outputs), dict(feeds))
+        except _states() as cause:
+            raise CorruptArtifactError(f"{self.name}: onnxruntime cannot compute it ({_reason(cause)}).", MEND) from cause
+        return made
+
+    def require(self, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape | None]) -> None:
+        """Raise CorruptArtifactError where the graph has other inputs, or lacks an output, or one of another shape.
+
+        A size that is None or a name, here or there, fits any; so does an output whose shape is None.
+        """
+        fits = set(self.inputs) == set(inputs) and set(outputs) <= set(self.outputs)
+        fits = fits and all(_same_shape(self.inputs[name], shape) for name, shape in inputs.items())
+        fits = fits and all(shape is None or _same_shape(self.outputs[name], shape) for name, shape in outputs.items())
+        if not fits:
+            raise CorruptArtifactError(
+                f"{self.name}: the graph takes {self.inputs} and makes {self.outputs}; needed are {dict(inputs)} and "
+                f"{ {name: shape for name, shape in outputs.items() if shape is not None} or list(outputs)}.",
+                "Export the bundle again.",
+            )
+
+    def require_facts(self, facts: Mapping[str, str | None]) -> None:
+        """Raise CorruptArtifactError where the graph's own metadata repeats a fact otherwise; it need not repeat it."""
+        recorded = self._session.get_modelmeta().custom_metadata_map
+        for name, text in facts.items():
+            if recorded.get(name, text) != text:
+                raise CorruptArtifactError(
+                    f"{self.name}: {name} in the graph is {recorded[name]}, in its description {text}.", MEND
+                )
+
+
+def open_graph(
+    path: Path, device: Device = "auto", spinning: bool = False, settings: Mapping[str, str] | None = None,
+    content: bytes | None = None,
+) -> Graph:  # fmt: skip
+    """A graph's file, `.onnx` or packed, as a session at full optimisation.
+
+    device: auto takes an NVIDIA device where there is one that onnxruntime can use, else the CPU. spinning: threads that wait
+    busily, which starve another session beside this one. settings: further entries of onnxruntime's configuration.
+    content: the serialised graph, where it does not lie in the file `path` as it is.
+
+    Raises UsageError (cuda without such a device), MissingArtifactError (no file), CorruptArtifactError (no graph that
+    onnxruntime takes).
+    """
+    import onnxruntime
+
+    require_device(device)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    # Full optimisation folds the float16 casts once, here: opening costs no more CPU time than the basic level
+    # does, and a scan then takes less than half the time.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    if not spinning:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    for name, value in (settings or {}).items():
+        options.add_session_config_entry(name, value)
+    if content is None:
+        if not path.is_file():
+            raise MissingArtifactError(f"{path} is missing.", MEND)
+        if is_packed(path):
+            # Its outer kernels lie beside the file.
+            options.add_session_config_entry("session.model_external_initializers_file_folder_path", f"{path.parent}{os.sep}")
+            content = unpacked(path)
+    return Graph(_session(content or str(path), options, device, path), str(path))
+
+
+def require_device(device: Device) -> None:
+    """Raise UsageError for "cuda" where there is no NVIDIA device, or onnxruntime cannot use one."""
+    if device == "cuda" and not _has_driver():
+        raise UsageError("There is no NVIDIA device here.", "Use --device cpu, or leave it out.")
+    if device == "cuda" and not _offers_cuda():
+        raise UsageError("This onnxruntime cannot use an NVIDIA device.", "Install onnxruntime-gpu, or use --device cpu.")
+
+
+@cache
+def thread_count() -> int:
+    """How many threads onnxruntime computes a graph with where it is not told: one a physical core, as it counts them."""
+    cores: set[tuple[str, str]] = set()
+    with contextlib.suppress(OSError):
+        for processor in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split("\n\n"):
+            told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in processor.splitlines())}
+            if "core id" in told:
+                cores.add((told.get("physical id", ""), told["core id"]))
+    return len(cores) or os.cpu_count() or 1
 
 
 class Sessions:
-    """Sessions by file name. Safe to use from several threads; what nobody asks for is never opened."""
+    """A bundle's graphs by file name, each opened once, when it is first needed. Safe to use from several threads."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self._bundle = bundle
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="session")
-        self._opened: dict[str, Future[InferenceSession]] = {}
+    def __init__(self, folder: Path, facts: Mapping[str, str | None], device: Device = "auto") -> None:
+        """facts: what a graph's metadata may not contradict. Raises UsageError: no such device."""
+        require_device(device)
+        self._folder, self._facts, self._device = folder, facts, device
+        self._pool = ThreadPoolExecutor(OPENED_AT_ONCE, thread_name_prefix="session")
+        self._opened: dict[str, Future[Graph]] = {}
         self._lock = Lock()
 
     def prepare(self, files: Iterable[str]) -> None:
@@ -37,76 +148,91 @@ class Sessions:
         for file in files:
             self._future(file)
 
-    def run(self, file: str, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:
-        """Compute `outputs` of one graph. Raises CorruptArtifactError where the graph has not these doors."""
-        session = self._future(file).result()
-        _check_doors(session, f"{self._bundle.path / file}", feeds, outputs)
-        return session.run(list(outputs), dict(feeds))
+    def run(self, file: str, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
+        """Compute `outputs` of one graph. Raises as `open_graph` and `Graph.run`."""
+        return self._future(file).result().run(feeds, outputs)
 
-    def _future(self, file: str) -> Future[InferenceSession]:
+    @property
+    def devices(self) -> set[str]:
+        """What the graphs that were opened run on."""
+        return {future.result().device for future in self._opened.values()}
+
+    def _future(self, file: str) -> Future[Graph]:
         with self._lock:
             if file not in self._opened:
-                self._opened[file] = self._pool.submit(_open, self._bundle, file)
+                self._opened[file] = self._pool.submit(self._open, file)
             return self._opened[file]
 
+    def _open(self, file: str) -> Graph:
+        graph = open_graph(self._folder / file, self._device)
+        graph.require_facts(self._facts)
+        return graph
 
-def _open(bundle: Bundle, file: str) -> InferenceSession:
+
+def _session(source: str | bytes, options: SessionOptions, device: Device, path: Path) -> InferenceSession:
     import onnxruntime
+
+    if device != "cpu" and _has_driver() and _offers_cuda():
+        session = _on_cuda(source, options)
+        if session is not None:
+            return session
+        if device == "cuda":
+            raise UsageError(
+                f"onnxruntime does not get {path.name} onto the NVIDIA device.", "Check its CUDA and cuDNN, or use --device cpu."
+            )
+    try:
+        return onnxruntime.InferenceSession(source, options, providers=[CPU], enable_fallback=0)
+    except _states() as cause:
+        raise CorruptArtifactError(f"{path}: onnxruntime refuses the graph ({_reason(cause)}).", MEND) from cause
+
+
+def _on_cuda(source: str | bytes, options: SessionOptions) -> InferenceSession | None:
+    """None where the graph cannot be had on the device: the CPU then says whether the graph is at fault."""
+    import onnxruntime
+
+    _load_cuda()
+    with contextlib.suppress(*_states()):
+        session = onnxruntime.InferenceSession(source, options, providers=[(CUDA, CUDA_OPTIONS), CPU], enable_fallback=0)
+        if session.get_providers()[0] == CUDA:
+            return session
+    return None
+
+
+@cache
+def _load_cuda() -> None:
+    """CUDA's libraries as pip installs them; onnxruntime prints what it does not find, where its own log says it again."""
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(_FATAL_ONLY)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(OSError):
+        onnxruntime.preload_dlls()
+
+
+def _has_driver() -> bool:
+    return any(driver.exists() for driver in DRIVERS)
+
+
+def _offers_cuda() -> bool:
+    import onnxruntime
+
+    return CUDA in onnxruntime.get_available_providers()
+
+
+@cache
+def _states() -> tuple[type[Exception], ...]:
+    """Every error state of onnxruntime as an exception; they have no ancestor of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as states
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
-    # Full optimisation folds the float16 casts once, here: opening costs no more CPU time than the basic level
-    # does, and a scan then takes less than half the time. Spinning threads would starve the other session.
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    path = bundle.path / file
-    try:
-        # One scan at a time is too little for a GPU to pay for its start, and the CPU's answers are those
-        # that the bundle's figures were taken from.
-        session = onnxruntime.InferenceSession(_graph(path, options), options, providers=["CPUExecutionProvider"])
-    except (states.InvalidProtobuf, states.InvalidGraph, states.Fail, states.NotImplemented, states.RuntimeException) as cause:
-        reason = str(cause).splitlines()[0]
-        raise CorruptArtifactError(f"{path}: onnxruntime refuses the graph ({reason}).", "Export the bundle again.") from cause
-    _check_classes(session, bundle, file)
-    return session
+    found: list[Any] = list(vars(states).values())
+    return tuple(value for value in found if isinstance(value, type) and issubclass(value, Exception))
 
 
-def _graph(path: Path, options: SessionOptions) -> str | bytes:
-    """What a session is made of: the file's name, or a compressed file's content, told where its outer kernels lie."""
-    if not is_packed(path):
-        return str(path)
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", f"{path.parent}{os.sep}")
-    return unpacked(path)
+def _reason(cause: Exception) -> str:
+    return (str(cause).splitlines() or [type(cause).__name__])[0]
 
 
-def _check_classes(session: InferenceSession, bundle: Bundle, file: str) -> None:
-    """The class list travels in the graph too: a `bundle.json` edited by hand must not swap the classes."""
-    recorded = session.get_modelmeta().custom_metadata_map
-    manifest = bundle.manifest
-    expected = {"class_names": json.dumps(list(manifest.class_names)), "positive_class": manifest.positive_class}
-    for name, text in expected.items():
-        if recorded.get(name, text) != text:
-            raise CorruptArtifactError(
-                f"{bundle.path / file}: {name} in the graph is {recorded[name]}, in bundle.json {text}.",
-                "Fetch the bundle again, or export it again.",
-            )
-
-
-def _check_doors(session: InferenceSession, path: str, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> None:
-    inputs = {door.name: door.shape for door in session.get_inputs()}
-    made = [door.name for door in session.get_outputs()]
-    fits = set(inputs) == set(feeds) and set(outputs) <= set(made)
-    fits = fits and all(_same_shape(inputs[name], feeds[name].shape) for name in feeds)
-    if not fits:
-        given = {name: feed.shape for name, feed in feeds.items()}
-        raise CorruptArtifactError(
-            f"{path}: the graph takes {inputs} and makes {made}; needed are {given} and {list(outputs)}.",
-            "Export the bundle again.",
-        )
-
-
-def _same_shape(declared: Sequence[int | str | None], given: Sequence[int]) -> bool:
+def _same_shape(declared: Shape, given: Shape) -> bool:
     return len(declared) == len(given) and all(
-        not isinstance(size, int) or size == found for size, found in zip(declared, given, strict=True)
+        size == found or not isinstance(size, int) or not isinstance(found, int)
+        for size, found in zip(declared, given, strict=True)
     )

@@ -112,7 +112,7 @@ def test_words_tell_what_was_masked_and_cut_off(bundle, scan, capsys):
     ("words", "error", "said"),
     [
         (["{scan}", "{scan}/../other.png", "--note", "fever"], UsageError, "One note and 2 images"),
-        (["{scan}", "--note", "fever", "--gradcam-plus-plus", "--out", "{out}"], UsageError, "for a classifier of images alone"),
+        (["{scan}", "--note", "fever", "--gradcam-plus-plus", "--out", "{out}"], UsageError, "does not draw gradcam_plus_plus"),
         (["--note", "covid"], DataError, "Nothing is left of the note"),
         ([], UsageError, "No image"),
     ],
@@ -128,7 +128,7 @@ def test_a_note_needs_a_bundle_that_reads_notes(scan, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parents[1] / "inference")
     from tiny_classifier import write_classifier
 
-    with pytest.raises(UsageError, match="reads images alone"):
+    with pytest.raises(UsageError, match="reads an image, not a note"):
         call(scan, "--bundle", write_classifier(tmp_path / "tiny"), "--note", "fever")
 
 
@@ -137,15 +137,16 @@ def test_a_heat_map_is_drawn_over_the_image_of_a_case(bundle, scan, tmp_path):
     call(scan, "--note", "fever", "--gradcam", "--out", out, "--bundle", bundle)
     (drawn,) = (cv2.imread(str(path)) for path in out.rglob("*.png"))
     assert drawn.shape == (40, 40, 3) and (drawn[-1] > 60).any()  # a colour over the gray of 60
-    with pytest.raises(UsageError, match="for a classifier of images alone"):
+    with pytest.raises(UsageError, match="A bundle of vision_text draws gradcam"):
         call(scan, "--gradcam-plus-plus", "--out", out, "--bundle", bundle)
 
 
 def test_cases_are_judged_with_their_notes_and_without_their_lungs(bundle, tmp_path):
     """Brightness 0.4 alone is below the edge of 0.5; a note with a fever lifts it above."""
-    from pipeline.cli.evaluate.classifier import evaluate_classifier
-    from pipeline.cli.evaluate.judged_bundles import CaseBundle
+    from pipeline.cli.evaluate.classifier import evaluate
+    from pipeline.cli.evaluate.request import EvaluationRequest
     from pipeline.engine.progress import Reporter
+    from pipeline.inference.bundle import open_bundle
 
     rows = ["image,label,note,patient_id,mask"]
     for number in range(8):
@@ -156,9 +157,9 @@ def test_cases_are_judged_with_their_notes_and_without_their_lungs(bundle, tmp_p
     mask[:20] = 255
     cv2.imwrite(str(tmp_path / "mask.png"), mask)
     (tmp_path / "cases.csv").write_text("\n".join(rows))
-    document, words = evaluate_classifier(
-        CaseBundle(bundle), tmp_path / "cases.csv", tmp_path / "judged", 0.05, Reporter(quiet=True)
-    )
+    request = EvaluationRequest(tmp_path / "cases.csv", tmp_path / "judged", None, 0.05, Reporter(quiet=True))
+    found = evaluate(open_bundle(bundle), request)
+    document, words = found.document, found.words
     assert document["system"] == "vision_text" and document["metrics"]["accuracy"]["value"] == 1.0
     lungs = document["lungs"]
     assert lungs["gradcam"]["energy"]["value"] == pytest.approx(0.5, abs=0.03) and "gradcam_plus_plus" not in lungs

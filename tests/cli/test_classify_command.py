@@ -14,10 +14,11 @@ import pytest
 import typer
 
 from pipeline.cli import classify_command
-from pipeline.cli.evaluate.classifier import OUTPUTS, evaluate_classifier
-from pipeline.cli.evaluate.judged_bundles import ImageBundle
+from pipeline.cli.evaluate.classifier import OUTPUTS, evaluate
+from pipeline.cli.evaluate.request import EvaluationRequest
 from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.progress import Reporter
+from pipeline.inference.bundle import open_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 INFERENCE_TESTS = Path(__file__).parents[1] / "inference"
@@ -50,6 +51,12 @@ def call(*words) -> None:
     app.callback()(lambda: None)
     classify_command.register(app, [])
     typer.main.get_command(app).main(args=["classify", *map(str, words)], standalone_mode=False)
+
+
+def judge(bundle, data, out, max_unreadable=0.05):
+    """(document, words) of `evaluate`."""
+    found = evaluate(open_bundle(bundle), EvaluationRequest(data, out, None, max_unreadable, Reporter(quiet=True)))
+    return found.document, found.words
 
 
 def test_overlays_lie_under_the_sources_path_and_size(bundle, scans, tmp_path, capsys):
@@ -110,7 +117,7 @@ def test_mistakes_are_told_and_write_nothing(bundle, scans, words, error, said):
 
 def test_evaluation_counts_and_intervals(bundle, scans, tmp_path):
     out = tmp_path / "out"
-    document, words = evaluate_classifier(ImageBundle(bundle), scans, out, 0.05, Reporter(quiet=True))
+    document, words = judge(bundle, scans, out, 0.05)
     assert document["confusion"] == [[11, 1], [1, 11]] and document["metrics"]["accuracy"]["value"] == pytest.approx(22 / 24)
     sensitivity = document["metrics"]["per_class"]["PNEUMONIA"]["sensitivity"]
     assert document["patients"] == 24 and sensitivity["value"] == pytest.approx(11 / 12)
@@ -128,7 +135,7 @@ def test_masks_of_the_lungs_tell_what_the_classifier_reads(bundle, scans, tmp_pa
         mask.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(mask), np.repeat(np.uint8([[255], [0]]), 24, axis=0) * np.ones((1, 80), np.uint8))
     (scans / "masks" / "NORMAL" / "IM-0002-0001.png").write_bytes(b"no mask")
-    document, words = evaluate_classifier(ImageBundle(bundle), scans, tmp_path / "out", 0.05, Reporter(quiet=True))
+    document, words = judge(bundle, scans, tmp_path / "out", 0.05)
     lungs = document["lungs"]
     assert list(lungs["unreadable"]) == ["NORMAL/IM-0002-0001.png"] and lungs["ablation"]["pictures"] == 23
     assert lungs["gradcam"]["area"]["value"] == pytest.approx(0.5)
@@ -139,18 +146,18 @@ def test_masks_of_the_lungs_tell_what_the_classifier_reads(bundle, scans, tmp_pa
 
 
 def test_the_table_of_answers_can_be_read_again(bundle, scans, tmp_path):
-    from pipeline.evaluation.tables.class_predictions import read_class_predictions
+    from pipeline.evaluation.tables.prediction_files import read_one_arm
 
-    evaluate_classifier(ImageBundle(bundle), scans, tmp_path / "out", 0.05, Reporter(quiet=True))
-    found = read_class_predictions(tmp_path / "out" / "predictions.csv", "patient_id", positive="PNEUMONIA")
-    assert (found.true_index == found.predicted).sum() == 22
+    judge(bundle, scans, tmp_path / "out", 0.05)
+    found, patients, _ = read_one_arm(tmp_path / "out" / "predictions.csv", "patient_id", positive="PNEUMONIA")
+    assert (found.truth == found.predicted[0]).sum() == 22 and (patients == found.patients).all()
 
 
 def test_the_bundles_threshold_is_used(bundle, scans, tmp_path):
     from tiny_classifier import describe
 
     describe(bundle, threshold=0.0)
-    document, _ = evaluate_classifier(ImageBundle(bundle), scans, tmp_path / "out", 0.05, Reporter(quiet=True))
+    document, _ = judge(bundle, scans, tmp_path / "out", 0.05)
     assert document["confusion"] == [[0, 12], [0, 12]]
 
 
@@ -158,9 +165,9 @@ def test_too_many_unreadable_images_are_refused_and_named(bundle, scans, tmp_pat
     for path in sorted((scans / "NORMAL").glob("*.png"))[:2]:
         path.write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(DataError, match="2 of 24 images have no answer"):
-        evaluate_classifier(ImageBundle(bundle), scans, tmp_path / "out", 0.05, Reporter(quiet=True))
+        judge(bundle, scans, tmp_path / "out", 0.05)
     assert ",NORMAL,IM-0002\n" in (tmp_path / "out" / "predictions.csv").read_text()
-    document, _ = evaluate_classifier(ImageBundle(bundle), scans, tmp_path / "out", 0.1, Reporter(quiet=True))
+    document, _ = judge(bundle, scans, tmp_path / "out", 0.1)
     assert len(document["unreadable"]) == 2
 
 

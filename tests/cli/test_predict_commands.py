@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.cli import bundle_source, run_exporters
 from pipeline.cli.app import main
-from pipeline.inference.multitask.rendering import CAUTION
+from pipeline.inference.answers import CAUTION
 
 ROOT = Path(__file__).resolve().parents[2]
 INFERENCE_TESTS = Path(__file__).parents[1] / "inference"
@@ -128,7 +128,7 @@ def test_a_table_without_any_answer_exits_with_4(bundle, data, tmp_path, call):
     table, out = data / "pairs.csv", tmp_path / "answers.csv"
     table.write_text("id,xray,ct\n1,gone.png,\n")
     code, _, err = call("predict", "--bundle", bundle, "--csv", table, "--out", out)
-    assert code == 4 and "none of the 1 scans" in err
+    assert code == 4 and "None of the 1 scans" in err
     assert rows_of(out)[0]["error"]
 
 
@@ -218,6 +218,7 @@ def test_evaluate_a_table_of_pairs_in_json(bundle, data, tmp_path, call, monkeyp
     code, out, _ = call("evaluate", "--bundle", bundle, "--data", table, "--out", tmp_path / "out", "--json")
     document = json.loads(out)
     assert code == 0 and set(document["modalities"]) == {"xray", "ct", "paired"}
+    assert document.pop("device") == "cpu" and document.pop("threads") >= 1
     assert document == json.loads((tmp_path / "out" / "metrics.json").read_text())
 
 
@@ -230,7 +231,7 @@ def test_evaluate_refuses(bundle, data, tmp_path, call):
         path.write_bytes(b"")
     words = ("evaluate", "--bundle", bundle, "--data", classes, "--modality", "xray", "--out", tmp_path / "out")
     code, _, err = call(*words)
-    assert code == 4 and "6 of 12 scans have no answer (limit 5%)" in err
+    assert code == 4 and "6 of 12 scans have no answer (limit 5%; first: " in err
     code, _, err = call(*words, "--max-unreadable", 0.6)
     assert code == 4 and "every xray row is Non_COVID" in err
 

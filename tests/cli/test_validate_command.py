@@ -56,7 +56,7 @@ def test_json_has_the_fixed_shape_and_every_image_in_its_order(call, images):
     code, out, _ = call(*(images[name] for name in names), "--json")
     rows = {Path(row["path"]).stem: row for row in json.loads(out)}
     assert code == 0 and list(rows) == names
-    assert all(list(row) == ["path", "valid", "failed", "message", "checks"] for row in rows.values())
+    assert all(list(row) == ["path", "valid", "failed", "message", "checks", "device", "threads"] for row in rows.values())
     assert {name: (row["valid"], row["failed"]) for name, row in rows.items()} == {
         "near": (True, []), "far": (False, ["embedding_distance"]), "small": (True, ["dimension"]),
         "broken": (False, ["readable"]), "absent": (False, ["readable"]),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.evaluation.tables.prediction_table import PredictionTable
+from pipeline.evaluation.tables.rows import Rows
 
 
 def make_table(generator, patients, slices, strength, seeds=3, base=None, pairs=False):
@@ -15,15 +15,15 @@ def make_table(generator, patients, slices, strength, seeds=3, base=None, pairs=
             names = np.stack([np.array([f"x{row}" for row in range(names.size)]), names], axis=1)
         ids = np.array([f"scan{row}" for row in range(labels.size)])
     else:
-        ids, names, labels = base.ids, base.patient_ids, base.labels
+        ids, names, labels = base.ids, base.patients, base.truth
     logits = strength * (labels - 0.5) + generator.normal(size=labels.size)
     logits = logits + 0.3 * generator.normal(size=(seeds, labels.size))
-    return PredictionTable(ids, names, labels, 1 / (1 + np.exp(-logits)))
+    return Rows.binary(labels, 1 / (1 + np.exp(-logits)), names, ids)
 
 
 @pytest.fixture
 def predictions():
-    """arm -> modality -> PredictionTable; "adversarial" is much better on CT and alike elsewhere."""
+    """arm -> modality -> Rows; "adversarial" is much better on CT and alike elsewhere."""
     generator = np.random.default_rng(0)
     plain = {
         "xray": make_table(generator, 40, 2, 4.0),

@@ -6,13 +6,22 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import fleiss_kappa
 
 from pipeline.engine.errors import DataError, UsageError
-from pipeline.evaluation.statistics.agreement import cohen_kappa, fleiss_agreement, fleiss_draws, rating_counts
+from pipeline.evaluation.statistics.agreement import cohen_kappa, fleiss_draws, rating_counts
+from pipeline.evaluation.statistics.clusters import bootstrap_weights, cluster_codes
+from pipeline.evaluation.statistics.intervals import interval_of
 
 # Fleiss 1971's diagnoses in the form every textbook works through: 10 subjects, 14 raters, 5 categories
 FLEISS_COUNTS = np.array([
     [0, 0, 0, 0, 14], [0, 2, 6, 4, 2], [0, 0, 3, 5, 6], [0, 3, 9, 2, 0], [2, 2, 8, 1, 1],
     [7, 7, 0, 0, 0], [3, 2, 6, 3, 0], [2, 5, 3, 2, 2], [6, 5, 2, 1, 0], [0, 2, 2, 3, 7],
 ])  # fmt: skip
+
+
+def fleiss_agreement(ratings, categories, clusters=None, resamples=200):
+    counts = rating_counts(ratings, categories)
+    codes = cluster_codes(np.arange(len(counts)) if clusters is None else clusters)
+    value = float(fleiss_draws(counts, np.ones((1, len(counts))))[0])
+    return interval_of(value, fleiss_draws(counts, bootstrap_weights(codes, resamples, 0).astype(float)), 0.95)
 
 
 def raters_of(table):

@@ -4,14 +4,17 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.figures.multiclass import confusion_matrix_figure, one_vs_rest_roc_figure
+from pipeline.evaluation.figures.confusion import confusion_figure
+from pipeline.evaluation.figures.measures import by_class, measures_figure
 from pipeline.evaluation.figures.precision_recall import precision_recall_figure
-from pipeline.evaluation.statistics.multiclass_intervals import multiclass_intervals
+from pipeline.evaluation.figures.roc import roc_figure
+from pipeline.evaluation.statistics.intervals import metric_intervals
 from pipeline.evaluation.studies.fairness import FairnessSettings, fairness
 from pipeline.evaluation.studies.fairness_figure import fairness_figure
 from pipeline.evaluation.studies.reader_calls import ReaderCalls
 from pipeline.evaluation.studies.reader_study import ReaderStudySettings, reader_study
 from pipeline.evaluation.studies.reader_study_figure import reader_study_figure
+from pipeline.evaluation.tables.rows import MeasuredRows, Rows
 
 THREE = ("NORMAL", "BACTERIAL", "VIRAL")
 
@@ -30,36 +33,46 @@ def make_rows(rows=60, classes=3):
 
 
 def test_confusion_has_counts_and_shares():
-    figure = drawn(confusion_matrix_figure([[3, 1, 0], [0, 0, 0], [1, 0, 1]], THREE, "test"))
-    counts, shares = ([text.get_text() for text in axis.texts] for axis in figure.axes)
-    assert counts == ["3", "1", "0", "0", "0", "0", "1", "0", "1"]
-    assert shares == ["75.0%", "25.0%", "0.0%", "–", "–", "–", "50.0%", "0.0%", "50.0%"]
+    figure = drawn(confusion_figure({"": {"": [[3, 1, 0], [0, 0, 0], [1, 0, 1]]}}, THREE, "test"))
+    words = [text.get_text() for text in figure.axes[0].texts]
+    assert words == ["3\n75.0%", "1\n25.0%", "0\n0.0%", "0", "0", "0", "1\n50.0%", "0\n0.0%", "1\n50.0%"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(THREE)
     with pytest.raises(DataError, match=r"expected \(3, 3\)"):
-        confusion_matrix_figure(np.eye(2), THREE)
+        confusion_figure({"": {"": np.eye(2).tolist()}}, THREE)
 
 
-@pytest.mark.parametrize(("draw", "metric"), [(one_vs_rest_roc_figure, "auc"), (precision_recall_figure, "average_precision")])
+@pytest.mark.parametrize(("draw", "metric"), [(roc_figure, "auc"), (precision_recall_figure, "average_precision")])
 def test_curves_state_the_tables_intervals(draw, metric):
     truth, probabilities, patients = make_rows()
-    table = multiclass_intervals(truth, probabilities, THREE, patients, resamples=50)
-    figure = drawn(draw(truth, probabilities, THREE, patients, intervals=table, resamples=50))
+    rows = Rows(truth, probabilities, THREE, patients)
+    table = metric_intervals(rows, {f"{metric}:{name}": f"{metric}:{name}" for name in THREE}, resamples=50)
+    figure = drawn(draw({"arm": {"images": rows}}, {"modalities": {"images": {"arm": table}}}))
     texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert len(texts) == 3
     for name, text in zip(THREE, texts, strict=True):
-        made = table["per_class"][name][metric]
+        made = table[f"{metric}:{name}"]
         assert text.startswith(name) and f"{made['value']:.3f} [{made['low']:.3f}, {made['high']:.3f}]" in text
 
 
-@pytest.mark.parametrize("draw", [one_vs_rest_roc_figure, precision_recall_figure])
+@pytest.mark.parametrize("draw", [roc_figure, precision_recall_figure])
 def test_two_classes_have_one_curve_and_absent_ones_a_note(draw):
     truth, probabilities, patients = make_rows(classes=2)
-    texts = draw(truth, probabilities, ("n", "p"), patients, "n", resamples=20).axes[0].get_legend().get_texts()
+    two = Rows(truth, probabilities, ("n", "p"), patients, positive_class="n")
+    texts = draw({"": {"images": two}}).axes[0].get_legend().get_texts()
     assert [text.get_text()[:2] for text in texts] == ["n:"]
-    wider = np.concatenate([probabilities, np.zeros((60, 1))], axis=1)
-    figure = drawn(draw(truth, wider, THREE, patients, resamples=20))
+    wider = Rows(truth, np.concatenate([probabilities, np.zeros((60, 1))], axis=1), THREE, patients)
+    figure = drawn(draw({"": {"images": wider}}))
     assert figure.axes[0].get_legend().get_texts()[2].get_text() == "VIRAL: no rows"
-    drawn(draw(np.zeros(60, int), probabilities, ("n", "p"), patients, "n", resamples=20))
+    one = Rows(np.zeros(60, int), probabilities, ("n", "p"), patients, positive_class="n")
+    assert drawn(draw({"": {"images": one}})).axes[0].texts[0].get_text() == "rows of one class only"
+
+
+def test_measures_have_a_dot_a_scan_and_a_bar_a_group():
+    rows = MeasuredRows({"dice": [0.9, 0.8, 0.6], "hd95": [1.0, 3.0, 30.0]}, [0, 0, 1], ("a", "b"))
+    figure = drawn(measures_figure({measure: by_class(rows, measure) for measure in rows.values}))
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0.850", "0.600"]
+    assert [text.get_text() for text in figure.axes[1].texts] == ["2.000", "30.000"]
+    assert figure.axes[1].get_ylabel() == "HD95 (px)" and figure.axes[1].get_ylim()[1] > 30
 
 
 def test_fairness_names_the_worst_group_and_opens_small_ones():
@@ -69,7 +82,8 @@ def test_fairness_names_the_worst_group_and_opens_small_ones():
     wrong = generator.random(105) < np.where(group == "M", 0.4, 0.05)
     chosen = np.where(wrong, 1 - truth, truth)
     settings = FairnessSettings(resamples=50, permutations=50)
-    document = fairness(truth, None, group, np.arange(105), ("n", "p"), "p", chosen, "sex", settings)
+    rows = Rows(truth, np.eye(2)[chosen], ("n", "p"), np.arange(105), positive_class="p", predicted=chosen, scored=False)
+    document = fairness(rows, group, "sex", settings)
     figure = drawn(fairness_figure(document))
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["F (n = 50)", "M (n = 50)", "X (n = 5)"]
     points = {

@@ -9,9 +9,9 @@ from pipeline.engine.errors import DataError
 from pipeline.evaluation.comparison.document import build_comparison
 from pipeline.evaluation.comparison.tests import ComparisonSettings
 from pipeline.evaluation.comparison.text import comparison_table
-from pipeline.evaluation.metrics.binary import METRICS
-from pipeline.evaluation.tables.prediction_table import PredictionTable
+from pipeline.evaluation.metrics.names import BINARY_METRICS
 from pipeline.evaluation.tables.resplits import Resplits
+from pipeline.evaluation.tables.rows import Rows
 
 QUICK = ComparisonSettings(resamples=200, permutations=400)
 
@@ -36,7 +36,7 @@ def test_schema_is_the_fixed_one(predictions, resplits):
     for arms in document["modalities"].values():
         assert set(arms) == {"plain", "adversarial"}
         for metrics in arms.values():
-            assert set(metrics) == set(METRICS)
+            assert set(metrics) == set(BINARY_METRICS)
             assert all(set(interval) == {"value", "low", "high"} for interval in metrics.values())
     required = {
         "modality",
@@ -97,7 +97,7 @@ def test_holm_runs_over_all_modalities_and_spares_the_anova(predictions, resplit
 def test_tests_are_of_patients_and_of_the_seed_average(predictions):
     document = build_comparison(predictions, settings=QUICK)
     table = predictions["plain"]["ct"]
-    right = (table.probabilities.mean(axis=0) >= 0.5) == table.labels
+    right = (table.probabilities[..., 1].mean(axis=0) >= 0.5) == table.truth
     counts = document["confusion"]["ct"]["plain"]
     assert counts["tn"] + counts["tp"] == right.sum()
     by_test = {(test["test"], test["metric"]): test for test in document["tests"] if test["modality"] == "ct"}
@@ -147,7 +147,7 @@ def test_three_arms_are_compared_two_by_two(predictions):
 
 
 def test_one_arm_one_seed_one_class_still_makes_a_document():
-    table = PredictionTable(["a", "b", "c"], ["", "", ""], [1, 1, 1], [0.2, 0.8, 0.9])
+    table = Rows.binary([1, 1, 1], [0.2, 0.8, 0.9], ids=["a", "b", "c"])
     document = build_comparison({"only": {"xray": table}}, settings=QUICK)
     assert document["tests"] == [] == document["verdicts"]
     assert document["modalities"]["xray"]["only"]["auc"]["value"] is None
@@ -177,18 +177,16 @@ def test_bad_input_is_refused(predictions):
     table = predictions["plain"]["ct"]
     with pytest.raises(DataError, match="no predictions"):
         build_comparison({})
-    flipped = PredictionTable(table.ids, table.patient_ids, 1 - table.labels, table.probabilities)
+    flipped = Rows.binary(1 - table.truth, table.probabilities[..., 1], table.patients, table.ids)
     with pytest.raises(DataError, match="labels of 'a' and 'b' differ"):
         build_comparison({"a": {"ct": table}, "b": {"ct": flipped}}, settings=QUICK)
-    elsewhere = PredictionTable(
-        np.char.add("z", table.ids), table.patient_ids, table.labels, table.probabilities
-    )
+    elsewhere = Rows.binary(table.truth, table.probabilities[..., 1], table.patients, np.char.add("z", table.ids))
     with pytest.raises(DataError, match="share no ct id"):
         build_comparison({"a": {"ct": table}, "b": {"ct": elsewhere}}, settings=QUICK)
     with pytest.raises(DataError, match="occurs twice"):
-        PredictionTable(["a", "a"], ["", ""], [0, 1], [0.1, 0.2])
+        Rows.binary([0, 1], [0.1, 0.2], ids=["a", "a"])
     with pytest.raises(DataError, match="2 ids, 1 patient ids"):
-        PredictionTable(["a", "b"], [""], [0, 1], [0.1, 0.2])
+        Rows.binary([0, 1], [0.1, 0.2], [""], ["a", "b"])
     with pytest.raises(DataError, match="expected .K, 2."):
         Resplits(("accuracy", "auc"), {"a": {"ct": np.zeros((5, 3))}}, 0.25)
     with pytest.raises(DataError, match="4 resplits, another has 5"):

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.metrics.binary import binary_metrics
+from pipeline.evaluation.metrics.classification import metric_values
 from pipeline.evaluation.metrics.reliability import reliability
 from pipeline.evaluation.metrics.roc_band import roc_band
+from pipeline.evaluation.tables.rows import Rows
 
 
 def test_area_under_the_drawn_curve_is_the_auc():
@@ -15,7 +16,7 @@ def test_area_under_the_drawn_curve_is_the_auc():
     scores = np.clip(0.3 * labels + 0.7 * generator.random(200), 0, 1)
     band = roc_band(labels, scores, np.arange(200), resamples=100)
     area = np.trapezoid(band.sensitivity, band.false_positive_rate)
-    assert area == pytest.approx(binary_metrics(labels, scores)["auc"], abs=0.01)
+    assert area == pytest.approx(metric_values(Rows.binary(labels, scores))["auc"], abs=0.01)
     assert np.all(band.low <= band.sensitivity + 1e-9)
     assert np.all(band.sensitivity <= band.high + 1e-9)
     assert np.all(np.diff(band.sensitivity) >= -1e-12)

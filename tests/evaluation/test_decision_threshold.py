@@ -7,8 +7,9 @@ import pytest
 from sklearn.metrics import f1_score, roc_curve
 
 from pipeline.engine.errors import DataError, UsageError
-from pipeline.evaluation.metrics.binary import binary_metrics
-from pipeline.evaluation.metrics.decision_threshold import choose_threshold, threshold_report, thresholded_index
+from pipeline.evaluation.metrics.classification import binary_values
+from pipeline.evaluation.metrics.decision_threshold import choose_threshold
+from pipeline.evaluation.tables.rows import Rows
 
 LABELS = [0, 0, 0, 0, 1, 0, 1, 1, 1, 1]
 SCORES = [0.05, 0.1, 0.2, 0.3, 0.35, 0.4, 0.6, 0.7, 0.8, 0.9]
@@ -37,7 +38,7 @@ def test_best_of_all_thresholds(decimals):
     false_rate, sensitivity, _ = roc_curve(labels, scores, drop_intermediate=False)
     youden = choose_threshold(labels, scores)
     assert youden.sensitivity + youden.specificity - 1 == pytest.approx(np.max(sensitivity - false_rate))
-    at = binary_metrics(labels, scores, youden.value)
+    at = binary_values(Rows.binary(labels, scores, threshold=youden.value))
     assert (at["sensitivity"], at["specificity"]) == pytest.approx((youden.sensitivity, youden.specificity))
     found = choose_threshold(labels, scores, "sensitivity", 0.9)
     assert found.sensitivity >= 0.9
@@ -50,20 +51,19 @@ def test_the_chosen_threshold_is_applied_unchanged():
     generator = np.random.default_rng(9)
     test_labels, test_scores = generator.integers(0, 2, 50), generator.random(50)
     chosen = choose_threshold(LABELS, SCORES, "sensitivity", 0.95)
-    report = threshold_report(chosen, test_labels, test_scores, [""] * 50, resamples=50)
-    json.dumps(report, allow_nan=False)
-    expected = binary_metrics(test_labels, test_scores, 0.325)
-    assert report["metrics"]["sensitivity"]["value"] == expected["sensitivity"]
-    assert report["confusion"]["fp"] == expected["fp"] and report["chosen_on"] == "validation"
-    assert report["threshold"]["value"] == chosen.value
+    judged = binary_values(Rows.binary(test_labels, test_scores, threshold=chosen.value))
+    called = test_scores >= 0.325
+    assert judged["sensitivity"] == pytest.approx(called[test_labels == 1].mean())
+    assert judged["fp"] == np.sum(called & (test_labels == 0))
 
 
 def test_predicted_index_names_the_positive_class():
-    probabilities = [[0.7, 0.3], [0.6, 0.4], [0.2, 0.8]]
-    assert thresholded_index(probabilities, 0.4, 1, ("n", "p")).tolist() == [0, 1, 1]
-    assert thresholded_index(probabilities, 0.65, 0, ("p", "n")).tolist() == [0, 1, 1]
-    with pytest.raises(DataError, match="between two classes, not 3"):
-        thresholded_index(np.eye(3), 0.4, 1, "abc")
+    probabilities, truth = [[0.7, 0.3], [0.6, 0.4], [0.2, 0.8]], [0, 0, 1]
+    for names, threshold in ((("n", "p"), 0.4), (("p", "n"), 0.65)):
+        rows = Rows(truth, probabilities, names, positive_class="p", threshold=threshold)
+        assert rows.predicted.tolist() == [[0, 1, 1]]
+    three = Rows([0, 1, 2], np.eye(3) * 0.3 + 0.7 / 3, ("a", "p", "c"), positive_class="p", threshold=0.1)
+    assert three.predicted.tolist() == [[0, 1, 2]] and not three.is_binary
 
 
 @pytest.mark.parametrize(

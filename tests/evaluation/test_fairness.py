@@ -7,12 +7,24 @@ import pytest
 from sklearn.metrics import f1_score, recall_score, roc_auc_score
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.studies.fairness import FairnessSettings, fairness
+from pipeline.evaluation.studies.fairness import FairnessSettings
+from pipeline.evaluation.studies.fairness import fairness as fairness_of
 from pipeline.evaluation.studies.patient_groups import patient_groups
+from pipeline.evaluation.tables.rows import Rows
 
 NAMES = ("NORMAL", "PNEUMONIA")
 THREE = ("NORMAL", "BACTERIAL", "VIRAL")
 QUICK = FairnessSettings(resamples=100, permutations=199)
+
+
+def fairness(truth, probabilities, groups, patients, names, positive=None, predicted=None, column="group", settings=None):
+    if probabilities is not None and np.ndim(probabilities) == 1:
+        rows = Rows.binary(truth, probabilities, patients, class_names=names)
+    else:
+        values = np.eye(len(names))[predicted] if probabilities is None else probabilities
+        scored = probabilities is not None
+        rows = Rows(truth, values, names, patients, positive_class=positive, predicted=predicted, scored=scored)
+    return fairness_of(rows, groups, column, settings)
 
 
 def make_rows(patients=160, each=1, handicap=0.0, seed=0, groups=("F", "M")):
@@ -132,11 +144,7 @@ def test_refusals():
     truth, scores, group, patients = make_rows(patients=40)
     with pytest.raises(DataError, match="one value 'F'"):
         fairness(truth, scores, ["F"] * 40, patients, NAMES, "PNEUMONIA", column="sex")
-    with pytest.raises(DataError, match="positive one's name"):
-        fairness(truth, scores, group, patients, NAMES)
     with pytest.raises(DataError, match="no class 'PNEUMONIE'.*Did you mean"):
         fairness(truth, np.stack([1 - scores, scores], axis=1), group, patients, NAMES, "PNEUMONIE")
     with pytest.raises(DataError, match="39 group values"):
         fairness(truth, scores, group[:39], patients, NAMES, "PNEUMONIA")
-    with pytest.raises(DataError, match="neither probabilities"):
-        fairness(truth, None, group, patients, NAMES, "PNEUMONIA")

@@ -15,7 +15,7 @@ from pipeline.evaluation.figures.comparison import comparison_figures
 from pipeline.evaluation.figures.forest import forest_figure
 from pipeline.evaluation.figures.roc import roc_figure
 from pipeline.evaluation.figures.training import adversarial_figure, fit_figure
-from pipeline.evaluation.tables.prediction_table import PredictionTable
+from pipeline.evaluation.tables.rows import Rows
 
 QUICK = ComparisonSettings(resamples=60, permutations=50)
 
@@ -41,7 +41,7 @@ def test_all_comparison_figures_draw_each_arm_and_modality(predictions):
 
 
 def test_an_arm_without_a_modality_and_rows_of_one_class(predictions):
-    single = PredictionTable(["a", "b"], ["", ""], [1, 1], [0.5, 0.7])
+    single = Rows.binary([1, 1], [0.5, 0.7], ids=["a", "b"])
     xray = predictions["plain"]["xray"]
     arms = {"plain": {"xray": xray}, "original": {"xray": xray, "other": single}}
     document = build_comparison(arms, settings=QUICK)

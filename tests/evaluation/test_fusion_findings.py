@@ -8,8 +8,8 @@ import pytest
 from pipeline.evaluation.comparison.fusion_findings import WHAT, better_than_both, fusion_document
 from pipeline.evaluation.comparison.tests import ComparisonSettings
 from pipeline.evaluation.studies.note_audit import label_shares, out_of_fold, probe_notes, probe_numbers
-from pipeline.evaluation.tables.prediction_table import PredictionTable
 from pipeline.evaluation.tables.resplits import Resplits
+from pipeline.evaluation.tables.rows import Rows
 
 HALVES = ("image_only", "text_only")
 
@@ -22,7 +22,7 @@ def compare(strengths, patients=160):
     predictions, folds = {}, {}
     for arm, strength in strengths.items():
         scores = strength * labels + draw.normal(size=(2, patients))
-        predictions[arm] = {WHAT: PredictionTable(ids, ids, labels, 1 / (1 + np.exp(-scores)))}
+        predictions[arm] = {WHAT: Rows.binary(labels, 1 / (1 + np.exp(-scores)), ids, ids)}
         folds[arm] = {WHAT: 0.5 + strength / 10 + draw.normal(0, 0.01, (10, 1))}
     settings = ComparisonSettings(resamples=200, permutations=400, seed=1)
     fused = [arm for arm in strengths if arm not in HALVES]

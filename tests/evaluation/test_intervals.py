@@ -7,9 +7,19 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.metrics.binary import METRICS, binary_metrics
+from pipeline.evaluation.metrics.classification import metric_values
+from pipeline.evaluation.metrics.names import BINARY_METRICS
+from pipeline.evaluation.statistics import intervals as made
 from pipeline.evaluation.statistics.clusters import bootstrap_weights, cluster_codes
-from pipeline.evaluation.statistics.intervals import difference_interval, metric_intervals, training_noise
+from pipeline.evaluation.tables.rows import Rows
+
+
+def metric_intervals(labels, scores, ids, **sizes):
+    return made.metric_intervals(Rows.binary(labels, scores, ids), **sizes)
+
+
+def difference_interval(labels, first, second, ids, **sizes):
+    return made.difference_interval(Rows.binary(labels, first, ids), Rows.binary(labels, second, ids), **sizes)
 
 
 def patients_with_slices(generator, patients, slices, seeds=1, spread=1.0):
@@ -73,10 +83,10 @@ def test_difference_is_b_minus_a_and_zero_for_equal_arms():
     labels, scores, ids = patients_with_slices(np.random.default_rng(2), 30, 2)
     worse = np.clip(1 - scores, 0, 1)
     same = difference_interval(labels, scores, scores, ids, resamples=100)
-    for name in METRICS:
+    for name in BINARY_METRICS:
         assert [same[name][key] for key in ("value", "low", "high", "standard_error")] == [0, 0, 0, 0], name
     difference = difference_interval(labels, scores, worse, ids, resamples=100)["auc"]
-    a, b = binary_metrics(labels, scores[0])["auc"], binary_metrics(labels, worse[0])["auc"]
+    a, b = (metric_values(Rows.binary(labels, arm[0]))["auc"] for arm in (scores, worse))
     assert difference["value"] == pytest.approx(b - a)
     assert difference["high"] < 0 < difference["standard_error"]
 
@@ -92,10 +102,10 @@ def test_pairing_narrows_the_difference():
 
 def test_training_noise_is_the_spread_over_seeds():
     labels = [0, 0, 1, 1]
-    noise = training_noise(labels, [[0.1, 0.2, 0.8, 0.9], [0.1, 0.9, 0.8, 0.9], [0.9, 0.9, 0.8, 0.9]])
+    noise = made.training_noise(Rows.binary(labels, [[0.1, 0.2, 0.8, 0.9], [0.1, 0.9, 0.8, 0.9], [0.9, 0.9, 0.8, 0.9]]))
     expected = {"sd": np.std([1, 0.75, 0.5], ddof=1), "min": 0.5, "max": 1.0, "seeds": 3}
     assert noise["accuracy"] == pytest.approx(expected)
-    assert training_noise(labels, [0.1, 0.2, 0.8, 0.9])["accuracy"]["sd"] is None
+    assert made.training_noise(Rows.binary(labels, [0.1, 0.2, 0.8, 0.9]))["accuracy"]["sd"] is None
 
 
 def test_nan_is_refused():

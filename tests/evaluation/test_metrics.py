@@ -5,11 +5,17 @@ import pytest
 import sklearn.metrics as reference
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.metrics.binary import METRICS, binary_metrics, confusion, metric_arrays
+from pipeline.evaluation.metrics.classification import binary_counts, binary_values, metric_arrays
+from pipeline.evaluation.metrics.names import BINARY_METRICS, binary_names
+from pipeline.evaluation.tables.rows import Rows
 
 # tn 3, fp 1, fn 2, tp 4
 LABELS = [0, 0, 0, 0, 1, 1, 1, 1, 1, 1]
 SCORES = [0.1, 0.2, 0.3, 0.8, 0.4, 0.45, 0.6, 0.7, 0.9, 0.95]
+
+
+def binary_metrics(labels, scores, threshold=0.5):
+    return binary_values(Rows.binary(labels, scores, threshold=threshold))
 
 
 def test_hand_computed_table():
@@ -53,13 +59,14 @@ def test_weights_are_repetitions():
     labels = generator.integers(0, 2, 40).astype(bool)
     scores = np.round(generator.random((2, 40)), 1)
     weights = generator.integers(0, 4, (3, 40))
-    arrays = metric_arrays(labels, scores, weights.astype(float))
+    names = binary_names("1")
+    arrays = metric_arrays(Rows.binary(labels, scores), weights.astype(float), names.values())
     for draw in range(3):
         rows = np.repeat(np.arange(40), weights[draw])
         for seed in range(2):
             repeated = binary_metrics(labels[rows], scores[seed, rows])
-            for name in METRICS:
-                assert arrays[name][draw, seed] == pytest.approx(repeated[name]), name
+            for name in BINARY_METRICS:
+                assert arrays[names[name]][draw, seed] == pytest.approx(repeated[name]), name
 
 
 def test_undefined_is_none_not_a_substitute():
@@ -80,15 +87,15 @@ def test_constant_scores_are_chance():
 
 
 def test_threshold_belongs_to_the_positive_side():
-    assert confusion([1, 0], [0.5, 0.49]) == {"tn": 1, "fp": 0, "fn": 0, "tp": 1}
-    assert confusion([1, 0], [0.5, 0.49], threshold=0.51)["fn"] == 1
+    assert binary_counts(Rows.binary([1, 0], [0.5, 0.49])) == {"tn": 1, "fp": 0, "fn": 0, "tp": 1}
+    assert binary_counts(Rows.binary([1, 0], [0.5, 0.49], threshold=0.51))["fn"] == 1
 
 
 @pytest.mark.parametrize(
     ("labels", "scores", "message"),
     [
         ([], [], "no rows"),
-        ([0, 1], [0.1, np.nan], "row 1 .seed 0. is nan"),
+        ([0, 1], [0.1, np.nan], "row 1 .seed 0. is not a number"),
         ([0, 1], [0.1, 1.2], "outside"),
         ([0, 2], [0.1, 0.2], "neither 0 nor 1"),
         ([0, 1], [0.1], "expected .2,."),

@@ -9,8 +9,16 @@ from scipy.stats import binom, rankdata
 from statsmodels.stats.contingency_tables import mcnemar
 
 from pipeline.engine.errors import DataError
+from pipeline.evaluation.metrics.names import binary_names
+from pipeline.evaluation.statistics import paired_tests
 from pipeline.evaluation.statistics.multiplicity import holm
-from pipeline.evaluation.statistics.paired_tests import clustered_permutation, discordant_counts, mcnemar_midp
+from pipeline.evaluation.statistics.paired_tests import mcnemar_midp, right_rows
+from pipeline.evaluation.tables.rows import Rows
+
+
+def clustered_permutation(labels, a, b, codes, **sizes):
+    arms = [Rows.binary(labels, scores, codes) for scores in (a, b)]
+    return paired_tests.clustered_permutation(*arms, binary_names("1", ("accuracy", "auc")), **sizes)
 
 
 def test_published_example_of_fagerland_lydersen_and_laake():
@@ -34,7 +42,8 @@ def test_midp_of_equal_and_of_no_discordance():
 
 
 def test_discordant_counts():
-    assert discordant_counts([1, 1, 0, 0], [0.9, 0.1, 0.1, 0.9], [0.1, 0.9, 0.9, 0.9]) == (2, 1)
+    a, b = right_rows(*(Rows.binary([1, 1, 0, 0], scores) for scores in ([0.9, 0.1, 0.1, 0.9], [0.1, 0.9, 0.9, 0.9])))
+    assert (np.sum(a & ~b), np.sum(~a & b)) == (2, 1)
 
 
 def enumerated_p(labels, a, b, codes, statistic):

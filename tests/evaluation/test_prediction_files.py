@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.comparison.document import compare_predictions
+from pipeline.evaluation.comparison.document import build_comparison
 from pipeline.evaluation.comparison.tests import ComparisonSettings
 from pipeline.evaluation.tables.prediction_files import read_predictions
 
@@ -23,14 +23,15 @@ def test_reads_what_predict_writes(tmp_path):
         "s1,ct,0.9,COVID,,COVID,p1\ns2,ct,0.2,Non_COVID,,Non_COVID,p1\n"
         "s3,ct,,,cannot be read,COVID,p2\ns1,xray,0.7,COVID,,COVID,p3\n"
     )
-    tables, warnings = read_predictions([written(tmp_path, "plain.csv", text)])
+    read = read_predictions([written(tmp_path, "plain.csv", text)])
+    tables = read.arms
     ct = tables["plain"]["ct"]
     assert list(ct.ids) == ["s1", "s2"]
-    assert list(ct.labels) == [1, 0]
-    assert list(ct.patient_ids) == ["p1", "p1"]
-    assert ct.probabilities.tolist() == [[0.9, 0.2]]
+    assert list(ct.truth) == [1, 0]
+    assert list(ct.patients) == ["p1", "p1"]
+    assert ct.probabilities[..., 1].tolist() == [[0.9, 0.2]] and ct.class_names == ("Non_COVID", "COVID")
     assert list(tables["plain"]["xray"].ids) == ["s1"]
-    assert warnings == ["plain.csv: 1 of 4 rows have no answer and were left out"]
+    assert read.warnings == ["plain.csv: 1 of 4 rows have no answer and were left out"]
 
 
 def test_seeds_and_arms_and_pairs(tmp_path):
@@ -41,21 +42,23 @@ def test_seeds_and_arms_and_pairs(tmp_path):
         for row in range(4)
         if (arm, seed, row) != ("plain", 11, 3)
     )
-    tables, warnings = read_predictions([written(tmp_path, "runs.csv", text)])
+    read = read_predictions([written(tmp_path, "runs.csv", text)])
+    tables = read.arms
     assert list(tables) == ["plain", "adversarial"]
     expected = np.array([[0.0, 0.1, 0.2], [0.01, 0.11, 0.21]]) + 0.1
-    assert tables["plain"]["paired"].probabilities == pytest.approx(expected)
-    assert tables["adversarial"]["paired"].patient_ids.shape == (4, 2)
+    assert tables["plain"]["paired"].probabilities[..., 1] == pytest.approx(expected)
+    assert tables["adversarial"]["paired"].patients.shape == (4, 2)
     assert list(tables["adversarial"]["paired"].clusters) == [0, 0, 1, 1]
-    assert warnings == ["plain, paired: 1 rows lack an answer of some seed and were left out"]
+    assert read.warnings == ["plain, paired: 1 rows lack an answer of some seed and were left out"]
 
 
 def test_labels_from_a_second_file_win(tmp_path):
     predicted = written(tmp_path, "a.csv", "id,modality,probability\ns1,ct,0.9\ns2,ct,0.4\ns3,ct,0.3\n")
     labels = written(tmp_path, "labels.csv", "id,label,patient_id\ns3,0,p3\ns2,1,p2\ns1,1,p1\nextra,0,p9\n")
-    tables, _ = read_predictions([predicted], labels)
-    assert list(tables["a"]["ct"].labels) == [1, 1, 0]
-    assert list(tables["a"]["ct"].patient_ids) == ["p1", "p2", "p3"]
+    read = read_predictions([predicted], labels)
+    tables = read.arms
+    assert list(tables["a"]["ct"].truth) == [1, 1, 0]
+    assert list(tables["a"]["ct"].patients) == ["p1", "p2", "p3"]
     missing = written(tmp_path, "few.csv", "id,label\ns1,1\n")
     with pytest.raises(DataError, match="'s2' has no label .2 such rows."):
         read_predictions([predicted], missing)
@@ -65,7 +68,7 @@ def test_two_files_are_two_arms_of_one_comparison(tmp_path):
     rows = "".join(f"s{row},ct,{{}},x,,{row % 2},p{row}\n" for row in range(6))
     good = written(tmp_path, "good.csv", HEADER + rows.format(0.1, 0.9, 0.2, 0.8, 0.3, 0.7))
     bad = written(tmp_path, "bad.csv", HEADER + rows.format(0.9, 0.1, 0.8, 0.2, 0.7, 0.3))
-    document = compare_predictions([good, bad], settings=QUICK)
+    document = build_comparison(read_predictions([good, bad]).arms, settings=QUICK)
     assert document["arms"] == ["good", "bad"]
     assert document["modalities"]["ct"]["good"]["auc"]["value"] == 1.0
     accuracy = next(test for test in document["tests"] if test["test"] == "clustered_permutation")

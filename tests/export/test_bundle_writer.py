@@ -69,10 +69,10 @@ def test_graphs_give_the_runs_probabilities_from_its_pixels(bundle, finished_run
 
 
 def test_the_predictor_accepts_it(bundle):
-    from pipeline.inference.multitask.bundle import load_bundle
+    from pipeline.inference.bundle import open_bundle
 
-    loaded = load_bundle(bundle)
-    assert loaded.negative_class == "Non_COVID"
+    loaded = open_bundle(bundle).manifest
+    assert [loaded.class_names[loaded.decide([1 - p, p])] for p in (0.4, 0.6)] == ["Non_COVID", "COVID"]
     assert loaded.test_metrics("xray")["auc"]["value"] == 0.75
 
 

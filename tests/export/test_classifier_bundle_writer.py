@@ -28,10 +28,10 @@ def exported(request, tmp_path_factory):
 
 
 def test_the_bundle_tells_its_classes_threshold_and_files(exported):
-    from pipeline.inference.classifier.bundle import load_classifier_bundle
+    from pipeline.inference.bundle import open_bundle
 
     _, bundle, names = exported
-    manifest = load_classifier_bundle(bundle).manifest
+    manifest = open_bundle(bundle).manifest
     assert manifest.class_names == names and manifest.profile.size == 32
     assert (manifest.positive_class, manifest.threshold) == (("PNEUMONIA", 0.3) if len(names) == 2 else (None, None))
     document = json.loads((bundle / "bundle.json").read_text())

@@ -82,13 +82,13 @@ def test_covid_is_one_minus_the_output(original, imported, modality, head):
 
 
 def test_the_description_has_no_pair_and_the_originals_preprocessing(imported):
-    from pipeline.inference.multitask.bundle import load_bundle
+    from pipeline.inference.bundle import open_bundle
 
     document = json.loads((imported / "bundle.json").read_text())
     assert document["paired"] is None and document["figures"] == {} and document["variant"] == "original"
     assert document["profiles"]["ct_32_clahe_opening"]["operations"] == ["clahe", "opening"]
     assert document["profiles"]["xray_32_clahe"]["size"] == SIZE
-    assert load_bundle(imported).manifest.paired is None
+    assert open_bundle(imported).manifest.paired is None
     card = (imported / "MODEL_CARD.md").read_text()
     assert "not a medical device" in card and "no figures" in card and "Positive index 0" in card
 

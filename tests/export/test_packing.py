@@ -10,8 +10,7 @@ import pytest
 from pipeline.engine.errors import CorruptArtifactError
 from pipeline.export.onnx.packing import pack_largest
 from pipeline.inference.activation.graph_parts import GraphParts
-from pipeline.inference.multitask.bundle import load_bundle
-from pipeline.inference.multitask.predictor import Predictor
+from pipeline.inference.bundle import open_bundle
 from pipeline.inference.packed_graphs import unpacked
 
 
@@ -27,7 +26,7 @@ def packed(finished_run, tmp_path_factory):
 def test_same_answers_from_fewer_bytes(bundle, packed):
     assert not list(packed.glob("*.onnx")) and len(list(packed.glob("*.onnx.gz"))) == len(list(bundle.glob("*.onnx")))
     xray, ct = (np.random.default_rng(seed).integers(0, 256, (50, 60), dtype=np.uint8) for seed in (1, 2))
-    plain, compressed = ([a.probability for a in Predictor(load_bundle(path)).answer(xray, ct)] for path in (bundle, packed))
+    plain, compressed = (open_bundle(path).answer(xray=xray, ct=ct).findings for path in (bundle, packed))
     assert plain == compressed and len(plain) == 3
 
 

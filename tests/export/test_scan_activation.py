@@ -8,8 +8,8 @@ import pytest
 from pipeline.data.preprocessing import preprocess
 from pipeline.engine.errors import CorruptArtifactError
 from pipeline.inference.activation.class_activation import at_size
+from pipeline.inference.bundle import open_bundle
 from pipeline.inference.multitask.activation import ScanActivation
-from pipeline.inference.multitask.bundle import load_bundle
 
 
 def by_tape(folder, bundle, modality: str, gray, positive: bool) -> np.ndarray:
@@ -48,7 +48,7 @@ def by_tape(folder, bundle, modality: str, gray, positive: bool) -> np.ndarray:
 @pytest.mark.parametrize("modality", ["xray", "ct"])
 @pytest.mark.parametrize("positive", [True, False])
 def test_the_map_is_that_of_the_tape(bundle, modality, positive):
-    opened = load_bundle(bundle)
+    opened = open_bundle(bundle)
     gray = np.random.default_rng(8).integers(0, 256, (40, 56), dtype=np.uint8)
     found = ScanActivation(opened, step=5e-5).activation(gray, modality, positive)
     expected = by_tape(bundle, opened, modality, gray, positive)
@@ -63,6 +63,6 @@ def test_features_that_are_no_means_of_maps(tmp_path):
     sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
     from tiny_bundle import write_bundle
 
-    opened = load_bundle(write_bundle(tmp_path / "rows"))
+    opened = open_bundle(write_bundle(tmp_path / "rows"))
     with pytest.raises(CorruptArtifactError, match="end in no feature map"):
         ScanActivation(opened).activation(np.zeros((32, 32), np.uint8), "xray", True)

@@ -163,21 +163,21 @@ def test_kernels_are_stored_in_half_precision(segmenter, network):
 
 @pytest.mark.parametrize("shape", [(64, 64), (50, 33), (90, 120)])
 def test_three_runtimes_one_answer(segmenter, shape):
-    from pipeline.inference.segmenter.bundle import load_segmenter_bundle
+    from pipeline.inference.bundle import open_bundle
     from pipeline.inference.segmenter.runtimes import open_runtime, run_padded
     from pipeline.inference.segmenter.segmenter import Segmenter
     from pipeline.training.segmenter.keras_runtime import KerasRuntime
 
-    bundle = load_segmenter_bundle(segmenter)
-    runtimes = [open_runtime(bundle, "onnx"), open_runtime(bundle, "openvino"), KerasRuntime(bundle)]
+    bundle = open_bundle(segmenter).bundle
+    runtimes = [open_runtime(bundle), open_runtime(bundle, "openvino"), KerasRuntime(bundle)]
     gray = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
-    answers = [Segmenter(bundle, runtime).segment(gray) for runtime in runtimes]
+    answers = [Segmenter(bundle, "cpu", runtime).answer(gray) for runtime in runtimes]
     images = np.random.default_rng(2).random((1, *shape, 3), np.float32)
     direct = [run_padded(runtime, images) for runtime in runtimes]
     assert direct[0][0].shape == (1, *shape, 1) and np.ptp(direct[0][0]) > 0.01
     for answer, (lungs, logits) in zip(answers[1:], direct[1:], strict=True):
         np.testing.assert_allclose(answer.lung_probs, answers[0].lung_probs, atol=1e-4)
-        np.testing.assert_allclose(list(answer.class_probs.values()), list(answers[0].class_probs.values()), atol=1e-4)
+        np.testing.assert_allclose(list(answer.probabilities.values()), list(answers[0].probabilities.values()), atol=1e-4)
         np.testing.assert_allclose(lungs, direct[0][0], atol=1e-4)
         np.testing.assert_allclose(logits, direct[0][1], atol=1e-4)
 
@@ -187,12 +187,12 @@ def test_mirroring_and_pieces_travel_with_the_bundle(run, tmp_path):
 
     from pipeline.export.segmenter.bundle import write_segmenter_bundle
     from pipeline.export.segmenter.source import read_segmenter_run
-    from pipeline.inference.segmenter.bundle import load_segmenter_bundle
+    from pipeline.inference.bundle import open_bundle
 
     source = read_segmenter_run(run)
     assert not source.mirror_average and source.lung_pieces == "all"
     bundle = write_segmenter_bundle(replace(source, mirror_average=True, lung_pieces="two_largest"), tmp_path / "unet")
-    manifest = load_segmenter_bundle(bundle).manifest
+    manifest = open_bundle(bundle).manifest
     assert manifest.mirror_average and manifest.lung_pieces == "two_largest"
     card = (bundle / "MODEL_CARD.md").read_text()
     assert "mirror image" in card and "two largest pieces" in card
@@ -203,13 +203,13 @@ def test_grad_cam_from_the_graph_is_that_of_the_tape(run, network, tmp_path, lay
     from pipeline.export.segmenter.bundle import write_segmenter_bundle
     from pipeline.export.segmenter.source import read_segmenter_run
     from pipeline.inference.activation.class_activation import at_size
+    from pipeline.inference.bundle import open_bundle
     from pipeline.inference.segmenter.activation import SegmenterActivation
-    from pipeline.inference.segmenter.bundle import load_segmenter_bundle
     from pipeline.inference.segmenter.segmenter import network_input
     from pipeline.models.grad_cam import grad_cam, map_gradients
 
     bundle = write_segmenter_bundle(read_segmenter_run(run), tmp_path / "unet", layout=layout)
-    shown = SegmenterActivation(load_segmenter_bundle(bundle))
+    shown = SegmenterActivation(open_bundle(bundle).bundle)
     gray = np.random.default_rng(7).integers(0, 256, (50, 40), dtype=np.uint8)
     image = network_input(gray, Profile(modality="xray", size=SIZE))
     drawn = 0
@@ -225,14 +225,14 @@ def test_grad_cam_from_the_graph_is_that_of_the_tape(run, network, tmp_path, lay
 def test_channels_first_and_another_opset_give_the_same_answers(run, segmenter, tmp_path, opset):
     from pipeline.export.segmenter.bundle import write_segmenter_bundle
     from pipeline.export.segmenter.source import read_segmenter_run
-    from pipeline.inference.segmenter.bundle import load_segmenter_bundle
+    from pipeline.inference.bundle import open_bundle
     from pipeline.inference.segmenter.runtimes import open_runtime
 
     out = write_segmenter_bundle(read_segmenter_run(run), tmp_path / "nchw", opset=opset, layout="NCHW")
     assert onnx.load(out / "unet.onnx").opset_import[0].version == opset
     assert json.loads((out / "unet.onnx.meta.json").read_text())["layout"] == "NCHW"
     images = np.random.default_rng(4).random((3, 48, 32, 3), np.float32)
-    first, second = (open_runtime(load_segmenter_bundle(path), "onnx").run(images) for path in (segmenter, out))
+    first, second = (open_runtime(open_bundle(path).bundle).run(images) for path in (segmenter, out))
     np.testing.assert_allclose(second[0], first[0], atol=1e-5)
     np.testing.assert_allclose(second[1], first[1], atol=1e-5)
 

@@ -9,9 +9,8 @@ from pipeline.data.layouts.source_images import find_images
 from pipeline.engine.errors import CorruptArtifactError, UsageError
 from pipeline.inference.activation.class_activation import at_size, grad_cam, grad_cam_plus_plus
 from pipeline.inference.activation.overlays import draw_activation
-from pipeline.inference.classifier.answers import answer_images, feature_rows, write_class_answers
-from pipeline.inference.classifier.bundle import load_classifier_bundle
-from pipeline.inference.classifier.classifier import Classifier
+from pipeline.inference.answered_rows import answer_rows, feature_rows, write_class_table
+from pipeline.inference.bundle import open_bundle
 
 
 @pytest.fixture
@@ -24,34 +23,34 @@ def level(value, shape=(40, 60)):
 
 
 def test_the_answer_is_that_of_the_head(binary):
-    answer = Classifier(load_classifier_bundle(binary)).classify(level(153))
+    answer = open_bundle(binary).answer(level(153))
     np.testing.assert_allclose(answer.features, 0.6 * np.array([1, 0.5, 2, 0.25]), rtol=1e-5)
     logits = (0.6 - 0.5) * np.array([1, 0.5, 2, 0.25]) @ head_of(2).astype(np.float64)
     expected = np.exp(logits) / np.exp(logits).sum()
-    np.testing.assert_allclose(list(answer.class_probs.values()), expected, rtol=1e-4)
-    assert answer.predicted == "PNEUMONIA" and answer.confidence == answer.class_probs["PNEUMONIA"]
+    np.testing.assert_allclose(list(answer.probabilities.values()), expected, rtol=1e-4)
+    assert answer.predicted == "PNEUMONIA" and answer.confidence == answer.probabilities["PNEUMONIA"]
     assert answer.activations == {}
 
 
 @pytest.mark.parametrize(("threshold", "predicted"), [(0.05, "PNEUMONIA"), (0.5, "NORMAL")])
 def test_the_threshold_of_the_bundle_decides(binary, threshold, predicted):
     describe(binary, threshold=threshold)
-    answer = Classifier(load_classifier_bundle(binary)).classify(level(115))
-    assert 0.05 < answer.class_probs["PNEUMONIA"] < 0.5 and answer.predicted == predicted
-    assert answer.confidence == answer.class_probs[predicted]
+    answer = open_bundle(binary).answer(level(115))
+    assert 0.05 < answer.probabilities["PNEUMONIA"] < 0.5 and answer.predicted == predicted
+    assert answer.confidence == answer.probabilities[predicted]
 
 
 def test_without_a_positive_class_the_most_probable_is_named(tmp_path):
-    classifier = Classifier(load_classifier_bundle(write_classifier(tmp_path / "three", THREE)))
-    assert classifier.classify(level(200)).predicted == "VIRUS"
-    assert classifier.classify(level(20)).predicted == "BACTERIA"
-    assert sum(classifier.classify(level(90)).class_probs.values()) == pytest.approx(1)
+    classifier = open_bundle(write_classifier(tmp_path / "three", THREE))
+    assert classifier.answer(level(200)).predicted == "VIRUS"
+    assert classifier.answer(level(20)).predicted == "BACTERIA"
+    assert sum(classifier.answer(level(90)).probabilities.values()) == pytest.approx(1)
 
 
 def test_heat_maps_have_the_scans_size_and_show_the_bright_place(binary):
     scan = level(180)
     scan[:, 30:] = 250
-    maps = Classifier(load_classifier_bundle(binary)).classify(scan, ("gradcam", "gradcam_plus_plus")).activations
+    maps = open_bundle(binary).answer(scan, methods=("gradcam", "gradcam_plus_plus")).activations
     for activation in maps.values():
         assert activation.shape == scan.shape and activation.max() == 1 and activation.min() >= 0
         assert activation[:, 45:].mean() > 1.2 * activation[:, :15].mean()
@@ -97,21 +96,21 @@ def test_the_overlay_shows_the_scan_where_there_is_no_evidence():
 def test_a_description_that_does_not_fit_is_refused(binary, changes, named):
     describe(binary, **changes)
     with pytest.raises(CorruptArtifactError, match=named):
-        load_classifier_bundle(binary)
+        open_bundle(binary)
 
 
 def test_a_bundle_of_another_system_names_its_command(bundle):
-    with pytest.raises(UsageError, match="Use predict"):
-        load_classifier_bundle(bundle)
+    with pytest.raises(UsageError, match="classify reads those of 'classifier' and 'vision_text'.*Use predict"):
+        open_bundle(bundle, command="classify")
 
 
 def test_a_changed_graph_and_swapped_classes_are_refused(binary, tmp_path):
     swapped = write_classifier(tmp_path / "swapped", BINARY, BINARY[::-1])
     with pytest.raises(CorruptArtifactError, match="class_names in the graph"):
-        Classifier(load_classifier_bundle(swapped)).classify(level(9))
+        open_bundle(swapped).answer(level(9))
     (binary / NETWORK).write_bytes((binary / NETWORK).read_bytes() + b"\0")
     with pytest.raises(CorruptArtifactError, match="was changed"):
-        load_classifier_bundle(binary)
+        open_bundle(binary)
 
 
 def test_answers_features_and_failures_keep_the_rows(binary, tmp_path):
@@ -120,10 +119,11 @@ def test_answers_features_and_failures_keep_the_rows(binary, tmp_path):
     for number in range(3):
         cv2.imwrite(str(folder / f"{number}.png"), level(60 * number + 40))
     (folder / "1.png").write_bytes(b"no picture")
-    answers = list(answer_images(Classifier(load_classifier_bundle(binary)), find_images([folder])))
+    classifier = open_bundle(binary)
+    answers = list(answer_rows(find_images([folder]), lambda image: classifier.answer(image.path).without_pictures()))
     rows = feature_rows(answers)
     assert rows.shape == (3, CHANNELS) and np.isnan(rows[1]).all() and np.isfinite(rows[[0, 2]]).all()
-    write_class_answers(tmp_path / "answers.csv", answers, BINARY)
+    write_class_table(tmp_path / "answers.csv", answers, BINARY)
     lines = (tmp_path / "answers.csv").read_text().splitlines()
     assert lines[0] == "image,predicted,confidence,prob_NORMAL,prob_PNEUMONIA,error"
     assert lines[1].startswith("0.png,NORMAL,") and lines[2].startswith("1.png,,,,,") and len(lines) == 4

@@ -13,8 +13,9 @@ from onnx import numpy_helper
 from pipeline.data.preprocessing import Profile, preprocess
 from pipeline.data.reading.gray_reader import read_gray
 from pipeline.engine.errors import CorruptArtifactError, UsageError
-from pipeline.inference.multitask import predictor as predictor_module
-from pipeline.inference.multitask.bundle import load_bundle
+from pipeline.inference import opened_bundle
+from pipeline.inference.bundle import load_bundle, open_bundle
+from pipeline.inference.multitask.bundle import MultitaskManifest
 from pipeline.inference.multitask.predictor import Predictor
 
 
@@ -46,7 +47,7 @@ def expected(bundle: Path, scans: dict[str, Path]) -> dict[str, float]:
 
 
 def test_the_whole_way_agrees_with_numpy(bundle, scans):
-    answers = Predictor(load_bundle(bundle)).answer(scans["xray"], scans["ct"])
+    answers = open_bundle(bundle).answer(xray=scans["xray"], ct=scans["ct"]).findings
     assert [answer.modality for answer in answers] == ["xray", "ct", "paired"]
     for answer in answers:
         assert answer.probability == pytest.approx(expected(bundle, scans)[answer.modality], abs=1e-5)
@@ -55,21 +56,21 @@ def test_the_whole_way_agrees_with_numpy(bundle, scans):
 
 
 def test_either_half_alone_gives_the_same_answer_and_opens_only_its_graphs(bundle, scans):
-    both = {answer.modality: answer for answer in Predictor(load_bundle(bundle)).answer(scans["xray"], scans["ct"])}
-    alone = Predictor(load_bundle(bundle))
-    assert alone.answer(xray=scans["xray"]) == [both["xray"]]
+    both = {answer.modality: answer for answer in open_bundle(bundle).answer(xray=scans["xray"], ct=scans["ct"]).findings}
+    alone = open_bundle(bundle)
+    assert alone.answer(xray=scans["xray"]).findings == (both["xray"],)
     assert set(alone._sessions._opened) == {"backbone_small.onnx", "xray.onnx"}
-    assert Predictor(load_bundle(bundle)).answer(ct=scans["ct"]) == [both["ct"]]
+    assert open_bundle(bundle).answer(ct=scans["ct"]).findings == (both["ct"],)
 
 
 def test_pixels_in_memory_are_answered_like_the_file(bundle, scans):
-    predictor = Predictor(load_bundle(bundle))
-    assert predictor.answer(read_gray(scans["xray"]), None) == predictor.answer(scans["xray"], None)
+    predictor = open_bundle(bundle)
+    assert predictor.answer(xray=read_gray(scans["xray"])) == predictor.answer(xray=scans["xray"])
 
 
 @pytest.mark.parametrize("name", ["text", "truncated", "pixel", "empty"])
 def test_an_unreadable_half_is_named_and_the_other_is_answered(bundle, scans, name):
-    xray, ct, paired = Predictor(load_bundle(bundle)).answer(scans[name], scans["ct"])
+    xray, ct, paired = open_bundle(bundle).answer(xray=scans[name], ct=scans["ct"]).findings
     assert xray.probability is None and xray.predicted is None and str(scans[name]) in xray.error
     assert ct.probability is not None and ct.error is None
     assert paired.probability is None and "X-ray" in paired.error and "CT" not in paired.error
@@ -77,25 +78,25 @@ def test_an_unreadable_half_is_named_and_the_other_is_answered(bundle, scans, na
 
 def test_nothing_given_is_refused(bundle):
     with pytest.raises(UsageError, match="Neither"):
-        Predictor(load_bundle(bundle)).answer()
+        open_bundle(bundle).answer()
 
 
 def test_a_shared_scan_is_embedded_once_and_the_cache_is_bounded(bundle, scans, tmp_path, monkeypatch):
     read: list[Path] = []
-    monkeypatch.setattr(predictor_module, "read_gray", lambda path: read.append(path) or read_gray(path))
+    monkeypatch.setattr(opened_bundle, "read_gray", lambda path: read.append(path) or read_gray(path))
     others = [tmp_path / f"{number}.png" for number in range(4)]
     for number, path in enumerate(others):
         cv2.imwrite(str(path), np.full((40, 40), 40 * number, np.uint8))
-    predictor = Predictor(load_bundle(bundle), cached_scans=3)
+    predictor = Predictor(load_bundle(bundle, MultitaskManifest), cached_scans=3)
     for other in (*others[:2], scans["text"], scans["text"], *others[2:]):
-        predictor.answer(scans["xray"], other)
+        predictor.answer(xray=scans["xray"], ct=other)
     assert read.count(scans["xray"]) == 1 and read.count(scans["text"]) == 1
-    predictor.answer(None, others[0])
+    predictor.answer(ct=others[0])
     assert read.count(others[0]) == 2
 
 
 def test_a_backbone_that_both_embedders_share_runs_once_for_a_scan(bundle, scans, monkeypatch):
-    predictor, ran = Predictor(load_bundle(bundle)), []
+    predictor, ran = open_bundle(bundle), []
     run = predictor._sessions.run
     monkeypatch.setattr(predictor._sessions, "run", lambda file, *rest: ran.append(file) or run(file, *rest))
     predictor.answer(xray=scans["xray"])
@@ -105,8 +106,8 @@ def test_a_backbone_that_both_embedders_share_runs_once_for_a_scan(bundle, scans
 def test_a_bundle_of_one_modality_says_so(tmp_path, scans):
     from tiny_bundle import write_bundle
 
-    predictor = Predictor(load_bundle(write_bundle(tmp_path / "xray_only", ("xray",))))
-    xray, ct = predictor.answer(scans["xray"], scans["ct"])
+    predictor = open_bundle(write_bundle(tmp_path / "xray_only", ("xray",)))
+    xray, ct = predictor.answer(xray=scans["xray"], ct=scans["ct"]).findings
     assert xray.error is None and "no network for CT" in ct.error
 
 
@@ -115,7 +116,7 @@ def test_classes_of_graph_and_description_must_agree(tmp_path, scans):
 
     swapped = write_bundle(tmp_path / "swapped", graph_classes=["COVID", "Non_COVID"])
     with pytest.raises(CorruptArtifactError, match="class_names"):
-        Predictor(load_bundle(swapped)).answer(xray=scans["xray"])
+        open_bundle(swapped).answer(xray=scans["xray"])
 
 
 def test_a_graph_that_is_none_or_does_not_fit_is_refused(bundle, scans):
@@ -124,15 +125,15 @@ def test_a_graph_that_is_none_or_does_not_fit_is_refused(bundle, scans):
     (bundle / "xray.onnx").write_bytes(b"not a graph")
     write_description(bundle)
     with pytest.raises(CorruptArtifactError, match="refuses the graph"):
-        Predictor(load_bundle(bundle)).answer(xray=scans["xray"])
+        open_bundle(bundle).answer(xray=scans["xray"])
     (bundle / "xray.onnx").write_bytes((bundle / "paired.onnx").read_bytes())
     write_description(bundle)
     with pytest.raises(CorruptArtifactError, match="xray.onnx: the graph takes"):
-        Predictor(load_bundle(bundle)).answer(xray=scans["xray"])
+        open_bundle(bundle).answer(xray=scans["xray"])
 
 
 def test_a_network_that_answers_nan_is_an_error_of_the_answer(bundle, scans, monkeypatch):
-    predictor = Predictor(load_bundle(bundle))
+    predictor = open_bundle(bundle)
     run = predictor._sessions.run
 
     def broken(file, feeds, outputs):
@@ -140,6 +141,6 @@ def test_a_network_that_answers_nan_is_an_error_of_the_answer(bundle, scans, mon
         return [np.full_like(made[0], np.nan), *made[1:]] if file == "paired.onnx" else made
 
     monkeypatch.setattr(predictor._sessions, "run", broken)
-    xray, ct, paired = predictor.answer(scans["xray"], scans["ct"])
+    xray, ct, paired = predictor.answer(xray=scans["xray"], ct=scans["ct"]).findings
     assert xray.error is None and ct.error is None
     assert paired.probability is None and "nan" in paired.error

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 
-from pipeline.inference.answers import Answer
-from pipeline.inference.multitask.bundle import load_bundle
-from pipeline.inference.multitask.rendering import CAUTION, answer_document, answer_words
+from pipeline.inference.answers import CAUTION, Answer, Finding
+from pipeline.inference.bundle import open_bundle
+from pipeline.inference.multitask.rendering import answer_document, answer_words
 
-ANSWERS = [Answer("xray", 0.9876, "COVID"), Answer("ct", error="scan.png: empty file."), Answer("paired", 0.00001, "Non_COVID")]
+ANSWERS = Answer((
+    Finding("xray", probability=0.9876, predicted="COVID"),
+    Finding("ct", error="scan.png: empty file."),
+    Finding("paired", probability=0.00001, predicted="Non_COVID"),
+))  # fmt: skip
 
 
 def test_words_say_class_probability_figures_and_caution(bundle):
-    words = answer_words(load_bundle(bundle), ANSWERS, phantom=False).splitlines()
+    words = answer_words(open_bundle(bundle), ANSWERS, phantom=False).splitlines()
     first = "X-ray COVID probability 0.988 (test AUC 0.900 [0.850, 0.940]; accuracy 0.900 [0.850, 0.940])"
     assert " ".join(words[0].split()) == first
     assert "no answer: scan.png: empty file." in words[1]
@@ -22,11 +26,11 @@ def test_words_say_class_probability_figures_and_caution(bundle):
 
 
 def test_a_phantom_is_said_first(bundle):
-    assert "phantom" in answer_words(load_bundle(bundle), ANSWERS, phantom=True).splitlines()[0]
+    assert "phantom" in answer_words(open_bundle(bundle), ANSWERS, phantom=True).splitlines()[0]
 
 
 def test_the_document(bundle):
-    document = json.loads(json.dumps(answer_document(load_bundle(bundle), ANSWERS, phantom=False)))
+    document = json.loads(json.dumps(answer_document(open_bundle(bundle), ANSWERS, phantom=False)))
     assert document == {
         "bundle": str(bundle),
         "variant": "plain",

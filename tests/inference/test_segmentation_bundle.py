@@ -8,8 +8,8 @@ import pytest
 from tiny_segmenter import CLASS_NAMES, NETWORK, describe, write_graph, write_meta, write_segmenter
 
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError, StaleArtifactError, UsageError
-from pipeline.inference.multitask.bundle import load_bundle
-from pipeline.inference.segmenter.bundle import load_segmenter_bundle
+from pipeline.inference.bundle import open_bundle
+from pipeline.inference.segmenter.bundle import network_path
 
 
 @pytest.fixture
@@ -18,24 +18,24 @@ def segmenter(tmp_path):
 
 
 def test_reads_what_segmenting_needs(segmenter):
-    manifest = load_segmenter_bundle(segmenter).manifest
+    manifest = open_bundle(segmenter).manifest
     assert manifest.class_names == tuple(CLASS_NAMES) and manifest.profile.size == manifest.image_size == 32
-    assert manifest.gate is None and manifest.keras is None and manifest.threshold == 0.5
+    assert manifest.keras is None and manifest.threshold == 0.5
 
 
 def test_each_system_names_the_command_of_the_other(segmenter, bundle):
     with pytest.raises(UsageError, match="Use segment") as caught:
-        load_bundle(segmenter)
+        open_bundle(segmenter, command="predict")
     assert caught.value.exit_code == 2 and "predict reads" in caught.value.message
     with pytest.raises(UsageError, match="Use predict"):
-        load_segmenter_bundle(bundle)
+        open_bundle(bundle, command="segment")
 
 
 def test_a_changed_file_is_named(segmenter):
     path = segmenter / NETWORK
     path.write_bytes(path.read_bytes() + b"\0")
     with pytest.raises(CorruptArtifactError, match=r"unet\.onnx was changed"):
-        load_segmenter_bundle(segmenter)
+        open_bundle(segmenter)
 
 
 @pytest.mark.parametrize(
@@ -55,20 +55,20 @@ def test_a_changed_file_is_named(segmenter):
 def test_a_description_that_does_not_fit_is_refused_with_its_place(segmenter, changes, named):
     describe(segmenter, **changes)
     with pytest.raises(CorruptArtifactError, match=named):
-        load_segmenter_bundle(segmenter)
+        open_bundle(segmenter)
 
 
 def test_another_schema_version(segmenter):
     describe(segmenter, schema_version=9)
     with pytest.raises(StaleArtifactError):
-        load_segmenter_bundle(segmenter)
+        open_bundle(segmenter)
 
 
 def test_a_single_graph_with_its_metadata(tmp_path):
     network = write_graph(tmp_path / "best.onnx")
     write_meta(network)
-    loaded = load_segmenter_bundle(network)
-    assert loaded.network_path == network and loaded.manifest.profile.size == 32 and loaded.manifest.gate is None
+    loaded = open_bundle(network)
+    assert network_path(loaded.bundle) == network and loaded.manifest.profile.size == 32 and "gate" not in loaded.bundle.document
 
 
 def test_a_single_graph_answers_as_its_bundle_would(tmp_path):
@@ -78,7 +78,7 @@ def test_a_single_graph_answers_as_its_bundle_would(tmp_path):
     folder = write_segmenter(tmp_path / "unet", **said)
     write_meta(folder / NETWORK, **said)
     describe(folder, **said)
-    whole, alone = load_segmenter_bundle(folder).manifest, load_segmenter_bundle(folder / NETWORK).manifest
+    whole, alone = open_bundle(folder).manifest, open_bundle(folder / NETWORK).manifest
     for entry in said:
         assert getattr(whole, entry) == getattr(alone, entry), entry
     assert (alone.threshold, alone.lung_pieces, alone.mirror_average) == (0.4, "two_largest", True)
@@ -98,13 +98,13 @@ def test_metadata_that_contradicts_its_bundle(segmenter, entry, other):
     write_meta(segmenter / NETWORK, **{entry: other})
     describe(segmenter)
     with pytest.raises(CorruptArtifactError, match=f"{entry} is .* in its metadata"):
-        load_segmenter_bundle(segmenter)
+        open_bundle(segmenter)
 
 
 def test_a_graph_without_metadata_names_the_file_that_is_missing(tmp_path):
     network = write_graph(tmp_path / "best.onnx")
     with pytest.raises(MissingArtifactError, match=r"best\.onnx\.meta\.json is not beside it") as caught:
-        load_segmenter_bundle(network)
+        open_bundle(network)
     assert caught.value.exit_code == 3 and "class names" in caught.value.remedy
 
 
@@ -122,4 +122,4 @@ def test_metadata_that_cannot_be_used(tmp_path, text, named):
     if text is not None:
         path.write_text(text)
     with pytest.raises(CorruptArtifactError, match=named):
-        load_segmenter_bundle(network)
+        open_bundle(network)

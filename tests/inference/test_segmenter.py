@@ -8,14 +8,13 @@ from tiny_segmenter import KERNEL, write_segmenter
 
 from pipeline.data.preprocessing import Profile, preprocess
 from pipeline.engine.errors import CorruptArtifactError, DataError
-from pipeline.inference.segmenter.bundle import load_segmenter_bundle
-from pipeline.inference.segmenter.runtimes import open_runtime
-from pipeline.inference.segmenter.segmenter import Segmenter, network_input, resized_back, softmax
+from pipeline.inference.bundle import open_bundle
+from pipeline.inference.opened_bundle import softmax
+from pipeline.inference.segmenter.segmenter import network_input, resized_back
 
 
 def opened(folder, **changes):
-    bundle = load_segmenter_bundle(write_segmenter(folder, **changes))
-    return Segmenter(bundle, open_runtime(bundle, "onnx"))
+    return open_bundle(write_segmenter(folder, **changes))
 
 
 @pytest.fixture
@@ -25,19 +24,19 @@ def gray():
 
 
 def test_the_answer_by_hand(gray, tmp_path):
-    answer = opened(tmp_path / "unet").segment(gray)
+    answer = opened(tmp_path / "unet").answer(gray)
     assert answer.lung_probs.shape == answer.lung_mask.shape == gray.shape
     np.testing.assert_allclose(answer.lung_probs, gray / 255, atol=0.02)
     assert not answer.lung_mask[:, :58].any() and answer.lung_mask[:, 62:].all()
     logits = preprocess(gray, Profile(modality="xray", size=32)).mean() / 255 * KERNEL[0]
     expected = np.exp(logits) / np.exp(logits).sum()
-    np.testing.assert_allclose(list(answer.class_probs.values()), expected, atol=1e-5)
+    np.testing.assert_allclose(list(answer.probabilities.values()), expected, atol=1e-5)
     assert (answer.predicted, answer.confidence) == ("GAMMA", pytest.approx(expected[2], abs=1e-5))
 
 
 def test_the_threshold_is_the_bundles(gray, tmp_path):
-    low = opened(tmp_path / "low", threshold=0.1).segment(gray).lung_mask.mean()
-    high = opened(tmp_path / "high", threshold=0.9).segment(gray).lung_mask.mean()
+    low = opened(tmp_path / "low", threshold=0.1).answer(gray).lung_mask.mean()
+    high = opened(tmp_path / "high", threshold=0.9).answer(gray).lung_mask.mean()
     assert low == pytest.approx(0.9, abs=0.03) and high == pytest.approx(0.1, abs=0.03)
 
 
@@ -62,18 +61,18 @@ def test_softmax_of_large_logits():
 
 def test_a_network_of_other_classes_or_without_numbers(gray, tmp_path):
     with pytest.raises(CorruptArtifactError, match="tells 2 classes apart"):
-        opened(tmp_path / "two", kernel=KERNEL[:, :2]).segment(gray)
+        opened(tmp_path / "two", kernel=KERNEL[:, :2]).answer(gray)
     with pytest.raises(DataError, match="no numbers"):
-        opened(tmp_path / "nan", kernel=np.full_like(KERNEL, np.nan)).segment(gray)
+        opened(tmp_path / "nan", kernel=np.full_like(KERNEL, np.nan)).answer(gray)
 
 
 def test_a_bundle_may_answer_with_the_mean_over_the_mirror_image(gray, tmp_path, monkeypatch):
     seen = []
     mirrored = opened(tmp_path / "mirrored", mirror_average=True)
-    run = mirrored._runtime.run
-    monkeypatch.setattr(mirrored._runtime, "run", lambda images: seen.append(images) or run(images))
-    plain, answer = opened(tmp_path / "plain").segment(gray), mirrored.segment(gray)
+    run = mirrored.runtime.run
+    monkeypatch.setattr(mirrored.runtime, "run", lambda images: seen.append(images) or run(images))
+    plain, answer = opened(tmp_path / "plain").answer(gray), mirrored.answer(gray)
     np.testing.assert_array_equal(seen[1], seen[0][:, :, ::-1])
     # The tiny network looks at single pixels, so that its answer does not change.
     np.testing.assert_allclose(answer.lung_probs, plain.lung_probs, atol=1e-6)
-    assert answer.class_probs == pytest.approx(plain.class_probs, abs=1e-6)
+    assert answer.probabilities == pytest.approx(plain.probabilities, abs=1e-6)

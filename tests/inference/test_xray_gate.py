@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.data.gate.xray_checks import CHECK_NAMES
 from pipeline.data.preprocessing import Profile, preprocess
-from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError, UsageError
+from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError, StaleArtifactError
 from pipeline.inference.gate.xray_gate import EMBEDDING_DISTANCE, XrayGate, load_gate
 
 
@@ -125,11 +125,13 @@ def test_a_bundle_is_compared_with_its_hashes(folder, tiny):
         load_gate(folder)
 
 
-def test_bundles_without_a_gate_of_another_system_or_leading_outside(tiny, tmp_path: Path):
+def test_bundles_without_a_gate_with_a_newer_one_or_leading_outside(tiny, tmp_path: Path):
     with pytest.raises(MissingArtifactError, match="no X-ray gate"):
         load_gate(tiny.write_gate_bundle(tmp_path / "none", gate=None))
-    with pytest.raises(UsageError, match="respiratory_mtl"):
-        load_gate(tiny.write_gate_bundle(tmp_path / "other", system="respiratory_mtl"))
+    # Whatever system a bundle is of: the section is read by whoever knows it.
+    assert load_gate(tiny.write_gate_bundle(tmp_path / "other", system="respiratory_mtl")).threshold == 2
+    with pytest.raises(StaleArtifactError, match="'gate' is of version 2, this program reads up to 1"):
+        load_gate(tiny.write_gate_bundle(tmp_path / "newer", gate=tiny.ENTRY | {"version": 2}))
     with pytest.raises(CorruptArtifactError, match="no hash"):
         load_gate(tiny.write_gate_bundle(tmp_path / "unhashed", files={}))
     outside = {"../gate.npz": {"sha256": "0" * 64, "bytes": 1}, "gate_backbone.onnx": {"sha256": "0" * 64, "bytes": 1}}

@@ -24,37 +24,32 @@ def scans() -> dict:
 
 def segmenter_answers() -> dict[str, dict[str, float]]:
     """Class probabilities and lung share of each scan by pretrained/radiography_unet."""
-    from pipeline.inference.segmenter.bundle import load_segmenter_bundle
-    from pipeline.inference.segmenter.runtimes import open_runtime
-    from pipeline.inference.segmenter.segmenter import Segmenter
+    from pipeline.inference.bundle import open_bundle
 
-    bundle = load_segmenter_bundle(ROOT / "pretrained" / "radiography_unet")
-    segmenter = Segmenter(bundle, open_runtime(bundle, "onnx"))
+    segmenter = open_bundle(ROOT / "pretrained" / "radiography_unet")
     answers = {}
     for name, gray in scans().items():
-        said = segmenter.segment(gray)
-        answers[name] = {**said.class_probs, "lung_share": float(said.lung_mask.mean())}
+        said = segmenter.answer(gray)
+        answers[name] = {**said.probabilities, "lung_share": float(said.lung_mask.mean())}
     return answers
 
 
 def classifier_answers(bundle: str) -> dict[str, dict[str, float]]:
     """Class probabilities of each scan by a classifier's bundle."""
-    from pipeline.inference.classifier.bundle import load_classifier_bundle
-    from pipeline.inference.classifier.classifier import Classifier
+    from pipeline.inference.bundle import open_bundle
 
-    classifier = Classifier(load_classifier_bundle(ROOT / "pretrained" / bundle))
-    return {name: dict(classifier.classify(gray).class_probs) for name, gray in scans().items()}
+    classifier = open_bundle(ROOT / "pretrained" / bundle)
+    return {name: dict(classifier.answer(gray).probabilities) for name, gray in scans().items()}
 
 
 def vision_text_answers() -> dict[str, dict[str, float]]:
     """Class probabilities by image and note, by the image alone and by the note alone."""
-    from pipeline.inference.vision_text.bundle import load_fusion_bundle
-    from pipeline.inference.vision_text.predictor import FusionPredictor
+    from pipeline.inference.bundle import open_bundle
 
-    predictor = FusionPredictor(load_fusion_bundle(ROOT / "pretrained" / "vision_text"))
+    predictor = open_bundle(ROOT / "pretrained" / "vision_text")
     gray = scans()["covid_12"]
     cases = {"both": (gray, NOTE), "image": (gray, None), "note": (None, NOTE)}
-    return {name: dict(predictor.answer(image, note).probabilities) for name, (image, note) in cases.items()}
+    return {name: dict(predictor.answer(image, note=note).probabilities) for name, (image, note) in cases.items()}
 
 
 def all_answers() -> dict[str, dict[str, dict[str, float]]]:

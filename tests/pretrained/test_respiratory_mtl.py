@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.data.reading.gray_reader import read_gray
-from pipeline.inference.multitask.bundle import load_bundle
-from pipeline.inference.multitask.predictor import Predictor
+from pipeline.inference.bundle import open_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = ROOT / "pretrained" / "respiratory_mtl"
@@ -19,14 +18,14 @@ STORED = json.loads((Path(__file__).parent / "respiratory_mtl_answers.json").rea
 
 @pytest.fixture(scope="module")
 def predictor():
-    return Predictor(load_bundle(BUNDLE))
+    return open_bundle(BUNDLE)
 
 
 @pytest.mark.parametrize("stored", STORED, ids=lambda stored: stored["pair"])
 def test_the_bundle_answers_as_stored(predictor, stored):
     """The phantoms are stored: their last gray level depends on the processor, and the X-ray's answer on that."""
     xray, ct = (read_gray(SCANS / f"{stored['pair']}_{modality}.png") for modality in ("xray", "ct"))
-    answers = {a.modality: a.probability for a in predictor.answer(xray, ct)}
+    answers = {a.modality: a.probability for a in predictor.answer(xray=xray, ct=ct).findings}
     assert answers == pytest.approx(stored["probabilities"], abs=1e-3)
 
 

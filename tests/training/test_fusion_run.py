@@ -34,10 +34,9 @@ def bundle(run):
 
 @pytest.fixture(scope="module")
 def predictor(bundle):
-    from pipeline.inference.vision_text.bundle import load_fusion_bundle
-    from pipeline.inference.vision_text.predictor import FusionPredictor
+    from pipeline.inference.bundle import open_bundle
 
-    return FusionPredictor(load_fusion_bundle(bundle))
+    return open_bundle(bundle)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +127,7 @@ def test_the_encoder_is_stored_in_8_bits(bundle):
 
 def test_image_note_or_both(predictor, gray):
     note = "old man with fever; bilateral opacity"
-    answers = [predictor.answer(gray, note), predictor.answer(gray), predictor.answer(None, note)]
+    answers = [predictor.answer(gray, note=note), predictor.answer(gray), predictor.answer(note=note)]
     assert [answer.used for answer in answers] == [("image", "note"), ("image",), ("note",)]
     assert len({round(answer.probabilities["COVID"], 6) for answer in answers}) == 3
     for answer in answers:
@@ -137,39 +136,39 @@ def test_image_note_or_both(predictor, gray):
 
 
 def test_diagnosis_words_change_nothing_and_are_shown(predictor, gray):
-    plain, telling = (predictor.answer(gray, f"fever {word} and cough") for word in ("", "COVID-19"))
+    plain, telling = (predictor.answer(gray, note=f"fever {word} and cough") for word in ("", "COVID-19"))
     assert telling.masked == ("COVID-19",)
     assert telling.probabilities == plain.probabilities
 
 
 def test_a_note_beyond_the_window_is_cut_and_said(predictor, gray):
-    found = predictor.answer(gray, "fever and cough " * 20)
+    found = predictor.answer(gray, note="fever and cough " * 20)
     assert any("cut off" in warning for warning in found.warnings)
 
 
 def test_a_note_of_nothing_leaves_the_image(predictor, gray):
     alone = predictor.answer(gray).probabilities
     for note in ("", "  ", "COVID-19"):
-        found = predictor.answer(gray, note)
+        found = predictor.answer(gray, note=note)
         assert found.probabilities == alone
         assert any("image alone" in warning for warning in found.warnings)
     with pytest.raises(DataError, match="Nothing is left"):
-        predictor.answer(None, "COVID-19")
+        predictor.answer(note="COVID-19")
     with pytest.raises(UsageError, match="Neither"):
         predictor.answer()
 
 
 def test_another_script_is_answered_with_a_warning(predictor, gray):
-    found = predictor.answer(gray, "患者发热咳嗽三天")
+    found = predictor.answer(gray, note="患者发热咳嗽三天")
     assert any("not Latin" in warning for warning in found.warnings)
 
 
 def test_answers_need_no_tensorflow(bundle):
     code = (
         "import sys, numpy; from pathlib import Path;"
-        "from pipeline.inference.vision_text.bundle import load_fusion_bundle;"
+        "from pipeline.inference.bundle import open_bundle;"
         "from pipeline.inference.vision_text.predictor import FusionPredictor;"
-        f"FusionPredictor(load_fusion_bundle(Path({str(bundle)!r}))).answer(numpy.zeros((60, 50), 'uint8'), 'fever');"
+        f"open_bundle(Path({str(bundle)!r})).answer(numpy.zeros((60, 50), 'uint8'), note='fever');"
         "assert not {'tensorflow', 'keras', 'pandas', 'torch'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -178,9 +177,9 @@ def test_answers_need_no_tensorflow(bundle):
 def test_a_changed_file_is_refused(bundle, tmp_path):
     import shutil
 
-    from pipeline.inference.vision_text.bundle import load_fusion_bundle
+    from pipeline.inference.bundle import open_bundle
 
     copy = shutil.copytree(bundle, tmp_path / "copy")
     (copy / "tokenizer.json").write_text("{}")
     with pytest.raises(CorruptArtifactError, match=r"tokenizer\.json was changed"):
-        load_fusion_bundle(copy)
+        open_bundle(copy)

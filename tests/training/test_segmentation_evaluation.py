@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.training.segmenter.evaluation import ScanAnswers, mean_interval, overlap_summary, overlap_table
+from pipeline.evaluation.statistics.intervals import patient_mean_interval
+from pipeline.training.segmenter.evaluation import ScanAnswers, overlap_summary, overlap_table
 from pipeline.training.segmenter.rows import SegmentationRows
 
 
@@ -53,8 +54,8 @@ def test_no_masks_at_all(judged):
 
 def test_intervals_draw_whole_patients():
     values = np.r_[np.zeros(50), np.ones(50)]
-    apart = mean_interval(values, np.arange(100).astype(str), 0)
-    two = mean_interval(values, np.repeat(["a", "b"], 50), 0)
+    apart = patient_mean_interval(values, np.arange(100).astype(str), 0)
+    two = patient_mean_interval(values, np.repeat(["a", "b"], 50), 0)
     assert apart["value"] == two["value"] == 0.5
     assert 0.35 < apart["low"] < 0.45 < 0.55 < apart["high"] < 0.65
     assert (two["low"], two["high"]) == (0.0, 1.0)

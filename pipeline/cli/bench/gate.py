@@ -19,11 +19,12 @@ def bench_gate(data: Path | None) -> list[dict]:
     """
     if data is None:
         raise UsageError("bench gate judges real scans.", "Name their folder: --data ../shared/data.")
-    from pipeline.cli.bundle_source import DEFAULT_SEGMENTER, REPOSITORY
+    from pipeline.cli.bundle_source import REPOSITORY
     from pipeline.evaluation.studies.gate_figures import gate_figures
     from pipeline.inference.gate.xray_gate import load_gate
+    from pipeline.systems import default_bundle
 
-    gate = load_gate(REPOSITORY / DEFAULT_SEGMENTER)
+    gate = load_gate(REPOSITORY / default_bundle("segment"))
     duration_ms = _verdict_ms(gate)
     return [
         {

@@ -34,7 +34,7 @@ def bench_unet(size: int = 256, repeats: int = 20, **shape: Any) -> list[dict]:
         names = [f"class_{number}" for number in range(CLASSES)]
         path.write_bytes(convert_segmenter(network, graph_metadata(names, "", "bench", 1)).SerializeToString())
         runtimes = {
-            "unet onnxruntime fp32": OnnxRuntime(path),
+            "unet onnxruntime fp32": OnnxRuntime(path, device="cpu"),
             "unet OpenVINO fp32": OpenVinoRuntime(path, precision="f32"),
             "unet OpenVINO bf16": OpenVinoRuntime(path, precision="bf16"),
         }

@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +18,6 @@ from pipeline.engine.progress import Reporter
 
 if TYPE_CHECKING:
     from pipeline.engine.contract import Stage
-    from pipeline.inference.answers import Answer
 
 CONFIG = Path("configs/demo.yaml")
 PATIENTS = 96
@@ -106,6 +104,9 @@ def _bundle(out: Path, reporter: Reporter) -> Path:
 
 def _diagnose(bundle: Path, phantoms: Path) -> dict[str, Any]:
     """One COVID patient of the test part: the patient's own X-ray and CT slice, through the shipped bundle."""
+    from pipeline.inference.bundle import open_bundle
+    from pipeline.inference.multitask.rendering import finding_document
+
     rows = [row for row in _rows(phantoms / "manifest.csv") if row["split"] == "test" and row["label"] == "COVID"]
     patient = rows[0]["patient_id"]
     scans = {row["modality"]: phantoms / row["image"] for row in rows if row["patient_id"] == patient}
@@ -114,12 +115,5 @@ def _diagnose(bundle: Path, phantoms: Path) -> dict[str, Any]:
         "label": "COVID",
         "xray": str(scans["xray"]),
         "ct": str(scans["ct"]),
-        "answers": [asdict(answer) for answer in _answers(bundle, scans)],
+        "answers": [finding_document(finding) for finding in open_bundle(bundle).answer(**scans).findings],
     }
-
-
-def _answers(bundle: Path, scans: dict[str, Path]) -> list[Answer]:
-    from pipeline.inference.multitask.bundle import load_bundle
-    from pipeline.inference.multitask.predictor import Predictor
-
-    return Predictor(load_bundle(bundle)).answer(scans["xray"], scans["ct"])

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.cli.evaluate.request import Evaluation
 from pipeline.engine.errors import DataError
-from pipeline.engine.progress import Reporter
 
 if TYPE_CHECKING:
-    from pipeline.cli.evaluate.judged_bundles import JudgedBundle
-    from pipeline.data.layouts.source_images import SourceImage
-    from pipeline.inference.classifier.answers import ImageAnswer
+    from pipeline.cli.evaluate.request import EvaluationRequest
+    from pipeline.data.layouts.labelled_cases import LabelledCase
+    from pipeline.inference.answered_rows import AnsweredRow
+    from pipeline.inference.answers import Answer
+    from pipeline.inference.opened_bundle import OpenedBundle
 
 PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
 FIGURES = ("confusion", "roc", "precision_recall")
@@ -22,103 +23,92 @@ _SHOWN = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "cohen_kappa
 _SHOWN_OF_CLASS = ("sensitivity", "specificity", "precision", "f1", "auc")
 
 
-def evaluate_classifier(
-    judged: JudgedBundle, data: Path, out: Path, max_unreadable: float, reporter: Reporter
-) -> tuple[dict, str]:
-    """Answer the labelled images of `data`, write OUTPUTS into `out`; returns the document of `metrics.json` and its words.
+def evaluate(opened: OpenedBundle, request: EvaluationRequest) -> Evaluation:
+    """Answer the labelled images, write OUTPUTS and return the document of `metrics.json` with its words.
 
     Intervals are clustered by patient. Where images have lung masks, `lungs` says how much of the heat maps lies in them and
     what is scored without them (see `lung_findings`). Two classes are told apart by the bundle's own threshold: it was
     chosen on its validation part, never on these images.
 
-    Raises what `read_labelled_cases` raises, and DataError where more than
-    `max_unreadable` (a share) of the images have no answer or what is left is of one class; `predictions.csv` is written
-    all the same and names them.
+    Raises what `read_labelled_cases` raises, and DataError where too many of the images have no answer or what is left is of
+    one class; `predictions.csv` is written all the same and names them.
     """
     from pipeline.cli.evaluate.lung_findings import lung_findings, lung_words
     from pipeline.cli.output_folder import refuse_taken_folder, write_findings
     from pipeline.data.layouts.labelled_cases import read_labelled_cases
     from pipeline.engine.outputs import prepare_output, refuse_overwriting
-    from pipeline.inference.classifier.answers import refuse_all_failed, write_class_answers
+    from pipeline.inference.answered_rows import answer_rows, refuse_all_failed, refuse_many_failures, write_class_table
 
+    data, out, reporter = request.data, request.out, request.reporter
     refuse_taken_folder(out)
     warnings: list[str] = []
-    labelled = read_labelled_cases(data, judged.class_names, warnings.append)
-    patients = {image.source: image.patient_id for image in labelled}
-    refuse_overwriting([out / name for name in OUTPUTS], [data, *(source.path for source in patients)])
+    names = opened.manifest.class_names
+    labelled = read_labelled_cases(data, names, warnings.append, modalities=opened.modalities)
+    refuse_overwriting([out / name for name in OUTPUTS], [data, *(scan for case in labelled for scan in case.scans)])
     prepare_output(out / PREDICTIONS)
-    answers = judged.answers(reporter.track(labelled, len(labelled), "images"))
-    write_class_answers(out / PREDICTIONS, answers, judged.class_names, patients)
-    refuse_all_failed(answers)
-    _refuse_many_failures(answers, data, out, max_unreadable)
-    document, figures = _judge(judged, answers, patients, warnings)
-    document |= {"bundle": str(judged.path), "lungs": lung_findings(judged, labelled, reporter, SEED)}
+    rows = list(answer_rows(reporter.track(labelled, len(labelled), "images"), lambda case: _ask(opened, case)))
+    write_class_table(out / PREDICTIONS, rows, names)
+    refuse_all_failed(rows)
+    refuse_many_failures(rows, request.max_unreadable, out / PREDICTIONS)
+    left = {row.label for row in rows if row.answer.error is None}
+    if len(left) < 2:
+        raise DataError(f"{data}: every image that was answered is {left.pop()}.", "One class cannot be judged.")
+    document, figures = _judge(opened, rows, warnings)
+    document |= {"bundle": str(opened.path), "lungs": lung_findings(opened, labelled, reporter, SEED)}
     write_findings(out, METRICS, document, figures)
     words = _words(document)
     if document["lungs"] is not None:
         words += lung_words(document["lungs"])
-    return document, "\n".join([*words, f"{', '.join(OUTPUTS)} in {out}"])
+    return Evaluation(document, "\n".join([*words, f"{', '.join(OUTPUTS)} in {out}"]))
 
 
-def _refuse_many_failures(answers: Sequence[ImageAnswer], data: Path, out: Path, limit: float) -> None:
-    from pipeline.inference.classifier.answers import failed_answers
-
-    failed = failed_answers(answers)
-    if len(failed) > limit * len(answers):
-        raise DataError(
-            f"{data}: {len(failed)} of {len(answers)} images have no answer (limit {limit:.0%}); {out / PREDICTIONS} names them.",
-            "Mend or remove them, or raise --max-unreadable.",
-        )
-    left = {answer.image.label for answer in answers if answer.error is None}
-    if len(left) < 2:
-        raise DataError(f"{data}: every image that was answered is {left.pop()}.", "One class cannot be judged.")
+def _ask(opened: OpenedBundle, case: LabelledCase) -> Answer:
+    """A case without a note is answered by its image."""
+    if "note" not in opened.doors:
+        return opened.answer(case.scans[0]).without_pictures()
+    answer = opened.answer(case.scans[0], note=case.note)
+    return answer.without_pictures({"used": " and ".join(answer.used)})
 
 
-def _judge(
-    judged: JudgedBundle, answers: Sequence[ImageAnswer], patients: dict[SourceImage, str], warnings: list[str]
-) -> tuple[dict, dict]:
-    import numpy as np
-
-    from pipeline.evaluation.figures.multiclass import confusion_matrix_figure, one_vs_rest_roc_figure
+def _judge(opened: OpenedBundle, answered: Sequence[AnsweredRow], warnings: list[str]) -> tuple[dict, dict]:
+    from pipeline.cli.evaluate.scored_rows import scored_rows
+    from pipeline.evaluation.figures.confusion import confusion_figure
     from pipeline.evaluation.figures.precision_recall import precision_recall_figure
-    from pipeline.evaluation.metrics.multiclass import multiclass_metrics
+    from pipeline.evaluation.figures.roc import roc_figure
+    from pipeline.evaluation.metrics.classification import confusion_matrix
     from pipeline.evaluation.statistics.clusters import cluster_note
-    from pipeline.evaluation.statistics.multiclass_intervals import multiclass_intervals
-    from pipeline.inference.classifier.answers import failed_answers
+    from pipeline.evaluation.statistics.intervals import class_intervals
+    from pipeline.inference.answered_rows import failures
 
-    names, mine = list(judged.class_names), [answer for answer in answers if answer.error is None]
-    truth = np.array([names.index(answer.image.label) for answer in mine])
-    predicted = np.array([names.index(answer.predicted) for answer in mine])
-    probabilities = np.array([[answer.probs[name] for name in names] for answer in mine])
-    clusters = [patients[answer.image] for answer in mine]
-    plain = multiclass_metrics(truth, probabilities, names, judged.positive_class, predicted=predicted)
-    intervals = multiclass_intervals(truth, probabilities, names, clusters, seed=SEED, predicted=predicted)
+    manifest, names = opened.manifest, list(opened.manifest.class_names)
+    rows = scored_rows(manifest, answered)
+    confusion, clusters = confusion_matrix(rows).tolist(), rows.patients.tolist()
     document = {
         "schema_version": 1,
-        "system": judged.system,
+        "system": opened.system,
         "class_names": names,
-        "positive_class": judged.positive_class,
-        "threshold": judged.threshold,
-        "images": len(answers),
-        "unreadable": {answer.image.relative.as_posix(): answer.error for answer in failed_answers(answers)},
+        "positive_class": manifest.positive_class,
+        "threshold": manifest.threshold,
+        "images": len(answered),
+        "unreadable": {row.id: finding.error for row, finding in failures(answered)},
         "patients": len(set(clusters) - {""}) or None,
-        "metrics": intervals,
-        "confusion": plain["confusion"],
-        "support": {name: row["support"] for name, row in plain["per_class"].items()},
+        "metrics": class_intervals(rows, seed=SEED),
+        "confusion": confusion,
+        "support": {name: sum(counts) for name, counts in zip(names, confusion, strict=True)},
         "settings": {"seed": SEED, "level": 0.95, "clusters": "patients"},
         "warnings": [*warnings, *filter(None, [cluster_note(clusters)])],
     }
-    shared = (truth, probabilities, names, clusters, judged.positive_class, intervals)
+    arms = {"": {"images": rows}}
     figures = {
-        "confusion": confusion_matrix_figure(plain["confusion"], names),
-        "roc": one_vs_rest_roc_figure(*shared),
-        "precision_recall": precision_recall_figure(*shared),
+        "confusion": confusion_figure({"": {"": confusion}}, names),
+        "roc": roc_figure(arms, seed=SEED, title="ROC, each class against the rest, with 95 % band by patient"),
+        "precision_recall": precision_recall_figure(arms, seed=SEED),
     }
     return document, figures
 
 
 def _words(document: dict) -> list[str]:
-    from pipeline.evaluation.figures.multiclass import interval_text
+    from pipeline.engine.interval_text import interval_text
 
     failed = len(document["unreadable"])
     patients = f" of {document['patients']} patients" if document["patients"] else ""

@@ -9,11 +9,13 @@ from pipeline.engine.errors import DataError
 from pipeline.engine.progress import Reporter
 
 if TYPE_CHECKING:
-    from pipeline.cli.evaluate.judged_bundles import JudgedBundle
+    import numpy as np
+
     from pipeline.data.layouts.labelled_cases import LabelledCase
+    from pipeline.inference.opened_bundle import OpenedBundle
 
 
-def lung_findings(bundle: JudgedBundle, images: Sequence[LabelledCase], reporter: Reporter, seed: int = 0) -> dict | None:
+def lung_findings(bundle: OpenedBundle, images: Sequence[LabelledCase], reporter: Reporter, seed: int = 0) -> dict | None:
     """{"gradcam": `lung_energy_report` (and other methods), "ablation": `lung_ablation`, "unreadable"}; None without masks.
 
     Images without a mask are left out; one whose image or mask cannot be read is named in "unreadable". Heat maps are of
@@ -26,7 +28,7 @@ def lung_findings(bundle: JudgedBundle, images: Sequence[LabelledCase], reporter
     from pipeline.data.reading.gray_reader import read_gray
     from pipeline.evaluation.studies.lung_energy import lung_ablation, lung_energy, lung_energy_report
 
-    profile, names = bundle.profile, list(bundle.class_names)
+    profile, names = bundle.profile, list(bundle.manifest.class_names)
     energies: dict[str, list[float | None]] = {}
     areas, pixels, masks, kept, unreadable = [], [], [], [], {}
     masked = [image for image in images if image.mask is not None]
@@ -38,7 +40,7 @@ def lung_findings(bundle: JudgedBundle, images: Sequence[LabelledCase], reporter
             unreadable[image.source.relative.as_posix()] = error.message
             continue
         area = None
-        for method, activation in bundle.activations(image, gray).items():
+        for method, activation in _activations(bundle, image, gray).items():
             energy, area = lung_energy(activation, mask)
             energies.setdefault(method, []).append(energy)
         areas.append(area)
@@ -51,16 +53,21 @@ def lung_findings(bundle: JudgedBundle, images: Sequence[LabelledCase], reporter
     truth = [names.index(image.source.label) for image in kept]
     ablation = lung_ablation(
         np.array(pixels), np.array(masks), truth, names, patients,
-        lambda pictures, rows: bundle.probabilities(pictures, [kept[row] for row in rows]),
-        lambda probs: np.array([bundle.decide(row) for row in probs]), seed,
+        lambda pictures, rows: bundle.probabilities(pictures, [kept[row].note for row in rows]),
+        lambda probs: np.array([bundle.manifest.decide(row) for row in probs]), seed,
     )  # fmt: skip
     reports = {method: lung_energy_report(found, areas, patients, seed) for method, found in energies.items()}
     return {**reports, "ablation": ablation, "unreadable": unreadable}
 
 
+def _activations(bundle: OpenedBundle, image: LabelledCase, gray: np.ndarray) -> dict[str, np.ndarray]:
+    note = image.note if "note" in bundle.doors else None
+    return bundle.answer(gray, note=note, methods=bundle.methods).activations
+
+
 def lung_words(found: dict) -> list[str]:
     """The findings as lines for people."""
-    from pipeline.evaluation.figures.multiclass import interval_text
+    from pipeline.engine.interval_text import interval_text
     from pipeline.evaluation.studies.lung_energy import LUNGS_ONLY, WHOLE, WITHOUT_LUNGS
 
     report, ablation = found["gradcam"], found["ablation"]

@@ -6,13 +6,22 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
 from pipeline.data.layouts.labelled_cases import refuse_one_class
 from pipeline.data.layouts.pair_table import PairRow
-from pipeline.engine.errors import DataError
 from pipeline.engine.files import atomic_write_bytes, write_json
+from pipeline.engine.interval_text import interval_text
+from pipeline.inference.answered_rows import (
+    AnsweredRow,
+    answer_pairs,
+    failure_summary,
+    failures,
+    refuse_all_failed,
+    refuse_many_failures,
+    write_findings_table,
+)
 from pipeline.inference.answers import TITLES
-from pipeline.inference.multitask.bundle import Bundle
-from pipeline.inference.multitask.table_answers import TableAnswers, write_answers
+from pipeline.inference.opened_bundle import OpenedBundle
 
 PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
 FIGURES = {
@@ -24,54 +33,50 @@ OUTPUTS = (PREDICTIONS, METRICS, *(f"{name}.png" for name in FIGURES))
 _SHOWN = ("accuracy", "auc", "sensitivity", "specificity")
 
 
-def judge(
-    bundle: Bundle, table: TableAnswers, data: Path, out: Path, max_unreadable: float, told: Sequence[str] = ()
-) -> dict:
-    """Write OUTPUTS into the folder `out` and return the document of `metrics.json`.
+def evaluate(predictor: OpenedBundle, request: EvaluationRequest) -> Evaluation:
+    """Answer the labelled scans, write OUTPUTS and return the document of `metrics.json` with its words.
 
-    Intervals are clustered by patient. Raises DataError where more than `max_unreadable` (a share) of the scans have
-    no answer, or those that have are of one class; `predictions.csv` is written all the same and names them.
-    told: what was said of the data, for its warnings.
+    Intervals are clustered by patient. Raises DataError where too many of the scans have no answer, or those that have are of
+    one class; `predictions.csv` is written all the same and names them.
     """
+    from pipeline.data.layouts.labelled_cases import read_labelled_cases
+    from pipeline.engine.outputs import prepare_output, refuse_overwriting
     from pipeline.evaluation.comparison.document import build_comparison
-    from pipeline.evaluation.comparison.tests import ComparisonSettings
     from pipeline.evaluation.tables.prediction_files import read_predictions
 
-    out.mkdir(parents=True, exist_ok=True)
-    write_answers(out / PREDICTIONS, table.answered)
-    table.refuse_all_failed(str(data))
-    _refuse_many_failures(table, data, out, max_unreadable)
-    manifest = bundle.manifest
-    refuse_one_class(data, _answered_rows(table), manifest.class_names)
-    predictions, warnings = read_predictions([out / PREDICTIONS], positive=manifest.positive_class)
-    predictions = {manifest.variant: next(iter(predictions.values()))}
-    settings = ComparisonSettings(threshold=manifest.threshold)
-    comparison = build_comparison(predictions, settings=settings, warnings=[*told, *warnings])
-    document = _document(bundle, comparison, len(table.failed))
-    _write_figures(out, predictions, comparison, (bundle.negative_class, manifest.positive_class))
+    data, out, manifest = request.data, request.out, predictor.manifest
+    told: list[str] = []
+    cases = read_labelled_cases(
+        data, manifest.class_names, told.append, modalities=predictor.modalities, modality=request.modality
+    )
+    refuse_overwriting([out / name for name in OUTPUTS], [data, *(scan for case in cases for scan in case.scans)])
+    prepare_output(out / PREDICTIONS)
+    rows = answer_pairs(predictor, request.reporter.track(cases, len(cases), "scans"))
+    for line in failure_summary(rows, "scans"):
+        request.reporter.line(line)
+    write_findings_table(out / PREDICTIONS, rows)
+    refuse_all_failed(rows, "scans")
+    refuse_many_failures(rows, request.max_unreadable, out / PREDICTIONS, "scans")
+    refuse_one_class(data, _answered_pairs(cases, rows), manifest.class_names)
+    read = read_predictions([out / PREDICTIONS], positive=manifest.positive_class, threshold=manifest.threshold)
+    predictions = {manifest.variant: next(iter(read.arms.values()))}
+    comparison = build_comparison(predictions, warnings=[*told, *read.warnings])
+    document = _document(predictor, comparison, len(failures(rows)))
+    _write_figures(out, predictions, comparison)
     write_json(out / METRICS, document)
-    return document
+    return Evaluation(document, evaluation_words(document, out))
 
 
-def _refuse_many_failures(table: TableAnswers, data: Path, out: Path, limit: float) -> None:
-    failed, asked = len(table.failed), table.asked
-    if failed > limit * asked:
-        raise DataError(
-            f"{data}: {failed} of {asked} scans have no answer (limit {limit:.0%}); {out / PREDICTIONS} names them.",
-            "Mend or remove them, or raise --max-unreadable.",
-        )
+def _answered_pairs(cases: Sequence[PairRow], rows: Sequence[AnsweredRow]) -> list[PairRow]:
+    """The cases as far as they were answered: a scan that failed is taken out of its row."""
+    found = []
+    for case, row in zip(cases, rows, strict=True):
+        made = {finding.modality for finding in row.answer.findings if finding.error is None}
+        found.append(PairRow(case.id, case.xray if "xray" in made else None, case.ct if "ct" in made else None, case.copied))
+    return found
 
 
-def _answered_rows(table: TableAnswers) -> list[PairRow]:
-    """The rows as far as they were answered: a scan that failed is taken out of its row."""
-    rows = []
-    for row, answers in table.answered:
-        made = {answer.modality for answer in answers if answer.probability is not None}
-        rows.append(PairRow(row.id, row.xray if "xray" in made else None, row.ct if "ct" in made else None, row.copied))
-    return rows
-
-
-def _document(bundle: Bundle, comparison: dict, failed: int) -> dict:
+def _document(bundle: OpenedBundle, comparison: dict, failed: int) -> dict:
     manifest, variant = bundle.manifest, bundle.manifest.variant
     return {
         "schema_version": 1,
@@ -88,14 +93,15 @@ def _document(bundle: Bundle, comparison: dict, failed: int) -> dict:
     }
 
 
-def _write_figures(out: Path, predictions: dict, comparison: dict, class_names: tuple[str, str]) -> None:
+def _write_figures(out: Path, predictions: dict, comparison: dict) -> None:
     from pipeline.evaluation.figures.calibration import calibration_figure
+    from pipeline.evaluation.figures.comparison import ordered_classes
     from pipeline.evaluation.figures.confusion import confusion_figure
     from pipeline.evaluation.figures.roc import roc_figure
 
     drawn = {
         "roc": roc_figure(predictions, comparison),
-        "confusion": confusion_figure(comparison["confusion"], class_names),
+        "confusion": confusion_figure(comparison["confusion"], ordered_classes(comparison)),
         "calibration": calibration_figure(predictions),
     }
     for name, title in FIGURES.items():
@@ -115,15 +121,7 @@ def evaluation_words(document: dict, out: Path, figures: Sequence[str] = OUTPUTS
             f"{TITLES[modality]}: {counts['rows']} rows, {counts['positive']} {document['positive_class']}, "
             f"{counts['clusters']} patients"
         )
-        lines += [f"  {name:<12} {_interval(metrics[name])}" for name in _SHOWN]
+        lines += [f"  {name:<12} {interval_text(metrics[name])}" for name in _SHOWN]
     lines += [f"note: {warning}" for warning in document["warnings"]]
     lines.append(f"{', '.join(figures)} in {out}")
     return "\n".join(lines)
-
-
-def _interval(interval: dict[str, float | None]) -> str:
-    if interval["value"] is None:
-        return "undefined"
-    if interval["low"] is None:
-        return f"{interval['value']:.3f}"
-    return f"{interval['value']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"

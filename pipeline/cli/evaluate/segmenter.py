@@ -9,17 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.cli.evaluate.request import Evaluation
+from pipeline.data.reading.gray_reader import read_gray
 from pipeline.engine.errors import DataError
 from pipeline.engine.files import atomic_write_bytes, atomic_write_text, write_json
-from pipeline.engine.progress import Reporter
+from pipeline.engine.interval_text import interval_text
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from pipeline.cli.evaluate.request import EvaluationRequest
     from pipeline.data.layouts.labelled_cases import LabelledCase
-    from pipeline.data.layouts.source_images import SourceImage
-    from pipeline.inference.segmenter.answers import ImageAnswer
-    from pipeline.inference.segmenter.segmenter import Segmentation, Segmenter
+    from pipeline.evaluation.tables.rows import MeasuredRows, Rows
+    from pipeline.inference.answered_rows import AnsweredRow
+    from pipeline.inference.answers import Answer
+    from pipeline.inference.opened_bundle import OpenedBundle
 
 PREDICTIONS, SEGMENTATION, METRICS = "predictions.csv", "segmentation.csv", "metrics.json"
 FIGURES = ("confusion.png", "roc.png", "dice.png")
@@ -32,105 +36,103 @@ _SHOWN = ("accuracy", "macro_f1", "macro_auc")
 class MaskScores:
     """What is measured on each image with a mask, while its pixels are there."""
 
-    labelled: dict[SourceImage, LabelledCase]
     rows: list[tuple[LabelledCase, dict[str, float]]] = field(default_factory=list)
     pooled: list[int] = field(default_factory=lambda: [0, 0])
     resized: int = 0
     unreadable: dict[str, str] = field(default_factory=dict)
 
-    def keep(self, image: SourceImage, gray: np.ndarray, answer: Segmentation) -> None:
+    def keep(self, case: LabelledCase, gray: np.ndarray, lung_mask: np.ndarray) -> None:
         """Compare an answer with its true mask at the image's own size; a mask that cannot be read is noted and skipped."""
         from pipeline.data.masks.mask_reader import read_mask_at
         from pipeline.evaluation.metrics.segmentation import segmentation_metrics
 
-        labelled = self.labelled[image]
-        if labelled.mask is None:
+        if case.mask is None:
             return
         try:
-            true, resized = read_mask_at(labelled.mask, gray.shape)
+            true, resized = read_mask_at(case.mask, gray.shape)
         except DataError as error:
-            self.unreadable[image.relative.as_posix()] = error.message
+            self.unreadable[case.id] = error.message
             return
         self.resized += resized
-        self.rows.append((labelled, segmentation_metrics(true, answer.lung_mask)))
-        self.pooled[0] += 2 * int((true & answer.lung_mask).sum())
-        self.pooled[1] += int(true.sum()) + int(answer.lung_mask.sum())
+        self.rows.append((case, segmentation_metrics(true, lung_mask)))
+        self.pooled[0] += 2 * int((true & lung_mask).sum())
+        self.pooled[1] += int(true.sum()) + int(lung_mask.sum())
+
+    def measured(self, class_names: Sequence[str]) -> MeasuredRows:
+        """The measures of every image with a mask."""
+        from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
+        from pipeline.evaluation.tables.rows import MeasuredRows
+
+        values = {metric: [row[metric] for _, row in self.rows] for metric in SEGMENTATION_METRICS}
+        classes = [list(class_names).index(image.label) for image, _ in self.rows]
+        return MeasuredRows(values, classes, tuple(class_names), [image.patient_id for image, _ in self.rows])
 
 
-def evaluate_segmenter(segmenter: Segmenter, data: Path, out: Path, max_unreadable: float, reporter: Reporter) -> dict:
-    """Answer the labelled images of `data`, write OUTPUTS into `out` and return the document of `metrics.json`.
+def evaluate(segmenter: OpenedBundle, request: EvaluationRequest) -> Evaluation:
+    """Answer the labelled images, write OUTPUTS and return the document of `metrics.json` with its words.
 
     Dice, IoU, HD95 and mean surface distance (px) at each image's own size; every classification metric. Intervals are
     clustered by patient. The X-ray gate is not asked: labelled data say what they are.
-    Raises DataError where more than `max_unreadable` (a share) of the images have no answer.
+    Raises DataError where too many of the images have no answer.
     """
+    from pipeline.cli.evaluate.scored_rows import scored_rows
     from pipeline.data.layouts.labelled_cases import read_labelled_cases
     from pipeline.engine.outputs import prepare_output, refuse_overwriting
-    from pipeline.inference.segmenter.answers import answer_images, refuse_all_failed, write_image_answers
+    from pipeline.inference.answered_rows import answer_rows, refuse_all_failed, refuse_many_failures, write_class_table
+    from pipeline.inference.segmenter.lung_geometry import COLUMNS
 
+    data, out = request.data, request.out
     warnings: list[str] = []
-    names = segmenter.bundle.manifest.class_names
-    labelled = read_labelled_cases(data, names, warnings.append, masks=True)
-    scores = MaskScores({image.source: image for image in labelled})
-    sources = [image.source for image in labelled]
-    read = [data, *(path for image in labelled for path in (image.source.path, image.mask) if path is not None)]
+    names = segmenter.manifest.class_names
+    labelled = read_labelled_cases(data, names, warnings.append, modalities=segmenter.modalities, masks=True)
+    scores = MaskScores()
+    read = [data, *(path for case in labelled for path in (*case.scans, case.mask) if path is not None)]
     refuse_overwriting([out / name for name in OUTPUTS], read)
     prepare_output(out / PREDICTIONS)
-    answers = list(answer_images(segmenter, reporter.track(sources, len(sources), "images"), scores.keep))
-    write_image_answers(out / PREDICTIONS, answers, names)
-    refuse_all_failed(answers)
-    _refuse_many_failures(answers, out, max_unreadable)
+
+    def ask(case: LabelledCase) -> Answer:
+        gray = read_gray(case.scans[0])
+        answer = segmenter.answer(gray)
+        scores.keep(case, gray, answer.lung_mask)
+        return answer.without_pictures(answer.geometry)
+
+    rows = list(answer_rows(request.reporter.track(labelled, len(labelled), "images"), ask))
+    write_class_table(out / PREDICTIONS, rows, names, "true_class", COLUMNS)
+    refuse_all_failed(rows)
+    refuse_many_failures(rows, request.max_unreadable, out / PREDICTIONS)
     atomic_write_text(out / SEGMENTATION, _mask_table(scores))
-    document = _document(segmenter, answers, scores, warnings)
+    document = _document(segmenter, rows, scores, warnings)
     write_json(out / METRICS, document)
-    _write_figures(out, answers, scores, names)
-    return document
+    _write_figures(out, scored_rows(segmenter.manifest, rows), scores, names)
+    return Evaluation(document, segmentation_words(document, out))
 
 
-def _refuse_many_failures(answers: Sequence[ImageAnswer], out: Path, limit: float) -> None:
-    failed = [answer for answer in answers if answer.error is not None]
-    if len(failed) > limit * len(answers):
-        first = f"{failed[0].image.relative}: {failed[0].error}"
-        raise DataError(
-            f"{len(failed)} of {len(answers)} images have no answer (limit {limit:.0%}; first: {first}); "
-            f"{out / PREDICTIONS} names them.",
-            "Mend or remove them, or raise --max-unreadable.",
-        )
-
-
-def _answered(answers: Sequence[ImageAnswer], names: Sequence[str]) -> tuple[list[int], list[list[float]]]:
-    """Positions of the true classes, and the probabilities in the order of the names."""
-    mine = [answer for answer in answers if answer.error is None]
-    positions = [list(names).index(answer.image.label) for answer in mine]
-    return positions, [[answer.probs[name] for name in names] for answer in mine]
-
-
-def _document(segmenter: Segmenter, answers: Sequence[ImageAnswer], scores: MaskScores, warnings: list[str]) -> dict:
-    from pipeline.evaluation.metrics.multiclass import multiclass_metrics
+def _document(segmenter: OpenedBundle, answered: Sequence[AnsweredRow], scores: MaskScores, warnings: list[str]) -> dict:
+    from pipeline.cli.evaluate.scored_rows import scored_rows
+    from pipeline.evaluation.metrics.classification import confusion_matrix
     from pipeline.evaluation.statistics.clusters import cluster_note
-    from pipeline.evaluation.statistics.multiclass_intervals import multiclass_intervals
+    from pipeline.evaluation.statistics.intervals import class_intervals
 
-    manifest = segmenter.bundle.manifest
+    manifest = segmenter.manifest
     names = manifest.class_names
-    patients = [scores.labelled[answer.image].patient_id for answer in answers if answer.error is None]
-    truth, probabilities = _answered(answers, names)
-    plain = multiclass_metrics(truth, probabilities, names)
+    rows = scored_rows(manifest, answered)
+    confusion, patients = confusion_matrix(rows).tolist(), rows.patients.tolist()
     notes = [note for note in [cluster_note(patients)] if note]
     if scores.resized:
         notes.append(f"{scores.resized} masks had another size than their image and were stretched to it")
     notes += [f"mask of {name} left out: {message}" for name, message in scores.unreadable.items()]
     return {
         "schema_version": 1,
-        "system": "radiography_unet",
-        "bundle": str(segmenter.bundle.path),
+        "system": segmenter.system,
+        "bundle": str(segmenter.path),
         "class_names": list(names),
         "threshold": manifest.threshold,
-        "images": len(answers),
-        "unreadable": {answer.image.relative.as_posix(): answer.error for answer in answers if answer.error is not None},
+        "images": len(answered),
+        "unreadable": {row.id: row.answer.error for row in answered if row.answer.error is not None},
         "patients": len({patient for patient in patients if patient}) or None,
-        "classification": multiclass_intervals(truth, probabilities, names, patients, seed=SEED),
-        "confusion": plain["confusion"],
-        "support": {name: row["support"] for name, row in plain["per_class"].items()},
+        "classification": class_intervals(rows, seed=SEED),
+        "confusion": confusion,
+        "support": {name: sum(counts) for name, counts in zip(names, confusion, strict=True)},
         "segmentation": _segmentation(scores, names),
         "settings": {"seed": SEED, "level": 0.95, "clusters": "patients", "distance_unit": "px of the image's own size"},
         "warnings": [*warnings, *notes],
@@ -139,46 +141,38 @@ def _document(segmenter: Segmenter, answers: Sequence[ImageAnswer], scores: Mask
 
 def _segmentation(scores: MaskScores, names: Sequence[str]) -> dict | None:
     """None where no image has a mask."""
-    from pipeline.evaluation.metrics.segmentation import SEGMENTATION_METRICS
-    from pipeline.evaluation.statistics.segmentation_intervals import segmentation_intervals
+    from pipeline.evaluation.statistics.intervals import measured_intervals
 
     if not scores.rows:
         return None
-    values = {metric: [row[metric] for _, row in scores.rows] for metric in SEGMENTATION_METRICS}
-    classes = [list(names).index(image.source.label) for image, _ in scores.rows]
-    patients = [image.patient_id for image, _ in scores.rows]
     pooled = scores.pooled[0] / scores.pooled[1] if scores.pooled[1] else 1.0
-    return {**segmentation_intervals(values, classes, names, patients, seed=SEED), "pooled_dice": pooled}
+    return {**measured_intervals(scores.measured(names), seed=SEED), "pooled_dice": pooled}
 
 
 def _mask_table(scores: MaskScores) -> str:
-    from pipeline.evaluation.metrics.segmentation import SEGMENTATION_METRICS
+    from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", "label", "patient_id", *SEGMENTATION_METRICS])
     for image, row in scores.rows:
-        writer.writerow([image.source.relative.as_posix(), image.source.label, image.patient_id,
+        writer.writerow([image.id, image.label, image.patient_id,
                          *(f"{row[name]:.9g}" for name in SEGMENTATION_METRICS)])  # fmt: skip
     return text.getvalue()
 
 
-def _write_figures(out: Path, answers: Sequence[ImageAnswer], scores: MaskScores, names: Sequence[str]) -> None:
-    import numpy as np
+def _write_figures(out: Path, rows: Rows, scores: MaskScores, names: Sequence[str]) -> None:
+    from pipeline.evaluation.figures.confusion import confusion_figure
+    from pipeline.evaluation.figures.measures import by_class, measures_figure
+    from pipeline.evaluation.figures.roc import roc_figure
+    from pipeline.evaluation.metrics.classification import confusion_matrix
 
-    from pipeline.evaluation.figures.classifier import class_confusion_figure, class_roc_figure
-    from pipeline.evaluation.figures.dice import dice_figure
-    from pipeline.evaluation.metrics.multiclass import multiclass_metrics
-
-    truth, probabilities = _answered(answers, names)
-    counts = multiclass_metrics(truth, probabilities, names)["confusion"]
     drawn = {
-        "confusion.png": class_confusion_figure(counts, names, "Diagnosis"),
-        "roc.png": class_roc_figure(np.array(truth), np.array(probabilities), names, names, "One class against the rest"),
+        "confusion.png": confusion_figure({"": {"": confusion_matrix(rows).tolist()}}, names, "Diagnosis"),
+        "roc.png": roc_figure({"": {"": rows}}, title="One class against the rest"),
     }
     if scores.rows:
-        classes = [list(names).index(image.source.label) for image, _ in scores.rows]
-        drawn["dice.png"] = dice_figure([row["dice"] for _, row in scores.rows], classes, names, "Lungs")
+        drawn["dice.png"] = measures_figure({"dice": by_class(scores.measured(names), "dice")}, "Lungs")
     for name, figure in drawn.items():
         picture = io.BytesIO()
         figure.savefig(picture, format="png", metadata={"Software": None})
@@ -192,25 +186,18 @@ def segmentation_words(document: dict, out: Path) -> str:
              + (f", {document['patients']} patients" if document["patients"] else "")]  # fmt: skip
     lungs = document["segmentation"]
     if lungs is not None:
-        lines.append(f"Lungs, {lungs['scans']} masks: Dice {_interval(lungs['dice'])}, IoU {_interval(lungs['iou'])}, "
-                     f"HD95 {_interval(lungs['hd95'], 1)} px, mean surface distance "
-                     f"{_interval(lungs['mean_surface_distance'], 2)} px, pooled Dice {lungs['pooled_dice']:.3f}")  # fmt: skip
+        lines.append(f"Lungs, {lungs['scans']} masks: "
+                     f"Dice {interval_text(lungs['dice'])}, IoU {interval_text(lungs['iou'])}, "
+                     f"HD95 {interval_text(lungs['hd95'], 1)} px, mean surface distance "
+                     f"{interval_text(lungs['mean_surface_distance'], 2)} px, "
+                     f"pooled Dice {lungs['pooled_dice']:.3f}")  # fmt: skip
         for name, entry in lungs["per_class"].items():
-            lines.append(f"  {name:<16} Dice {_interval(entry['dice'])} ({entry['scans']})")
+            lines.append(f"  {name:<16} Dice {interval_text(entry['dice'])} ({entry['scans']})")
     metrics = document["classification"]
-    lines.append("Classes: " + ", ".join(f"{name.replace('_', ' ')} {_interval(metrics[name])}" for name in _SHOWN))
+    lines.append("Classes: " + ", ".join(f"{name.replace('_', ' ')} {interval_text(metrics[name])}" for name in _SHOWN))
     for name, entry in metrics["per_class"].items():
-        shown = ", ".join(f"{metric} {_interval(entry[metric])}" for metric in ("sensitivity", "specificity", "f1", "auc"))
+        shown = ", ".join(f"{metric} {interval_text(entry[metric])}" for metric in ("sensitivity", "specificity", "f1", "auc"))
         lines.append(f"  {name:<16} {shown} ({document['support'][name]})")
     lines += [f"note: {warning}" for warning in document["warnings"]]
     lines.append(f"{', '.join(name for name in OUTPUTS if (out / name).exists())} in {out}")
     return "\n".join(lines)
-
-
-def _interval(interval: dict[str, float | None], digits: int = 3) -> str:
-    if interval["value"] is None:
-        return "undefined"
-    text = f"{interval['value']:.{digits}f}"
-    if interval["low"] is None or interval["high"] is None:
-        return text
-    return f"{text} [{interval['low']:.{digits}f}, {interval['high']:.{digits}f}]"

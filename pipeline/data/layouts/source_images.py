@@ -24,6 +24,20 @@ class SourceImage:
     relative: PurePosixPath
     label: str = ""
 
+    @property
+    def id(self) -> str:
+        """Its name in tables and messages."""
+        return self.relative.as_posix() if self.relative.parts else ""
+
+    @property
+    def copied(self) -> dict[str, str]:
+        """What goes through to its row of answers."""
+        return {"label": self.label} if self.label else {}
+
+
+# A case without an image: a note is all there is.
+NOTE_ALONE = SourceImage(Path(), PurePosixPath())
+
 
 def find_images(given: Sequence[Path], num_samples: int | None = None, seed: int = 0) -> list[SourceImage]:
     """The images that were named, and those below the folders that were named, each once.

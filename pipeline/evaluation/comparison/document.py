@@ -1,127 +1,131 @@
 """Assembles what `compare --json` writes: arms, their metrics with intervals, and their paired tests."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from itertools import combinations
-from pathlib import Path
 
 from pipeline.engine.errors import DataError
 from pipeline.evaluation.comparison.tests import (
-    FAMILIES,
+    GIVEN_SPLIT,
+    MEASURES,
+    RESPLITS,
     ComparisonSettings,
+    Pair,
     given_split_tests,
     judge,
     resplit_tests,
 )
-from pipeline.evaluation.comparison.verdicts import overall_verdict
-from pipeline.evaluation.metrics.binary import confusion
+from pipeline.evaluation.comparison.verdicts import name_of, overall_verdict
+from pipeline.evaluation.metrics.classification import binary_counts, confusion_matrix
+from pipeline.evaluation.metrics.names import tested_metrics
 from pipeline.evaluation.statistics.clusters import cluster_note
-from pipeline.evaluation.statistics.intervals import metric_intervals, training_noise
-from pipeline.evaluation.tables.prediction_files import read_predictions
-from pipeline.evaluation.tables.prediction_table import PredictionTable, align_arms
+from pipeline.evaluation.statistics.intervals import measured_intervals, metric_intervals, training_noise
+from pipeline.evaluation.tables.alignment import AnyRows, align_arms
 from pipeline.evaluation.tables.resplits import Resplits
-
-Predictions = dict[str, dict[str, PredictionTable]]
+from pipeline.evaluation.tables.rows import Arms, Rows
 
 
 def build_comparison(
-    predictions: Predictions,
+    arms: Arms,
     resplits: Resplits | None = None,
     *,
     controls: Sequence[str] = (),
+    pairs: Sequence[tuple[str, str]] | None = None,
+    metrics: Sequence[str] | None = None,
     settings: ComparisonSettings | None = None,
     warnings: Sequence[str] = (),
 ) -> dict:
     """The document of `compare --json`, ready for json.dump (no NaN, no numpy types).
 
-    predictions: arm -> modality ("xray", "ct", "paired", or any other name) -> table. Arms keep their order;
-    a test's `a` comes before its `b`, and every difference is b - a. controls: modalities that are reported
-    but not tested, such as shuffled pairs, so that they do not enlarge the family of tests. Rows that not
-    every arm has are left out with a warning.
+    arms: arm -> modality ("xray", "ct", "paired", or any other name) -> rows of classes or of measures. Arms keep their
+    order; a test's `a` comes before its `b`, and every difference is b - a. controls: modalities that are reported but not
+    tested, such as shuffled pairs, so that they do not enlarge the family of tests. pairs: (a, b) to test, every two arms
+    where not said; metrics: those to test, where not all. Rows that not every arm has are left out with a warning.
 
-    Metrics are means over training seeds of the single models; tests compare the seed-averaged
-    probabilities. Keys beyond the fixed schema: training_noise and confusion and counts (modality -> …),
-    resplits, families, verdicts (one sentence for each modality and pair of arms), settings, warnings.
-    Raises DataError for no arm, tables without a shared row, or labels that disagree.
+    Metrics are means over trainings of the single models, of measures the mean over scans; tests compare the answers
+    averaged over trainings. Keys beyond the fixed schema: training_noise and confusion and counts and classes (modality ->
+    …), resplits, families, verdicts (one sentence for each modality and pair of arms), settings, warnings. Raises
+    DataError for no arm, arms without a shared row, or kinds of rows, classes, labels or patients that disagree.
     """
     settings = settings or ComparisonSettings()
-    if not predictions or not any(predictions.values()):
+    if not arms or not any(arms.values()):
         raise DataError("There are no predictions to compare.", "Name at least one arm with predictions.")
-    arms = list(predictions)
-    names = list(dict.fromkeys(name for tables in predictions.values() for name in tables))
-    notes = list(warnings)
-    document: dict = {
-        "schema_version": 1,
-        "arms": arms,
-        "modalities": {},
-        "tests": [],
-        "training_noise": {},
-        "confusion": {},
-        "counts": {},
-    }
+    notes, found = list(warnings), _aligned(arms)
+    document: dict = {"schema_version": 1, "arms": list(arms), "modalities": {}, "tests": []}
+    document |= {name: {} for name in ("training_noise", "confusion", "counts", "classes")}
     tests: list[dict] = []
-    for modality in names:
-        tables = {arm: predictions[arm][modality] for arm in arms if modality in predictions[arm]}
-        tables, note = align_arms(tables, modality)
-        any_table = next(iter(tables.values()))
-        notes += [note] if note else []
-        clustering = cluster_note(any_table.patient_ids)
-        notes += [f"{modality}: {clustering}"] if clustering else []
+    for modality, (tables, note) in found.items():
+        clustering = cluster_note(next(iter(tables.values())).patients)
+        notes += [*([note] if note else []), *([f"{modality}: {clustering}"] if clustering else [])]
+        tables = _numbered(tables)
         _describe(document, modality, tables, settings)
         if modality in controls:
             continue
-        for a, b in combinations(tables, 2):
-            tests += given_split_tests(modality, a, b, tables, settings)
-            if resplits is not None:
-                tests += resplit_tests(modality, a, b, resplits, settings)
+        for a, b in pairs if pairs is not None else combinations(tables, 2):
+            pair = Pair(modality, a, b, tables[a], tables[b], None if metrics is None else tuple(metrics))
+            tests += given_split_tests(pair, settings)
+            tests += resplit_tests(pair, resplits, settings) if resplits is not None else []
     document["tests"] = judge(tests, settings)
     document["verdicts"] = _verdicts(document["tests"], settings)
     document["resplits"] = resplits.summary() if resplits is not None else {}
-    document["families"] = dict(FAMILIES)
-    document["settings"] = {**vars(settings), "controls": list(controls)}
+    document["families"] = _families([table for tables, _ in found.values() for table in tables.values()])
+    document["settings"] = {**vars(settings), "threshold": _threshold(arms), "controls": list(controls)}
     document["warnings"] = notes
     return document
 
 
-def compare_predictions(
-    paths: Sequence[Path | str],
-    labels: Path | str | None = None,
-    positive: str = "COVID",
-    settings: ComparisonSettings | None = None,
-) -> dict:
-    """The same document from CSV files as `predict --csv` writes them. See `read_predictions`."""
-    predictions, warnings = read_predictions(paths, labels, positive)
-    return build_comparison(predictions, settings=settings, warnings=warnings)
+def _aligned(arms: Arms) -> dict[str, tuple[dict[str, AnyRows], str]]:
+    names = dict.fromkeys(name for tables in arms.values() for name in tables)
+    return {name: align_arms({arm: mine[name] for arm, mine in arms.items() if name in mine}, name) for name in names}
 
 
-def _describe(
-    document: dict, modality: str, tables: dict[str, PredictionTable], settings: ComparisonSettings
-) -> None:
-    """Adds one modality's metrics, training noise, confusion counts and row counts to the document."""
-    document["modalities"][modality] = {
-        arm: metric_intervals(
-            table.labels,
-            table.probabilities,
-            table.clusters,
-            settings.resamples,
-            settings.seed,
-            settings.level,
-            settings.threshold,
-        )
-        for arm, table in tables.items()
-    }
-    document["training_noise"][modality] = {
-        arm: training_noise(table.labels, table.probabilities, settings.threshold)
-        for arm, table in tables.items()
-    }
-    document["confusion"][modality] = {
-        arm: confusion(table.labels, table.seed_mean, settings.threshold) for arm, table in tables.items()
-    }
+def _numbered(tables: Mapping[str, AnyRows]) -> dict[str, AnyRows]:
+    return {arm: rows.by_cluster_number() if isinstance(rows, Rows) else rows for arm, rows in tables.items()}
+
+
+def _describe(document: dict, modality: str, tables: Mapping[str, AnyRows], settings: ComparisonSettings) -> None:
+    """Adds one modality's metrics, training noise, confusion counts, row counts and classes to the document."""
+    sizes = (settings.resamples, settings.seed, settings.level)
     table = next(iter(tables.values()))
-    document["counts"][modality] = {
-        "rows": int(table.labels.size),
-        "positive": int(table.labels.sum()),
-        "clusters": int(table.clusters.max()) + 1,
-    }
+    counts = {"rows": int(table.truth.size), "clusters": int(table.clusters.max()) + 1}
+    if isinstance(table, Rows):
+        document["modalities"][modality] = {arm: metric_intervals(rows, None, *sizes) for arm, rows in tables.items()}
+        document["training_noise"][modality] = {arm: training_noise(rows) for arm, rows in tables.items()}
+        document["confusion"][modality] = {
+            arm: binary_counts(rows) if rows.is_binary else confusion_matrix(rows).tolist() for arm, rows in tables.items()
+        }
+        positive = table.positive_class if table.is_binary else None
+        document["classes"][modality] = {"names": list(table.class_names), "positive": positive}
+        by_class = {name: int((table.truth == place).sum()) for place, name in enumerate(table.class_names)}
+        counts |= {"by_class": by_class} if positive is None else {"positive": by_class[positive]}
+    else:
+        made = {arm: measured_intervals(rows, *sizes) for arm, rows in tables.items()}
+        document["modalities"][modality] = {arm: {m: made[arm][m] for m in rows.values} for arm, rows in tables.items()}
+    document["counts"][modality] = counts
+
+
+def _families(tables: Sequence[AnyRows]) -> dict[str, str]:
+    """What each family of tests holds, in words."""
+    scored = [table for table in tables if isinstance(table, Rows)]
+    tested = list(dict.fromkeys(name_of(metric) for rows in scored for metric in tested_metrics(rows)))
+    words = {}
+    if scored:
+        every = "both" if len(tested) == 2 else "all"
+        named = " and ".join(filter(None, [", ".join(tested[:-1]), tested[-1]]))
+        words = {
+            GIVEN_SPLIT: f"McNemar mid-p and {every} clustered permutation tests, of every modality and pair of arms",
+            RESPLITS: f"the corrected resampled t-tests of {named}, of every modality and pair of arms",
+        }
+    if len(scored) < len(tables):
+        words[MEASURES] = "sign-flip permutation and signed-rank tests over patients, of every measure and pair of arms"
+    return words
+
+
+def _threshold(arms: Arms) -> float | dict[str, float]:
+    """The one threshold of all arms, or that of each."""
+    each = {arm: rows.threshold for arm, tables in arms.items() for rows in tables.values() if isinstance(rows, Rows)}
+    return next(iter(each.values()), 0.5) if len(set(each.values())) < 2 else each
 
 
 def _verdicts(tests: list[dict], settings: ComparisonSettings) -> list[dict]:

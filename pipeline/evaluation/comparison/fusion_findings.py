@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.evaluation.comparison.document import Predictions, build_comparison
-from pipeline.evaluation.comparison.tests import ComparisonSettings, given_split_tests, judge, resplit_tests
-from pipeline.evaluation.comparison.verdicts import overall_verdict
+from pipeline.engine.interval_text import interval_text
+from pipeline.evaluation.comparison.document import build_comparison
+from pipeline.evaluation.comparison.tests import ComparisonSettings
 from pipeline.evaluation.statistics.multiplicity import holm
 from pipeline.evaluation.tables.resplits import Resplits
+from pipeline.evaluation.tables.rows import Arms
 
 WHAT = "vision_text"
 TESTS = ("clustered_permutation", "corrected_resampled_t")
@@ -19,7 +20,7 @@ PLANNED = {
 
 
 def fusion_document(
-    predictions: Predictions,
+    arms: Arms,
     resplits: Resplits,
     fused: Sequence[str],
     halves: Sequence[str],
@@ -28,27 +29,13 @@ def fusion_document(
 ) -> dict:
     """The document of `compare --json` with only the planned tests: each fused arm against each half.
 
-    predictions: arm -> {"vision_text": table of out-of-fold probabilities (R, N)}. Holm's families hold these tests
-    alone: comparisons that nobody asked for would only cost power. Key beyond `build_comparison`: better_than_both.
-    Raises DataError as `build_comparison`.
+    arms: arm -> {"vision_text": rows of out-of-fold probabilities}. The question is one of ranking, so the AUC alone is
+    tested, and Holm's families hold these tests alone: comparisons that nobody asked for would only cost power. Key
+    beyond `build_comparison`: better_than_both. Raises DataError as `build_comparison`.
     """
-    # A control is described and not tested; what is tested follows.
-    document = build_comparison(predictions, resplits, controls=(WHAT,), settings=settings, warnings=warnings)
-    tables = {arm: by_name[WHAT] for arm, by_name in predictions.items()}
-    tests: list[dict] = []
-    for arm in fused:
-        for half in halves:
-            tests += given_split_tests(WHAT, half, arm, tables, settings)
-            tests += resplit_tests(WHAT, half, arm, resplits, settings)
-    # The question is one of ranking: accuracy at 0.5 would double the family and answer another one.
-    planned = [test for test in tests if test["family"] is not None and test["metric"] == "auc"]
-    document["tests"] = judge(planned, settings)
+    pairs = [(half, arm) for arm in fused for half in halves]
+    document = build_comparison(arms, resplits, pairs=pairs, metrics=("auc",), settings=settings, warnings=warnings)
     document["families"] = dict(PLANNED)
-    document["verdicts"] = [
-        {"modality": WHAT, "a": half, "b": arm, "sentence": overall_verdict(_of(document["tests"], half, arm), settings.alpha)}
-        for arm in fused for half in halves
-    ]  # fmt: skip
-    document["settings"]["controls"] = []
     document["better_than_both"] = better_than_both(document["tests"], fused, halves, settings.alpha)
     return document
 
@@ -85,14 +72,10 @@ def _larger_p(parts: Sequence[dict]) -> float | None:
 
 def both_sentence(entry: Mapping) -> str:
     """What may be said of one fused arm against both halves."""
-    gains = ", ".join(f"{_signed(gain)} against {half}" for half, gain in entry["gain"].items())
+    gains = ", ".join(f"{interval_text(gain, signed=True)} against {half}" for half, gain in entry["gain"].items())
     if all(entry["shown"].values()):
         return f"{entry['arm']} is better than both halves by both tests (AUC {gains})"
     if any(entry["shown"].values()):
         seen = " and ".join(name for name, shown in entry["shown"].items() if shown)
         return f"{entry['arm']} better than both halves: shown by {seen} alone, so not settled (AUC {gains})"
     return f"{entry['arm']} better than both halves: not shown (AUC {gains})"
-
-
-def _signed(gain: Mapping) -> str:
-    return f"{gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.comparison.text import comparison_table
 
 MASKED_SHOWN = 30
@@ -45,7 +46,8 @@ def _leakage(dataset: Mapping) -> str:
 def _withheld(withheld: Mapping) -> str:
     lines = ["## With one half missing", "", "AUC of the same networks where a half is withheld from every test row.", "",
              "| arm | note missing | image missing |", "|---|---|---|"]  # fmt: skip
-    lines += [f"| {arm} | {_cell(withheld['note'][arm])} | {_cell(withheld['image'][arm])} |" for arm in withheld["note"]]
+    halves = {arm: [interval_text(withheld[half][arm]) for half in ("note", "image")] for arm in withheld["note"]}
+    lines += [f"| {arm} | {' | '.join(cells)} |" for arm, cells in halves.items()]
     return "\n".join(lines)
 
 
@@ -60,8 +62,8 @@ def _stored(recipe: Mapping) -> str:
     test = recipe["stored_test"]
     return (
         f"## The stored network\n\n**{recipe['chosen']}**, by the validation AUC of s01's split (mean of 3 trainings: {scores}). "
-        f"On that split's test part ({recipe['stored_rows']['test']} scans): AUC {_cell(test['auc'])}, "
-        f"balanced accuracy {_cell(test['balanced_accuracy'])}. The folds above say more than these few scans."
+        f"On that split's test part ({recipe['stored_rows']['test']} scans): AUC {interval_text(test['auc'])}, "
+        f"balanced accuracy {interval_text(test['balanced_accuracy'])}. The folds above say more than these few scans."
     )
 
 
@@ -74,9 +76,3 @@ def _cautions() -> str:
         "class only.\n"
         "- Better than both halves is claimed only where an arm beats each half, adjusted for all planned tests."
     )
-
-
-def _cell(interval: Mapping) -> str:
-    if interval["value"] is None:
-        return "undefined"
-    return f"{interval['value']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pipeline.engine.interval_text import interval_text
+
 SEVERITIES = {
     "unmasked": "as written",
     "masked": "diagnosis words masked (what the arms read)",
@@ -18,11 +20,12 @@ def note_audit_summary(audit: Mapping, class_names: Sequence[str]) -> str:
              "Probes on the same folds, no image: logistic regression on words (TF-IDF) and on the mean embedding.", "",
              "| probe | AUC | AUC of the embedding |", "|---|---|---|"]  # fmt: skip
     for name, meaning in SEVERITIES.items():
-        entry = audit["notes"][name]
-        lines.append(f"| words, {meaning} | {_cell(entry['words']['auc'])} | {_cell(entry['embedding']['auc'])} |")
-    lines += [f"| length of the note alone | {_cell(audit['length']['auc'])} | |",
-              f"| number of masked words alone | {_cell(audit['masked_count']['auc'])} | |",
-              f"| presence of a note, all {audit['presence']['rows']} scans | {_cell(audit['presence']['auc'])} | |"]  # fmt: skip
+        cells = [interval_text(audit["notes"][name][probe]["auc"]) for probe in ("words", "embedding")]
+        lines.append(f"| words, {meaning} | {' | '.join(cells)} |")
+    lines += [f"| length of the note alone | {interval_text(audit['length']['auc'])} | |",
+              f"| number of masked words alone | {interval_text(audit['masked_count']['auc'])} | |",
+              f"| presence of a note, all {audit['presence']['rows']} scans | "
+              f"{interval_text(audit['presence']['auc'])} | |"]  # fmt: skip
     shares, touched = audit["presence"]["share"], audit["masked_share"]
     lines += [
         "",
@@ -35,9 +38,3 @@ def note_audit_summary(audit: Mapping, class_names: Sequence[str]) -> str:
         lines.append(f"- {SEVERITIES[name]}, words towards {positive}: {', '.join(top['positive'])}")
         lines.append(f"- {SEVERITIES[name]}, words towards {negative}: {', '.join(top['negative'])}")
     return "\n".join(lines) + "\n"
-
-
-def _cell(interval: Mapping) -> str:
-    if interval["value"] is None:
-        return "undefined"
-    return f"{interval['value']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.comparison.text import comparison_table
 
 
@@ -36,7 +37,7 @@ def _alignment(alignment: Mapping[str, Mapping]) -> str:
              "A fresh linear probe tells X-ray from CT on validation patients; 0.5 would mean that nothing tells them apart.", "",
              "| features | balanced accuracy | AUC |", "|---|---|---|"]  # fmt: skip
     for name, probe in alignment.items():
-        cells = [f"{probe[m]['value']:.3f} [{probe[m]['low']:.3f}, {probe[m]['high']:.3f}]" for m in ("balanced_accuracy", "auc")]
+        cells = [interval_text(probe[m]) for m in ("balanced_accuracy", "auc")]
         lines.append(f"| {name} | {cells[0]} | {cells[1]} |")
     return "\n".join(lines)
 
@@ -55,7 +56,7 @@ def _sources(sources: Sequence[Mapping]) -> str:
 def _rate(rate: Mapping | None) -> str:
     if rate is None:
         return "no such scan"
-    return f"{rate['value']:.1%} [{rate['low']:.1%}, {rate['high']:.1%}] of {rate['n']} ({rate['patients']} patients)"
+    return f"{interval_text(rate, 1, percent=True)} of {rate['n']} ({rate['patients']} patients)"
 
 
 def _cautions() -> str:

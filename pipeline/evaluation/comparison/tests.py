@@ -1,136 +1,141 @@
 """The tests of one pair of arms on one modality, as rows of `compare --json`."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.evaluation.comparison.verdicts import verdict
+from pipeline.evaluation.metrics.names import tested_metrics
+from pipeline.evaluation.statistics.clusters import bootstrap_weights
 from pipeline.evaluation.statistics.effect_sizes import (
     cohens_g,
     paired_d,
     smallest_attainable_difference,
     smallest_detectable_difference,
 )
-from pipeline.evaluation.statistics.intervals import RESAMPLES, difference_interval
+from pipeline.evaluation.statistics.intervals import RESAMPLES, Interval, difference_interval, difference_of
 from pipeline.evaluation.statistics.multiplicity import holm
 from pipeline.evaluation.statistics.original_anova import CAUTION, original_anova
-from pipeline.evaluation.statistics.paired_tests import PERMUTATIONS, clustered_permutation, mcnemar_midp, right_rows
+from pipeline.evaluation.statistics.paired_tests import (
+    PERMUTATIONS,
+    clustered_permutation,
+    mcnemar_midp,
+    patient_differences,
+    right_rows,
+    sign_flip_permutation,
+    signed_rank,
+)
 from pipeline.evaluation.statistics.resampled_tests import corrected_resampled_t
-from pipeline.evaluation.tables.prediction_table import PredictionTable
 from pipeline.evaluation.tables.resplits import Resplits
+from pipeline.evaluation.tables.rows import MeasuredRows, Rows
 
-TESTED_METRICS = ("accuracy", "auc")
-FAMILIES = {
-    "given_split": "McNemar mid-p and both clustered permutation tests, of every modality and pair of arms",
-    "resplits": "the corrected resampled t-tests of accuracy and AUC, of every modality and pair of arms",
-}
+GIVEN_SPLIT, RESPLITS, MEASURES = FAMILIES = ("given_split", "resplits", "measures")
 
 
 @dataclass(frozen=True)
 class ComparisonSettings:
-    """Sizes and levels of the tests; seed is the bootstrap's and the permutations'."""
+    """Sizes and levels of the tests; seed is the bootstrap's and the permutations'. The arms know their thresholds."""
 
     resamples: int = RESAMPLES
     permutations: int = PERMUTATIONS
     level: float = 0.95
     alpha: float = 0.05
     power: float = 0.8
-    threshold: float = 0.5
     seed: int = 0
 
 
-def given_split_tests(
-    modality: str, a: str, b: str, tables: dict[str, PredictionTable], settings: ComparisonSettings
-) -> Iterator[dict]:
-    """McNemar, permutation (accuracy, AUC) and the original's ANOVA on aligned tables of arms `a` and `b`."""
-    first, second = tables[a], tables[b]
-    names = {"modality": modality, "a": a, "b": b}
-    differences = difference_interval(
-        first.labels,
-        first.seed_mean,
-        second.seed_mean,
-        first.clusters,
-        settings.resamples,
-        settings.seed,
-        settings.level,
-        settings.threshold,
-    )
-    right = right_rows(first.labels, first.seed_mean, second.seed_mean, settings.threshold)
-    only_a, only_b = int(np.sum(right[0] & ~right[1])), int(np.sum(~right[0] & right[1]))
-    yield {
-        **names,
-        "metric": "accuracy",
-        "test": "mcnemar_midp",
-        "statistic": float(min(only_a, only_b)),
-        "p": mcnemar_midp(only_a, only_b),
-        "effect": cohens_g(*right, first.clusters, settings.level),
-        "n": int(first.labels.size),
-        "n_unit": "scans, taken as independent",
-        "family": "given_split",
-        "rows": int(first.labels.size),
-        "discordant": {"a_only_right": only_a, "b_only_right": only_b},
-        "difference": differences["accuracy"],
-    }
-    permuted = clustered_permutation(
-        first.labels,
-        first.seed_mean,
-        second.seed_mean,
-        first.clusters,
-        settings.permutations,
-        settings.seed,
-        settings.threshold,
-    )
-    for metric in TESTED_METRICS:
-        yield {
-            **names,
-            "metric": metric,
-            "test": "clustered_permutation",
-            "statistic": permuted[metric].statistic,
-            "p": permuted[metric].p,
-            "effect": {"name": "difference", **_bounds(differences[metric])},
-            "n": permuted[metric].clusters,
-            "n_unit": "patients",
-            "rows": int(first.labels.size),
-            "family": "given_split",
-            "difference": differences[metric],
-        }
-    yield _anova_row(names, first, second)
+@dataclass(frozen=True)
+class Pair:
+    """Two arms of one modality on the same rows, and the metrics that are tested; None: all of `tested_metrics`.
+
+    A test's `a` is the first arm, and every difference is second - first.
+    """
+
+    modality: str
+    a: str
+    b: str
+    first: Rows | MeasuredRows
+    second: Rows | MeasuredRows
+    metrics: tuple[str, ...] | None = None
+
+    def row(self, metric: str, test: str, family: str | None, **more: object) -> dict:
+        """A row of the document."""
+        return {"modality": self.modality, "a": self.a, "b": self.b, "metric": metric, "test": test, "family": family, **more}
+
+    def tested(self) -> Mapping[str, str]:
+        """{name in the document: name in the grammar} of the metrics of classes that are tested."""
+        names = tested_metrics(self.first) if isinstance(self.first, Rows) else {}
+        return {name: source for name, source in names.items() if self.metrics is None or name in self.metrics}
 
 
-def resplit_tests(
-    modality: str, a: str, b: str, resplits: Resplits, settings: ComparisonSettings
-) -> Iterator[dict]:
+def given_split_tests(pair: Pair, settings: ComparisonSettings) -> Iterator[dict]:
+    """Of classes: McNemar, the permutation test of each metric and, of two classes, the original's ANOVA; of measures: sign
+    flips and signed ranks over patients."""
+    if isinstance(pair.first, MeasuredRows):
+        yield from _measure_tests(pair, settings)
+        return
+    first, second = pair.first.mean(), pair.second.mean()
+    tested, rows = pair.tested(), int(first.truth.size)
+    differences = difference_interval(first, second, tested, settings.resamples, settings.seed, settings.level)
+    if "accuracy" in tested:
+        right = right_rows(first, second)
+        only_a, only_b = int(np.sum(right[0] & ~right[1])), int(np.sum(~right[0] & right[1]))
+        yield pair.row(
+            "accuracy", "mcnemar_midp", GIVEN_SPLIT, statistic=float(min(only_a, only_b)), p=mcnemar_midp(only_a, only_b),
+            effect=cohens_g(*right, first.clusters, settings.level), n=rows, n_unit="scans, taken as independent", rows=rows,
+            discordant={"a_only_right": only_a, "b_only_right": only_b}, difference=differences["accuracy"],
+        )  # fmt: skip
+    for metric, result in clustered_permutation(first, second, tested, settings.permutations, settings.seed).items():
+        yield pair.row(
+            metric, "clustered_permutation", GIVEN_SPLIT, statistic=result.statistic, p=result.p,
+            effect=_effect(differences[metric]), n=result.clusters, n_unit="patients", rows=rows, difference=differences[metric],
+        )  # fmt: skip
+    if first.is_binary and first.scored and pair.metrics is None:
+        yield _anova_row(pair)
+
+
+def resplit_tests(pair: Pair, resplits: Resplits, settings: ComparisonSettings) -> Iterator[dict]:
     """Corrected resampled t of each tested metric that the resplits hold for both arms."""
-    for metric in TESTED_METRICS:
-        columns = [resplits.column(arm, modality, metric) for arm in (a, b)]
+    for metric in pair.tested():
+        columns = [resplits.column(arm, pair.modality, metric) for arm in (pair.a, pair.b)]
         if columns[0] is None or columns[1] is None:
             continue
         differences = columns[1] - columns[0]
         differences = differences[np.isfinite(differences)]
         if differences.size < 2:
             continue
-        ratio = resplits.ratio(modality)
+        ratio = resplits.ratio(pair.modality)
         result = corrected_resampled_t(differences, ratio, settings.level)
-        yield {
-            "modality": modality,
-            "a": a,
-            "b": b,
-            "metric": metric,
-            "test": "corrected_resampled_t",
-            "statistic": result.statistic,
-            "p": result.p,
-            "effect": paired_d(result, ratio, settings.level),
-            "n": result.folds,
-            "n_unit": "patient-grouped resplits",
-            "family": "resplits",
-            "difference": {
-                "value": result.mean,
-                "low": result.low,
-                "high": result.high,
-                "standard_error": result.standard_error,
-            },
-        }
+        difference = {"value": result.mean, "low": result.low, "high": result.high, "standard_error": result.standard_error}
+        yield pair.row(
+            metric, "corrected_resampled_t", RESPLITS, statistic=result.statistic, p=result.p,
+            effect=paired_d(result, ratio, settings.level), n=result.folds, n_unit="patient-grouped resplits",
+            difference=difference,
+        )  # fmt: skip
+
+
+def _measure_tests(pair: Pair, settings: ComparisonSettings) -> Iterator[dict]:
+    """Of each measure: sign flips of the patients' mean differences, and Wilcoxon's signed ranks of them."""
+    codes = pair.first.clusters
+    count = int(codes.max()) + 1
+    weights = bootstrap_weights(np.arange(count), settings.resamples, settings.seed) / count
+    for measure, column in pair.first.values.items():
+        if measure not in pair.second.values or (pair.metrics is not None and measure not in pair.metrics):
+            continue
+        differences = patient_differences(column, pair.second.values[measure], codes)
+        difference = difference_of(float(differences.mean()), weights @ differences, settings.level)
+        shared = {"n": count, "n_unit": "patients, of whose scans the mean counts", "difference": difference}
+        flipped = sign_flip_permutation(differences, settings.permutations, settings.seed)
+        yield pair.row(
+            measure, "sign_flip_permutation", MEASURES, statistic=flipped.statistic, p=flipped.p,
+            effect=_effect(difference), **shared,
+        )  # fmt: skip
+        statistic, p, correlation = signed_rank(differences)
+        effect = {"name": "rank_biserial", "value": correlation, "low": None, "high": None}
+        yield pair.row(measure, "wilcoxon_signed_rank", MEASURES, statistic=statistic, p=p, effect=effect, **shared)
 
 
 def judge(tests: list[dict], settings: ComparisonSettings) -> list[dict]:
@@ -153,7 +158,7 @@ def judge(tests: list[dict], settings: ComparisonSettings) -> list[dict]:
 
 
 def _detectable(test: dict, alpha: float, power: float) -> float | None:
-    freedom = test["n"] - 1 if test["family"] == "resplits" else None
+    freedom = test["n"] - 1 if test["family"] == RESPLITS else None
     limit = smallest_detectable_difference(test["difference"]["standard_error"], alpha, power, freedom)
     if test["metric"] == "accuracy" and freedom is None:
         # arms that hardly ever differ have hardly any standard error, yet a test needs a few rows
@@ -161,32 +166,16 @@ def _detectable(test: dict, alpha: float, power: float) -> float | None:
     return limit
 
 
-def _anova_row(names: dict, first: PredictionTable, second: PredictionTable) -> dict:
-    vectors = np.concatenate([first.probabilities, second.probabilities])
-    small = vectors.shape[1] < 2
-    result = None if small else original_anova(vectors)
-    return {
-        **names,
-        "metric": "probability",
-        "test": "original_anova",
-        "statistic": result.statistic if result else None,
-        "p": result.p if result else None,
-        "p_adjusted": None,
-        "effect": {
-            "name": "eta_squared",
-            "value": result.eta_squared if result else None,
-            "low": None,
-            "high": None,
-        },
-        "n": int(vectors.shape[0]),
-        "n_unit": "probability vectors",
-        "family": None,
-        "caution": CAUTION,
-        "difference": None,
-        "smallest_detectable": None,
-        "verdict": f"no verdict on the arms: {CAUTION}",
-    }
+def _anova_row(pair: Pair) -> dict:
+    vectors = np.concatenate([arm.probabilities[..., arm.positive_place] for arm in (pair.first, pair.second)])
+    result = None if vectors.shape[1] < 2 else original_anova(vectors)
+    effect = {"name": "eta_squared", "value": result.eta_squared if result else None, "low": None, "high": None}
+    return pair.row(
+        "probability", "original_anova", None, statistic=result.statistic if result else None, p=result.p if result else None,
+        p_adjusted=None, effect=effect, n=int(vectors.shape[0]), n_unit="probability vectors", caution=CAUTION, difference=None,
+        smallest_detectable=None, verdict=f"no verdict on the arms: {CAUTION}",
+    )  # fmt: skip
 
 
-def _bounds(interval: dict) -> dict:
-    return {key: interval[key] for key in ("value", "low", "high")}
+def _effect(difference: Interval) -> dict:
+    return {"name": "difference", **{key: difference[key] for key in ("value", "low", "high")}}

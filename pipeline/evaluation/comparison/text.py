@@ -1,6 +1,8 @@
 """The comparison as plain text: Markdown tables that also line up on a terminal."""
 
+from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.figures.modality_titles import title_of
+from pipeline.evaluation.statistics.intervals import UNDEFINED
 from pipeline.evaluation.tables.text_grid import text_grid
 
 
@@ -20,28 +22,26 @@ def comparison_table(document: dict) -> str:
 
 
 def _modality(document: dict, modality: str) -> str:
-    arms = [arm for arm in document["arms"] if arm in document["modalities"][modality]]
-    counts = document["counts"][modality]
-    metrics = list(document["modalities"][modality][arms[0]])
+    by_arm, counts = document["modalities"][modality], document["counts"][modality]
+    noise = document["training_noise"].get(modality)
+    arms = [arm for arm in document["arms"] if arm in by_arm]
     rows = [
-        [
-            metric.replace("_", " "),
-            *(
-                _value(
-                    document["modalities"][modality][arm][metric],
-                    document["training_noise"][modality][arm][metric]["sd"],
-                )
-                for arm in arms
-            ),
-        ]
-        for metric in metrics
+        [metric.replace("_", " "), *(_value(by_arm[arm].get(metric, UNDEFINED), _spread(noise, arm, metric)) for arm in arms)]
+        for metric in dict.fromkeys(metric for arm in arms for metric in by_arm[arm])
     ]
     level = document["settings"]["level"]
-    heading = (
-        f"{title_of(modality)}: {counts['rows']} rows of {counts['clusters']} patients, "
-        f"{counts['positive']} positive; mean over seeds [{level:.0%} interval] ± training noise"
-    )
+    heading = f"{title_of(modality)}: {counts['rows']} rows of {counts['clusters']} patients"
+    if noise is None:
+        heading += f"; mean over scans [{level:.0%} interval]"
+    else:
+        classes = ", ".join(f"{count} {name}" for name, count in counts.get("by_class", {}).items())
+        heading += f", {classes or str(counts['positive']) + ' positive'}"
+        heading += f"; mean over seeds [{level:.0%} interval] ± training noise"
     return heading + "\n\n" + text_grid(["metric", *arms], rows)
+
+
+def _spread(noise: dict | None, arm: str, metric: str) -> float | None:
+    return None if noise is None or metric not in noise[arm] else noise[arm][metric]["sd"]
 
 
 def _tests(document: dict) -> str:
@@ -76,12 +76,7 @@ def _verdicts(document: dict) -> str:
 
 
 def _value(interval: dict, noise: float | None) -> str:
-    if interval["value"] is None:
-        return "undefined"
-    text = f"{interval['value']:.3f}"
-    if interval["low"] is not None and interval["high"] is not None:
-        text += f" [{interval['low']:.3f}, {interval['high']:.3f}]"
-    return text if noise is None else f"{text} ±{noise:.3f}"
+    return interval_text(interval) + ("" if noise is None or interval["value"] is None else f" ±{noise:.3f}")
 
 
 def _number(value: float | None, form: str) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipeline.evaluation.metrics.binary import binary_metrics
-from pipeline.evaluation.tables.prediction_table import PredictionTable
+from pipeline.evaluation.metrics.classification import metric_values
+from pipeline.evaluation.metrics.names import binary_names
+from pipeline.evaluation.tables.rows import Rows
 
 
-def choose_variant(validation: Mapping[str, Mapping[str, PredictionTable]]) -> dict:
+def choose_variant(validation: Mapping[str, Mapping[str, Rows]]) -> dict:
     """The variant with the highest mean validation AUC over modalities; a tie goes to the lower Brier score.
 
     Returns ``{"variants", "chosen", "rule", "validation": {variant: {modality: {"auc", "brier", "accuracy"}}}}``.
@@ -30,9 +31,8 @@ def choose_variant(validation: Mapping[str, Mapping[str, PredictionTable]]) -> d
     }
 
 
-def _scores(table: PredictionTable) -> dict[str, float]:
-    metrics = binary_metrics(table.labels, table.seed_mean)
-    return {name: metrics[name] for name in ("auc", "brier", "accuracy")}
+def _scores(rows: Rows) -> dict[str, float | None]:
+    return metric_values(rows.mean(), binary_names(str(rows.positive_class), ("auc", "brier", "accuracy")))
 
 
 def _mean(scores: Mapping[str, Mapping[str, float]], metric: str) -> float:

@@ -1,7 +1,11 @@
 """The sentence that a test may say: a difference shown, or none shown at this sample size."""
 
+from pipeline.evaluation.metrics.names import TESTED_WORDS
+
 Number = float | None
-FAMILY_NAMES = {"given_split": "on the given split", "resplits": "over the resplits"}
+FAMILY_NAMES = {"given_split": "on the given split", "resplits": "over the resplits", "measures": "over patients"}
+# in pixels: the others lie in [0, 1]
+UNBOUNDED = frozenset({"hd95", "mean_surface_distance"})
 
 
 def verdict(
@@ -18,7 +22,7 @@ def verdict(
     difference: {"value", "low", "high"} of b - a in the metric's unit. A p that is not below `alpha` is never
     turned into evidence of equality: the sentence gives the smallest difference that would have been seen.
     """
-    name = _name(metric)
+    name = name_of(metric)
     if p_adjusted is None:
         return f"not tested: the {name} of {a} and {b} could not be compared on these rows"
     if p_adjusted < alpha:
@@ -28,7 +32,7 @@ def verdict(
             f"adjusted p = {p_adjusted:.2g})"
         )
     return (
-        f"no difference shown at this sample size (smallest detectable {_limit(name, smallest_detectable)})"
+        f"no difference shown at this sample size (smallest detectable {_limit(metric, smallest_detectable)})"
     )
 
 
@@ -67,18 +71,20 @@ def _limits(tests: list[dict]) -> str:
     for test in tests:
         known, limit = limits.get(test["metric"]), test["smallest_detectable"]
         limits[test["metric"]] = limit if known is None or (limit is not None and limit < known) else known
-    return ", ".join(_limit(_name(metric), limit) for metric, limit in limits.items())
+    return ", ".join(_limit(metric, limit) for metric, limit in limits.items())
 
 
-def _name(metric: str) -> str:
-    return {"auc": "AUC", "macro_auc": "macro AUC", "macro_f1": "macro F1"}.get(metric, metric.replace("_", " "))
+def name_of(metric: str) -> str:
+    """A metric in a sentence."""
+    return TESTED_WORDS.get(metric, metric.replace("_", " "))
 
 
-def _limit(name: str, limit: Number) -> str:
+def _limit(metric: str, limit: Number) -> str:
+    name = name_of(metric)
     if limit is None:
         return f"{name} unknown: the arms do not vary"
-    # All these metrics lie in [0, 1]: a larger limit says that no difference whatever could have been shown.
-    return f"{limit:.3f} {name}" if limit <= 1 else f"none: not even 1 {name}"
+    # Of a metric in [0, 1] a larger limit says that no difference whatever could have been shown.
+    return f"{limit:.3f} {name}" if limit <= 1 or metric in UNBOUNDED else f"none: not even 1 {name}"
 
 
 def _signed(value: Number) -> str:

@@ -1,28 +1,44 @@
 """Every figure of a comparison, by name."""
 
+from __future__ import annotations
+
 from matplotlib.figure import Figure
 
 from pipeline.evaluation.figures.calibration import calibration_figure
 from pipeline.evaluation.figures.confusion import confusion_figure
 from pipeline.evaluation.figures.forest import forest_figure
+from pipeline.evaluation.figures.measures import measures_figure
+from pipeline.evaluation.figures.panels import curve_panels
 from pipeline.evaluation.figures.roc import roc_figure
 from pipeline.evaluation.figures.seeds import seed_spread_figure
-from pipeline.evaluation.tables.prediction_table import PredictionTable
+from pipeline.evaluation.tables.rows import Arms, MeasuredRows
 
 
-def comparison_figures(
-    predictions: dict[str, dict[str, PredictionTable]],
-    document: dict,
-    class_names: tuple[str, str] = ("Non_COVID", "COVID"),
-) -> dict[str, Figure]:
-    """{"roc", "confusion", "metrics", "calibration", "training_noise": matplotlib Figure}.
+def comparison_figures(arms: Arms, document: dict) -> dict[str, Figure]:
+    """"roc", "confusion", "metrics", "calibration", "training_noise", and "measures" of masks, as far as the arms have them.
 
-    predictions: as given to `build_comparison`; document: what it returned; class_names: negative, positive.
+    arms: as given to `build_comparison`; document: what it returned.
     """
+    figures = {"metrics": forest_figure(document)}
+    if document["confusion"]:
+        figures["confusion"] = confusion_figure(document["confusion"], ordered_classes(document))
+        figures["training_noise"] = seed_spread_figure(arms, document)
+    if curve_panels(arms):
+        figures["roc"] = roc_figure(arms, document, seed=document["settings"]["seed"])
+        figures["calibration"] = calibration_figure(arms)
+    measured: dict[str, dict] = {}
+    for arm, tables in arms.items():
+        for table in tables.values():
+            for measure, column in table.values.items() if isinstance(table, MeasuredRows) else ():
+                measured.setdefault(measure, {})[arm] = column
+    if measured:
+        figures["measures"] = measures_figure(measured, "Every scan, and the mean over scans")
+    return figures
+
+
+def ordered_classes(document: dict) -> dict[str, list[str]]:
+    """The class names of each modality as its confusion counts go: the positive one of two last."""
     return {
-        "roc": roc_figure(predictions, document, seed=document["settings"]["seed"]),
-        "confusion": confusion_figure(document["confusion"], class_names),
-        "metrics": forest_figure(document),
-        "calibration": calibration_figure(predictions),
-        "training_noise": seed_spread_figure(predictions, document),
+        modality: sorted(said["names"], key=lambda name: name == said["positive"]) if said["positive"] else said["names"]
+        for modality, said in document["classes"].items()
     }

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from pipeline.evaluation.figures.modality_titles import title_of
 from pipeline.evaluation.figures.style import MARKERS, PALETTE, label_of, new_figure, set_title
 
+# what lies in [0, 1] and is better the larger
 SHOWN = (
     "accuracy",
     "balanced_accuracy",
@@ -18,6 +19,12 @@ SHOWN = (
     "f1",
     "auc",
     "average_precision",
+    "macro_f1",
+    "macro_auc",
+    "macro_average_precision",
+    "cohen_kappa",
+    "dice",
+    "iou",
 )
 LEGEND_INCHES = 1.6
 
@@ -29,14 +36,16 @@ def forest_figure(document: dict, metrics: Sequence[str] = SHOWN) -> Figure:
     """
     modalities = document["modalities"]
     arms = document["arms"]
-    figure, axes = new_figure(1, len(modalities), 3.9, 1.3 + 0.2 * len(metrics) * (1 + 0.5 * len(arms)))
+    shown = [[metric for metric in metrics if any(metric in said for said in by_arm.values())] for by_arm in modalities.values()]
+    figure, axes = new_figure(1, len(modalities), 3.9, 1.3 + 0.2 * max(map(len, shown)) * (1 + 0.5 * len(arms)))
     spacing = 0.6 / max(1, len(arms))
     for column, (axis, (modality, by_arm)) in enumerate(zip(axes, modalities.items(), strict=True)):
+        told = column == 0 or shown[column] != shown[column - 1]
         for place, arm in enumerate(arms):
             color = PALETTE[place % len(PALETTE)]
             offset = (place - (len(arms) - 1) / 2) * spacing
             drawn = False
-            for row, metric in enumerate(metrics):
+            for row, metric in enumerate(shown[column]):
                 interval = by_arm.get(arm, {}).get(metric)
                 if interval is None or interval["value"] is None:
                     continue
@@ -52,8 +61,8 @@ def forest_figure(document: dict, metrics: Sequence[str] = SHOWN) -> Figure:
                     label=None if drawn else arm,
                 )
                 drawn = True
-        axis.set_yticks(range(len(metrics)), [label_of(metric) for metric in metrics] if column == 0 else [])
-        axis.set(ylim=(len(metrics) - 0.5, -0.5), xlabel="Value", title=title_of(modality))
+        axis.set_yticks(range(len(shown[column])), [label_of(metric) for metric in shown[column]] if told else [])
+        axis.set(ylim=(len(shown[column]) - 0.5, -0.5), xlabel="Value", title=title_of(modality))
         axis.grid(axis="x", color="#dddddd", linewidth=0.6)
         axis.set_axisbelow(True)
     handles, labels = axes[0].get_legend_handles_labels()

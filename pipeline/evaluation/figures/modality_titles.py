@@ -1,6 +1,9 @@
 """What tables and figures call the modalities."""
 
-TITLES = {"xray": "X-ray", "ct": "CT", "paired": "Paired", "shuffled_pairs": "Shuffled pairs (control)"}
+TITLES = {
+    "xray": "X-ray", "ct": "CT", "paired": "Paired", "shuffled_pairs": "Shuffled pairs (control)", "images": "Images",
+    "out_of_fold": "Out of fold", "lungs": "Lung masks", "vision_text": "Vision and text",
+}  # fmt: skip
 
 
 def title_of(modality: str) -> str:

@@ -1,51 +1,35 @@
-"""ROC curves of the arms, one panel for each modality."""
+"""ROC curves, one class against the rest."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.evaluation.figures.modality_titles import title_of
-from pipeline.evaluation.figures.style import GRAY, LINES, PALETTE, new_figure, set_title
+from pipeline.evaluation.figures.panels import Curve, curves_figure
+from pipeline.evaluation.figures.style import GRAY
 from pipeline.evaluation.metrics.roc_band import roc_band
-from pipeline.evaluation.statistics.intervals import metric_intervals
-from pipeline.evaluation.tables.prediction_table import PredictionTable
+from pipeline.evaluation.tables.rows import Arms
+
+TITLE = "ROC, mean over training seeds, with 95 % patient-clustered band"
 
 
 def roc_figure(
-    predictions: dict[str, dict[str, PredictionTable]],
-    document: dict | None = None,
-    resamples: int = 300,
-    seed: int = 0,
+    arms: Arms, document: Mapping | None = None, resamples: int = 300, seed: int = 0, title: str = TITLE
 ) -> Figure:
-    """ROC with a 95 % patient-clustered bootstrap band for each arm.
+    """ROC with a 95 % patient-clustered bootstrap band for each curve of `curve_panels`.
 
-    predictions: arm -> modality -> table; document: the comparison, whose AUC intervals the legend then
-    gives, so that figure and table agree. A modality whose rows are of one class gets a note instead.
+    arms: arm -> modality -> rows; document: the comparison, or any {"modalities": {modality: {arm: {metric: interval}}}},
+    whose AUC intervals the legend then gives, so that figure and table agree.
     """
-    names = list(dict.fromkeys(name for tables in predictions.values() for name in tables))
-    figure, axes = new_figure(1, len(names), 4.4, 4.6)
-    for axis, modality in zip(axes, names, strict=True):
+
+    def draw(axis: Axes, curve: Curve) -> str:
+        band = roc_band(curve.positive, curve.scores, curve.rows.patients, resamples, seed)
+        rate = band.false_positive_rate
         axis.plot([0, 1], [0, 1], color=GRAY, linewidth=0.8, linestyle=":")
-        axis.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal", title=title_of(modality))
-        axis.set(xlabel="False-positive rate (1 − specificity)", ylabel="Sensitivity")
-        for place, (arm, tables) in enumerate(predictions.items()):
-            table = tables.get(modality)
-            if table is None:
-                continue
-            if table.labels.min() == table.labels.max():
-                axis.text(0.5, 0.5, "rows of one class only", ha="center", va="center", color=GRAY)
-                break
-            band = roc_band(table.labels, table.probabilities, table.clusters, resamples, seed)
-            if document is not None:
-                auc = document["modalities"][modality][arm]["auc"]
-            else:
-                auc = metric_intervals(table.labels, table.probabilities, table.clusters, seed=seed)["auc"]
-            text = f"{arm}: AUC {auc['value']:.3f}"
-            if auc["low"] is not None:
-                text += f" [{auc['low']:.3f}, {auc['high']:.3f}]"
-            color = PALETTE[place % len(PALETTE)]
-            rate = band.false_positive_rate
-            axis.fill_between(rate, band.low, band.high, color=color, alpha=0.18, linewidth=0)
-            axis.plot(rate, band.sensitivity, color=color, linestyle=LINES[place % len(LINES)], label=text)
-        if axis.get_legend_handles_labels()[0]:
-            axis.legend(loc="lower right", fontsize=8, frameon=True, framealpha=0.9)
-    set_title(figure, "ROC, mean over training seeds, with 95 % patient-clustered band")
-    return figure
+        axis.fill_between(rate, band.low, band.high, color=curve.style["color"], alpha=0.18, linewidth=0)
+        axis.plot(rate, band.sensitivity, **curve.style)
+        return f"AUC {curve.interval('auc', document, seed)}"
+
+    return curves_figure(arms, title, ("False-positive rate (1 − specificity)", "Sensitivity"), "lower right", draw)

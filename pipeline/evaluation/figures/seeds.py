@@ -1,42 +1,39 @@
 """Strip plot of the training noise: each seed's metric, beside the interval over patients."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from matplotlib.figure import Figure
 
 from pipeline.evaluation.figures.modality_titles import title_of
 from pipeline.evaluation.figures.style import GRAY, MARKERS, PALETTE, label_of, new_figure, set_title
-from pipeline.evaluation.metrics.binary import metric_arrays
-from pipeline.evaluation.tables.prediction_table import PredictionTable
+from pipeline.evaluation.metrics.classification import metric_arrays
+from pipeline.evaluation.metrics.names import tested_metrics
+from pipeline.evaluation.tables.rows import Arms, Rows
 
 # Room for an arm's name below its dots.
 ARM_INCHES = 0.9
 
 
-def seed_spread_figure(
-    predictions: dict[str, dict[str, PredictionTable]],
-    document: dict | None = None,
-    metrics: Sequence[str] = ("accuracy", "auc"),
-) -> Figure:
-    """A dot for each training seed, a row of panels for each metric and a panel for each modality.
+def seed_spread_figure(predictions: Arms, document: dict | None = None) -> Figure:
+    """A dot for each training seed, a row of panels for each tested metric and a panel for each modality.
 
-    predictions: arm -> modality -> table; document: the comparison, whose intervals over patients are drawn
+    predictions: arm -> modality -> rows; document: the comparison, whose intervals over patients are drawn
     beside the dots, so that the two sources of uncertainty can be seen apart.
     """
-    names = list(dict.fromkeys(name for tables in predictions.values() for name in tables))
+    tables = {name: rows for mine in predictions.values() for name, rows in mine.items() if isinstance(rows, Rows)}
+    names, metrics = list(tables), list(dict.fromkeys(metric for rows in tables.values() for metric in tested_metrics(rows)))
     arms = list(predictions)
     figure, axes = new_figure(len(metrics), len(names), max(3.4, ARM_INCHES * len(arms)), 2.9)
-    threshold = document["settings"]["threshold"] if document else 0.5
     for row, metric in enumerate(metrics):
         for column, modality in enumerate(names):
             axis = axes[row * len(names) + column]
             for place, arm in enumerate(arms):
                 if modality not in predictions[arm]:
                     continue
-                table = predictions[arm][modality]
-                ones = np.ones((1, table.labels.size))
-                values = metric_arrays(table.labels == 1, table.probabilities, ones, threshold)[metric][0]
+                rows = predictions[arm][modality]
+                source = tested_metrics(rows).get(metric)
+                if source is None:
+                    continue
+                values = metric_arrays(rows, np.ones((1, rows.truth.size)), [source])[source][0]
                 # spread evenly, not at random: the same figure each time and no two dots on one another
                 across = place + (np.linspace(-0.22, 0.08, values.size) if values.size > 1 else -0.07)
                 axis.plot(

@@ -39,6 +39,8 @@ def set_title(figure: Figure, title: str) -> None:
 
 def label_of(metric: str) -> str:
     """A metric's name for people."""
-    shortened = {"auc": "AUC", "ppv": "PPV", "npv": "NPV", "f1": "F1", "mcc": "MCC", "brier": "Brier score"}
+    shortened = {"auc": "AUC", "ppv": "PPV", "npv": "NPV", "f1": "F1", "mcc": "MCC", "brier": "Brier score",
+                 "dice": "Dice", "iou": "IoU", "hd95": "HD95 (px)", "macro_f1": "Macro F1", "macro_auc": "Macro AUC",
+                 "mean_surface_distance": "Mean surface distance (px)"}  # fmt: skip
     shortened["class_wise_mean_accuracy"] = "Class-wise mean accuracy"
     return shortened.get(metric, metric.replace("_", " ").capitalize())

@@ -1,15 +1,13 @@
-"""A decision threshold chosen on the validation rows by a named rule, and what it does on other rows."""
+"""A decision threshold chosen on the validation rows by a named rule."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.engine.errors import DataError, UsageError, did_you_mean
-from pipeline.evaluation.metrics.binary import binary_metrics
-from pipeline.evaluation.statistics.intervals import RESAMPLES, metric_intervals
-from pipeline.evaluation.tables.binary_inputs import checked_binary
+from pipeline.evaluation.tables.rows import Rows
 
 RULES = ("youden", "sensitivity", "specificity", "max_f1")
 TARGETED = ("sensitivity", "specificity")
@@ -48,7 +46,8 @@ def choose_threshold(
     Raises UsageError for an unknown rule or a target out of place, DataError for one class or an unreachable target.
     """
     _check_rule(rule, target)
-    positive, checked = checked_binary(labels, probabilities)
+    rows = Rows.binary(labels, probabilities)
+    positive, checked = rows.truth == 1, rows.probabilities[..., 1]
     if checked.shape[0] != 1:
         raise DataError(f"Probabilities have shape {checked.shape}, expected one vector.", "Average over training seeds first.")
     if positive.all() or not positive.any():
@@ -65,43 +64,6 @@ def choose_threshold(
     place = _pick(rule, target, thresholds, scores)
     made = {name: float(values[place]) for name, values in scores.items()}
     return DecisionThreshold(rule, target, float(thresholds[place]), **made)
-
-
-def threshold_report(
-    threshold: DecisionThreshold,
-    labels: ArrayLike,
-    probabilities: ArrayLike,
-    clusters: ArrayLike,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> dict:
-    """The chosen threshold, and every binary metric at it on other rows (the test's).
-
-    Shapes as in `metric_intervals`. Returns {"chosen_on": "validation", "threshold": as_dict(), "confusion",
-    "metrics": {metric: {"value", "low", "high"}}}. Intervals hold for the threshold as it stands. Raises DataError.
-    """
-    plain = binary_metrics(labels, probabilities, threshold.value)
-    return {
-        "chosen_on": "validation",
-        "threshold": threshold.as_dict(),
-        "confusion": {name: plain[name] for name in ("tn", "fp", "fn", "tp")},
-        "metrics": metric_intervals(labels, probabilities, clusters, resamples, seed, threshold=threshold.value),
-    }
-
-
-def thresholded_index(
-    probabilities: ArrayLike, threshold: float, positive_index: int, class_names: Sequence[str]
-) -> NDArray[np.intp]:
-    """Predicted index (N,) of a two-class classifier at a threshold, for `multiclass_metrics(predicted=)`.
-
-    probabilities: (N, 2). Raises DataError for more than two classes: a threshold does not decide among them.
-    """
-    values = np.asarray(probabilities, dtype=np.float64)
-    if len(class_names) != 2 or values.ndim != 2 or values.shape[1] != 2:
-        raise DataError(
-            f"A threshold decides between two classes, not {len(class_names)}.", "Take the most probable class instead."
-        )
-    return np.where(values[:, positive_index] >= threshold, positive_index, 1 - positive_index).astype(np.intp)
 
 
 def _check_rule(rule: str, target: float | None) -> None:

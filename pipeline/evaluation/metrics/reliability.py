@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from statsmodels.stats.proportion import proportion_confint
 
-from pipeline.evaluation.tables.binary_inputs import checked_binary
+from pipeline.evaluation.tables.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ def reliability(
     equal probabilities stay in one part, so there may be fewer. Wilson bounds take rows as independent.
     Raises DataError.
     """
-    positive, checked = checked_binary(labels, probabilities)
-    scores = checked[0]
+    rows = Rows.binary(labels, probabilities)
+    positive, scores = rows.truth, rows.probabilities[0, :, 1]
     edges = np.unique(np.quantile(scores, np.linspace(0, 1, bins + 1)[1:-1]))
     part = np.searchsorted(edges, scores, side="left")
     _, part = np.unique(part, return_inverse=True)
-    rows = np.bincount(part)
+    counts = np.bincount(part)
     hits = np.bincount(part, weights=positive)
-    low, high = proportion_confint(hits, rows, alpha=1 - level, method="wilson")
-    return Reliability(np.bincount(part, weights=scores) / rows, hits / rows, low, high, rows)
+    low, high = proportion_confint(hits, counts, alpha=1 - level, method="wilson")
+    return Reliability(np.bincount(part, weights=scores) / counts, hits / counts, low, high, counts)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.statistics.clusters import bootstrap_weights, cluster_codes
-from pipeline.evaluation.tables.binary_inputs import checked_binary
+from pipeline.evaluation.statistics.clusters import bootstrap_weights
+from pipeline.evaluation.tables.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,15 @@ def roc_band(
     labels: (N,) 0/1; probabilities: (N,) or (S, N); clusters: (N,) or (N, 2) patient ids. Resamples without
     both classes are left out. Raises DataError where the rows are all of one class.
     """
-    positive, checked = checked_binary(labels, probabilities)
+    rows = Rows.binary(labels, probabilities, clusters)
+    positive = rows.truth == 1
     if positive.all() or not positive.any():
         raise DataError("A ROC curve needs rows of both classes.", "Check the test split's labels.")
-    weights = bootstrap_weights(cluster_codes(clusters), resamples, seed).astype(np.float64)
+    weights = bootstrap_weights(rows.clusters, resamples, seed).astype(np.float64)
     both = ((weights @ positive) > 0) & ((weights @ ~positive) > 0)
     weights = np.concatenate([np.ones((1, positive.size)), weights[both]])
     grid = np.linspace(0, 1, points)
-    curves = np.mean([_sensitivities(positive, scores, weights, grid) for scores in checked], axis=0)
+    curves = np.mean([_sensitivities(positive, scores, weights, grid) for scores in rows.probabilities[..., 1]], axis=0)
     draws = curves[1:] if curves.shape[0] > 1 else curves
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return RocBand(grid, curves[0], low, high)

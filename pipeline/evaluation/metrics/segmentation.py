@@ -20,7 +20,6 @@ from scipy import ndimage
 
 from pipeline.engine.errors import DataError
 
-SEGMENTATION_METRICS = ("dice", "iou", "hd95", "mean_surface_distance")
 UNIT_SPACING = (1.0, 1.0)
 
 

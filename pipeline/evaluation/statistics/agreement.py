@@ -5,12 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
-from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
+from statsmodels.stats.inter_rater import cohens_kappa
 
 from pipeline.engine.errors import DataError, UsageError
-from pipeline.evaluation.metrics.binary import defined
-from pipeline.evaluation.statistics.clusters import bootstrap_weights, cluster_codes
-from pipeline.evaluation.statistics.intervals import RESAMPLES, Interval, percentile_interval
+from pipeline.evaluation.metrics.classification import defined
+from pipeline.evaluation.statistics.intervals import UNDEFINED
 
 # statsmodels' names; its "fc" are squared distances
 WEIGHTS = {"none": None, "linear": "linear", "quadratic": "fc"}
@@ -30,7 +29,7 @@ def cohen_kappa(first: ArrayLike, second: ArrayLike, categories: Sequence, weigh
     codes = np.stack([_coded(rater, categories) for rater in (first, second)])
     size = len(categories)
     table = np.bincount(codes[0] * size + codes[1], minlength=size * size).reshape(size, size)
-    nothing = {"value": None, "low": None, "high": None, "p": None, "n": int(codes.shape[1]), "weights": weights}
+    nothing = {**UNDEFINED, "p": None, "n": int(codes.shape[1]), "weights": weights}
     if np.count_nonzero(table.sum(axis=0) + table.sum(axis=1)) < 2:
         return nothing
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -43,30 +42,6 @@ def cohen_kappa(first: ArrayLike, second: ArrayLike, categories: Sequence, weigh
         "high": defined(min(1.0, result.kappa + half)),
         "p": defined(result.pvalue_two_sided),
     }
-
-
-def fleiss_agreement(
-    ratings: ArrayLike,
-    categories: Sequence,
-    clusters: ArrayLike | None = None,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-    level: float = 0.95,
-) -> Interval:
-    """Fleiss' kappa of R raters of the same N cases (Fleiss 1971, Psychol Bull 76): {"value", "low", "high"}.
-
-    ratings: (N, R), R >= 2, of values among `categories`; clusters: (N,) patient ids, None: each case its own.
-    Percentile interval over resampled patients. None where only one category is used. Raises DataError.
-    """
-    counts = rating_counts(ratings, categories)
-    codes = np.arange(counts.shape[0]) if clusters is None else cluster_codes(clusters)
-    if codes.size != counts.shape[0]:
-        raise DataError(f"{codes.size} patient ids for {counts.shape[0]} cases.", "Pass one id for each case.")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = float(fleiss_kappa(counts, method="fleiss"))
-    draws = fleiss_draws(counts, bootstrap_weights(codes, resamples, seed).astype(np.float64))
-    low, high = percentile_interval(draws, level) if np.isfinite(value) else (None, None)
-    return {"value": defined(value), "low": low, "high": high}
 
 
 def rating_counts(ratings: ArrayLike, categories: Sequence) -> NDArray[np.intp]:

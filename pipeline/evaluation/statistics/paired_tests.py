@@ -1,18 +1,24 @@
-"""Tests of two classifiers on the same scans: McNemar's mid-p and a patient-clustered permutation test."""
+"""Tests of two arms on the same scans: McNemar's mid-p, patient-clustered permutation, sign flips and signed ranks."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binom, rankdata
+from numpy.typing import NDArray
+from scipy.stats import binom, rankdata, wilcoxon
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.metrics.ranking import weighted_ranking
-from pipeline.evaluation.statistics.clusters import cluster_codes, cluster_sums
-from pipeline.evaluation.statistics.permutation import permutation_p
-from pipeline.evaluation.tables.binary_inputs import checked_binary, checked_probabilities
+from pipeline.evaluation.metrics.classification import JudgedRows, defined
+from pipeline.evaluation.statistics.clusters import cluster_sums
+from pipeline.evaluation.statistics.intervals import metric_draws
+from pipeline.evaluation.statistics.permutation import ROUNDING, permutation_p
+from pipeline.evaluation.tables.rows import Rows
 
 PERMUTATIONS = 5000
+# rows of permuted arms are made in blocks of this many numbers
+BLOCK_ELEMENTS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -43,71 +49,78 @@ def mcnemar_midp(b: int, c: int) -> float:
     return float(2 * binom.cdf(smaller, total, 0.5) - point)
 
 
-def discordant_counts(
-    labels: ArrayLike, probabilities_a: ArrayLike, probabilities_b: ArrayLike, threshold: float = 0.5
-) -> tuple[int, int]:
-    """(only a right, only b right) of two (N,) probability vectors on (N,) labels. Raises DataError."""
-    right_a, right_b = right_rows(labels, probabilities_a, probabilities_b, threshold)
-    return int(np.sum(right_a & ~right_b)), int(np.sum(~right_a & right_b))
-
-
-def right_rows(
-    labels: ArrayLike, probabilities_a: ArrayLike, probabilities_b: ArrayLike, threshold: float = 0.5
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Two (N,) bool arrays: where a, and where b, is right at `threshold`. Raises DataError."""
-    positive, first = checked_binary(labels, probabilities_a)
-    second = checked_probabilities(probabilities_b, positive.size)
-    return (first[0] >= threshold) == positive, (second[0] >= threshold) == positive
+def right_rows(first: Rows, second: Rows) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Two (N,) bool arrays: where the mean answer of the first arm, and of the second, is right."""
+    return first.mean().predicted[0] == first.truth, second.mean().predicted[0] == second.truth
 
 
 def clustered_permutation(
-    labels: ArrayLike,
-    probabilities_a: ArrayLike,
-    probabilities_b: ArrayLike,
-    clusters: ArrayLike,
-    permutations: int = PERMUTATIONS,
-    seed: int = 0,
-    threshold: float = 0.5,
+    first: Rows, second: Rows, metrics: Mapping[str, str], permutations: int = PERMUTATIONS, seed: int = 0
 ) -> dict[str, PermutationResult]:
-    """Permutation test of the accuracy and the AUC difference that swaps the arms of whole patients.
+    """Two-sided permutation test of second - first in each metric that swaps the arms of whole patients.
 
-    labels, probabilities_a, probabilities_b: (N,); clusters: (N,) or (N, 2) patient ids. Under the null the
-    arms of a patient are exchangeable; a fair coin per patient swaps all of that patient's rows at once.
-    For the AUC each arm's scores become ranks within the arm first, so that a difference in calibration is
-    not mistaken for one in ranking (Bandos, Rockette & Gur 2005, Stat Med 24). p = (1 + count) / (1 + B),
-    two-sided. Returns {"accuracy", "auc": PermutationResult}. Raises DataError.
+    first, second: the same rows; metrics: {name: name in the grammar}, of decisions or of ranking. Under the null the arms
+    of a patient are exchangeable; a fair coin per patient swaps all of that patient's rows at once. Each arm's scores of a
+    class become ranks within the arm first, so that a difference in calibration is not mistaken for one in ranking
+    (Bandos, Rockette & Gur 2005, Stat Med 24). p = (1 + count) / (1 + B). Trainings are averaged first.
     """
-    right_a, right_b = right_rows(labels, probabilities_a, probabilities_b, threshold)
-    positive, first = checked_binary(labels, probabilities_a)
-    second = checked_probabilities(probabilities_b, positive.size)
-    codes = cluster_codes(clusters)
+    arms, codes = (first.mean(), second.mean()), first.clusters
     count = int(codes.max()) + 1
     swaps = np.random.default_rng(seed).random((permutations, count)) < 0.5
-    gain = cluster_sums(right_b.astype(np.float64) - right_a, codes)
-    rows = positive.size
-    accuracy = _result(float(gain.sum()) / rows, (1.0 - 2.0 * swaps) @ gain / rows, count)
-    scores = np.concatenate([rankdata(first[0]), rankdata(second[0])])
-    observed = _auc_differences(positive, scores, np.zeros((1, positive.size)))[0]
-    permuted = _auc_differences(positive, scores, swaps[:, codes])
-    return {"accuracy": accuracy, "auc": _result(float(observed), permuted, count)}
+    # both arms are one column of 2N rows; a swap is a weight
+    ranks = [rankdata(arm.probabilities[0], axis=0) for arm in arms]
+    both = JudgedRows(
+        np.tile(first.truth, 2),
+        np.concatenate([arm.predicted[0] for arm in arms])[None],
+        np.concatenate(ranks)[None],
+        first.class_names,
+    )
+    observed = _differences(both, np.zeros((1, codes.size)), metrics)
+    step = max(1, BLOCK_ELEMENTS // (2 * codes.size))
+    blocks = [
+        _differences(both, swaps[start : start + step][:, codes].astype(np.float64), metrics)
+        for start in range(0, permutations, step)
+    ]
+    return {
+        name: _result(observed[name][0], np.concatenate([block[name] for block in blocks]), count) for name in metrics
+    }
 
 
-def _auc_differences(
-    positive: NDArray[np.bool_], scores: NDArray[np.float64], swapped: NDArray
-) -> NDArray[np.float64]:
-    """AUC(b) - AUC(a) after each swap: (B,). Both arms are one row of 2N scores; a swap is a weight."""
-    labels = np.concatenate([positive, positive])
-    differences = np.empty(swapped.shape[0])
-    step = max(1, 1_000_000 // labels.size)
-    for start in range(0, swapped.shape[0], step):
-        moved = swapped[start : start + step].astype(np.float64)
-        arm_a, _ = weighted_ranking(labels, scores, np.concatenate([1 - moved, moved], axis=1))
-        arm_b, _ = weighted_ranking(labels, scores, np.concatenate([moved, 1 - moved], axis=1))
-        differences[start : start + step] = arm_b - arm_a
-    return differences
+def patient_differences(first: NDArray, second: NDArray, codes: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Mean of second - first over each patient's scans: (C,) from (N,) measures and cluster numbers."""
+    return cluster_sums(np.asarray(second, np.float64) - first, codes) / np.bincount(codes)
+
+
+def sign_flip_permutation(
+    differences: NDArray[np.float64], permutations: int = PERMUTATIONS, seed: int = 0
+) -> PermutationResult:
+    """Two-sided test of the mean of (C,) patients' differences, whose signs are exchangeable under the null (Fisher 1935)."""
+    signs = 1.0 - 2.0 * (np.random.default_rng(seed).random((permutations, differences.size)) < 0.5)
+    return _result(float(differences.mean()), signs @ differences / differences.size, differences.size)
+
+
+def signed_rank(differences: NDArray[np.float64]) -> tuple[float | None, float | None, float | None]:
+    """Wilcoxon's signed-rank test of (C,) patients' differences: (smaller rank sum, two-sided p, rank-biserial r).
+
+    Patients without a difference are left out (Wilcoxon 1945); exact where there are at most 50 and no ties. r = (W+ - W-)
+    / (W+ + W-), in [-1, 1], positive where the second arm is larger (Kerby 2014, Compr Psychol 3). All None where no patient
+    differs.
+    """
+    moved = differences[np.abs(differences) > ROUNDING]
+    if not moved.size:
+        return None, None, None
+    ranks = rankdata(np.round(np.abs(moved), 12))
+    risen, fallen = float(ranks[moved > 0].sum()), float(ranks[moved < 0].sum())
+    p = float(wilcoxon(np.sign(moved) * np.round(np.abs(moved), 12)).pvalue)
+    return min(risen, fallen), p, (risen - fallen) / (risen + fallen)
+
+
+def _differences(both: JudgedRows, moved: NDArray[np.float64], metrics: Mapping[str, str]) -> dict[str, NDArray[np.float64]]:
+    """Second arm - first arm after each swap (B, N) of 0 and 1: {name: (B,)}."""
+    arm_a = metric_draws(both, np.concatenate([1 - moved, moved], axis=1), metrics)
+    arm_b = metric_draws(both, np.concatenate([moved, 1 - moved], axis=1), metrics)
+    return {name: arm_b[name] - arm_a[name] for name in metrics}
 
 
 def _result(observed: float, permuted: NDArray[np.float64], clusters: int) -> PermutationResult:
-    if not np.isfinite(observed):
-        return PermutationResult(None, None, clusters)
-    return PermutationResult(observed, permutation_p(observed, permuted), clusters)
+    return PermutationResult(defined(observed), permutation_p(observed, permuted), clusters)

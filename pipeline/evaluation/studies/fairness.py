@@ -1,23 +1,22 @@
 """A classifier's metrics by group of patients, the gap between best and worst group, and a test of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.metrics.binary import defined
+from pipeline.evaluation.metrics.names import LOWER_IS_BETTER
 from pipeline.evaluation.statistics.clusters import bootstrap_weights
 from pipeline.evaluation.statistics.effect_sizes import smallest_detectable_difference
-from pipeline.evaluation.statistics.group_permutation import gap_permutation
-from pipeline.evaluation.statistics.intervals import RESAMPLES
-from pipeline.evaluation.statistics.multiclass_intervals import checked_clusters, interval
+from pipeline.evaluation.statistics.intervals import RESAMPLES, difference_of, interval_of, metric_draws
 from pipeline.evaluation.statistics.multiplicity import holm
-from pipeline.evaluation.studies.fairness_metrics import LOWER_IS_BETTER, fairness_metrics, group_support, selected_draws
+from pipeline.evaluation.studies.fairness_metrics import fairness_metrics, group_support
 from pipeline.evaluation.studies.fairness_words import fairness_warnings, gap_verdict, no_gap
+from pipeline.evaluation.studies.group_permutation import gap_permutation
 from pipeline.evaluation.studies.patient_groups import PatientGroups, patient_groups
-from pipeline.evaluation.tables.multiclass_inputs import ClassifiedRows, checked_rows
+from pipeline.evaluation.tables.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -34,22 +33,13 @@ class FairnessSettings:
 
 
 def fairness(
-    true_index: ArrayLike,
-    probabilities: ArrayLike | None,
-    groups: PatientGroups | ArrayLike,
-    clusters: ArrayLike,
-    class_names: Sequence[str],
-    positive_class: str | None = None,
-    predicted: ArrayLike | None = None,
-    column: str = "group",
-    settings: FairnessSettings | None = None,
+    rows: Rows, groups: PatientGroups | ArrayLike, column: str = "group", settings: FairnessSettings | None = None
 ) -> dict:
     """The document of one column, ready for json.dump.
 
-    true_index: (N,) int; probabilities: (N, K), or (N,) of `positive_class` where K = 2, or None where only `predicted`
-    (N,) int is known (then no AUC and Brier score); groups: (N,) values or `patient_groups` of them; clusters: (N,)
-    patient ids. Two classes with a positive one give its sensitivity, specificity and so on, else the macro means and each
-    class's sensitivity ("sensitivity:VIRAL").
+    rows: one answer a row; without probabilities there is no AUC and no Brier score. groups: (N,) values or
+    `patient_groups` of them. Two classes with a positive one give its sensitivity, specificity and so on, else the macro
+    means and each class's sensitivity ("sensitivity:VIRAL").
 
     Returns {"schema_version", "column", "groups": {name: {"rows", "patients", "by_class", "small", "metrics": {metric:
     {"value", "low", "high", "patients", "ranked"}}}}, "overall": {metric: interval}, "gaps": {metric: {"best", "worst",
@@ -60,18 +50,17 @@ def fairness(
     Raises DataError.
     """
     settings = settings or FairnessSettings()
-    rows = _rows(true_index, probabilities, predicted, class_names, positive_class)
-    codes = checked_clusters(clusters, rows)
+    codes = rows.clusters
     found = groups if isinstance(groups, PatientGroups) else patient_groups(groups, column)
     if found.codes.size != codes.size:
         raise DataError(f"{found.codes.size} group values for {codes.size} rows.", "Pass one for each row.")
-    metrics = fairness_metrics(rows.class_names, positive_class, probabilities is not None)
+    metrics = fairness_metrics(rows)
     masks = np.stack([found.codes == place for place in range(len(found.names))]).astype(np.float64)
     weights = bootstrap_weights(codes, settings.resamples, settings.seed)
-    values = selected_draws(rows, masks, metrics)
-    draws = {name: selected_draws(rows, weights * mask, metrics) for name, mask in zip(found.names, masks, strict=True)}
+    values = metric_draws(rows, masks, metrics)
+    draws = {name: metric_draws(rows, weights * mask, metrics) for name, mask in zip(found.names, masks, strict=True)}
     everyone = np.ones((1, codes.size))
-    whole, whole_draws = selected_draws(rows, everyone, metrics), selected_draws(rows, weights, metrics)
+    whole, whole_draws = metric_draws(rows, everyone, metrics), metric_draws(rows, weights, metrics)
     support = {name: group_support(rows, codes, mask > 0, metrics) for name, mask in zip(found.names, masks, strict=True)}
     ranked = {m: [g for g, name in enumerate(found.names) if _ranks(values[m][g], support[name][m], settings)] for m in metrics}
     document = {
@@ -79,13 +68,13 @@ def fairness(
         "column": found.column,
         "banded": found.banded,
         "class_names": list(rows.class_names),
-        "positive_class": positive_class,
+        "positive_class": rows.positive_class,
         "groups": {
             name: {
                 **_counts(rows, codes, masks[place] > 0, settings),
                 "metrics": {
                     m: {
-                        **interval(values[m][place], draws[name][m], settings.level),
+                        **interval_of(values[m][place], draws[name][m], settings.level),
                         "patients": support[name][m],
                         "ranked": place in ranked[m],
                     }
@@ -94,42 +83,21 @@ def fairness(
             }
             for place, name in enumerate(found.names)
         },
-        "overall": {m: interval(whole[m][0], whole_draws[m], settings.level) for m in metrics},
+        "overall": {m: interval_of(whole[m][0], whole_draws[m], settings.level) for m in metrics},
     }
     document["gaps"] = _gaps(rows, codes, found, metrics, values, draws, ranked, settings)
     document["worst_group"] = _worst(document["gaps"])
     document["settings"] = dict(vars(settings))
-    document["warnings"] = fairness_warnings(document, found, clusters, settings.smallest)
+    document["warnings"] = fairness_warnings(document, found, rows.patients, settings.smallest)
     return document
-
-
-def _rows(
-    true_index: ArrayLike,
-    probabilities: ArrayLike | None,
-    predicted: ArrayLike | None,
-    class_names: Sequence[str],
-    positive_class: str | None,
-) -> ClassifiedRows:
-    names = [str(name) for name in class_names]
-    if probabilities is None:
-        if predicted is None:
-            raise DataError("There are neither probabilities nor predicted classes.", "Pass one of them.")
-        probabilities = np.eye(len(names))[np.asarray(predicted)]
-    values = np.asarray(probabilities, dtype=np.float64)
-    if values.ndim == 1:
-        if len(names) != 2 or positive_class not in names:
-            raise DataError("One probability a row needs two classes and the positive one's name.", "Pass one for each class.")
-        columns = (1 - values, values) if names.index(positive_class) == 1 else (values, 1 - values)
-        values = np.stack(columns, axis=1)
-    return checked_rows(true_index, values, names, predicted)
 
 
 def _ranks(value: float, patients: int, settings: FairnessSettings) -> bool:
     return bool(np.isfinite(value)) and patients >= settings.smallest
 
 
-def _counts(rows: ClassifiedRows, codes: NDArray[np.intp], inside: NDArray[np.bool_], settings: FairnessSettings) -> dict:
-    by_class = np.bincount(rows.true_index[inside], minlength=len(rows.class_names))
+def _counts(rows: Rows, codes: NDArray[np.intp], inside: NDArray[np.bool_], settings: FairnessSettings) -> dict:
+    by_class = np.bincount(rows.truth[inside], minlength=len(rows.class_names))
     patients = int(np.unique(codes[inside]).size)
     return {
         "rows": int(inside.sum()),
@@ -140,7 +108,7 @@ def _counts(rows: ClassifiedRows, codes: NDArray[np.intp], inside: NDArray[np.bo
 
 
 def _gaps(
-    rows: ClassifiedRows,
+    rows: Rows,
     codes: NDArray[np.intp],
     groups: PatientGroups,
     metrics: Mapping[str, str],
@@ -160,18 +128,15 @@ def _gaps(
         sign = -1 if metric in LOWER_IS_BETTER else 1
         best, worst = (function(tested[metric], key=lambda g: sign * values[metric][g]) for function in (max, min))
         spread = sign * (draws[groups.names[best]][metric] - draws[groups.names[worst]][metric])
-        kept = spread[np.isfinite(spread)]
-        error = float(np.std(kept, ddof=1)) if kept.size > 1 else None
-        limit = smallest_detectable_difference(error, settings.alpha / len(tested), settings.power)
         gap = {
             "best": groups.names[best],
             "worst": groups.names[worst],
-            **interval(sign * (values[metric][best] - values[metric][worst]), spread, settings.level),
-            "standard_error": defined(error) if error is not None else None,
+            **difference_of(sign * (values[metric][best] - values[metric][worst]), spread, settings.level),
             "p": p_values[metric],
             "p_adjusted": adjusted[metric],
-            "smallest_detectable": limit,
         }
+        alpha = settings.alpha / len(tested)
+        gap["smallest_detectable"] = smallest_detectable_difference(gap["standard_error"], alpha, settings.power)
         gaps[metric] = {**gap, "verdict": gap_verdict(metric, gap, settings.alpha)}
     return gaps
 

@@ -7,8 +7,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.engine.errors import DataError
+from pipeline.evaluation.metrics.names import binary_names
 from pipeline.evaluation.statistics.intervals import metric_intervals
-from pipeline.evaluation.tables.binary_inputs import checked_labels
+from pipeline.evaluation.tables.rows import UNNAMED, Rows, checked_labels
 
 REPORTED = ("accuracy", "balanced_accuracy", "auc")
 
@@ -44,10 +45,10 @@ def modality_probe(
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=regularisation, max_iter=3000))
     probe.fit(train, known)
     groups = np.arange(truth.size) if groups_test is None else groups_test
-    intervals = metric_intervals(truth, probe.predict_proba(test)[:, 1], groups, resamples, seed)
+    rows = Rows.binary(truth, probe.predict_proba(test)[:, 1], groups)
     share = float(truth.mean())
     return {
-        **{name: intervals[name] for name in REPORTED},
+        **metric_intervals(rows, binary_names(UNNAMED[1], REPORTED), resamples, seed),
         "majority_rate": max(share, 1 - share),
         "n_train": int(known.size),
         "n_test": int(truth.size),

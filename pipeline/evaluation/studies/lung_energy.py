@@ -9,12 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipeline.engine.errors import DataError
 from pipeline.evaluation.statistics.clusters import bootstrap_weights, cluster_codes
-from pipeline.evaluation.statistics.intervals import RESAMPLES, Interval, percentile_interval
-from pipeline.evaluation.statistics.multiclass_intervals import multiclass_difference, multiclass_intervals
-from pipeline.evaluation.tables.multiclass_inputs import ClassifiedRows, checked_rows
+from pipeline.evaluation.statistics.intervals import RESAMPLES, UNDEFINED, difference_interval, mean_interval, metric_intervals
+from pipeline.evaluation.tables.rows import Rows
 
 WHOLE, WITHOUT_LUNGS, LUNGS_ONLY = "whole", "lungs_blacked_out", "all_but_lungs_blacked_out"
-METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc")
+METRICS = {name: name for name in ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc")}
 
 Predict = Callable[[NDArray[np.uint8], NDArray[np.intp]], NDArray[np.floating]]
 Decide = Callable[[NDArray[np.float64]], NDArray[np.intp]]
@@ -69,9 +68,9 @@ def lung_energy_report(
     }
     columns = {"energy": table[0], "area": table[1], "excess": table[0] - table[1]}
     if not known.any():
-        return {**dict.fromkeys(columns, {"value": None, "low": None, "high": None}), **counts}
+        return {**{name: dict(UNDEFINED) for name in columns}, **counts}
     weights = bootstrap_weights(np.unique(codes[known], return_inverse=True)[1], resamples, seed).astype(np.float64)
-    return {**{name: _mean_interval(values[known], weights, level) for name, values in columns.items()}, **counts}
+    return {**{name: mean_interval(values[known], weights, level) for name, values in columns.items()}, **counts}
 
 
 def blacked_out(pixels: NDArray[np.uint8], lungs: NDArray[np.bool_], arm: str) -> NDArray[np.uint8]:
@@ -112,23 +111,14 @@ def lung_ablation(
     kept = lungs.reshape(len(lungs), -1).any(axis=1)
     if not kept.any():
         raise DataError("No picture has a lung mask.", "Segment the lungs first, or pass the masks that are known.")
-    truth, codes = np.asarray(true_index)[kept], cluster_codes(np.asarray(patient_ids)[kept])
-    rows: dict[str, ClassifiedRows] = {}
-    made: dict[str, dict[str, Interval]] = {}
+    truth, patients = np.asarray(true_index)[kept], np.asarray(patient_ids)[kept]
+    rows: dict[str, Rows] = {}
     for arm in (WHOLE, WITHOUT_LUNGS, LUNGS_ONLY):
         probabilities = np.asarray(predict(blacked_out(pixels[kept], lungs[kept], arm), np.flatnonzero(kept)), np.float64)
         chosen = decide(probabilities) if decide is not None else None
-        rows[arm] = checked_rows(truth, probabilities, class_names, chosen)
-        found = multiclass_intervals(truth, probabilities, class_names, codes, seed, resamples, predicted=chosen)
-        made[arm] = {name: found[name] for name in METRICS}
+        rows[arm] = Rows(truth, probabilities, class_names, patients, predicted=chosen)
+    made = {arm: metric_intervals(answers, METRICS, resamples, seed) for arm, answers in rows.items()}
     change = {
-        arm: multiclass_difference(rows[WHOLE], rows[arm], codes, METRICS, seed, resamples) for arm in (WITHOUT_LUNGS, LUNGS_ONLY)
+        arm: difference_interval(rows[WHOLE], rows[arm], METRICS, resamples, seed) for arm in (WITHOUT_LUNGS, LUNGS_ONLY)
     }
     return {**made, "change": change, "pictures": int(kept.sum()), "without_lungs": int((~kept).sum())}
-
-
-def _mean_interval(values: NDArray[np.float64], weights: NDArray[np.float64], level: float) -> Interval:
-    totals = weights.sum(axis=1)
-    draws = np.divide(weights @ values, totals, out=np.full(totals.shape, np.nan), where=totals > 0)
-    low, high = percentile_interval(draws, level)
-    return {"value": float(values.mean()), "low": low, "high": high}

@@ -9,9 +9,10 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from pipeline.engine.errors import DataError, UsageError
-from pipeline.evaluation.metrics.binary import defined, metric_arrays
+from pipeline.evaluation.metrics.classification import defined, metric_arrays
+from pipeline.evaluation.metrics.names import BINARY_METRICS
 from pipeline.evaluation.statistics.clusters import cluster_codes
-from pipeline.evaluation.tables.binary_inputs import checked_labels
+from pipeline.evaluation.tables.rows import UNNAMED, Rows, checked_labels
 
 MRMC_METRICS = ("sensitivity", "specificity", "auc")
 
@@ -67,7 +68,9 @@ def jackknife(
             raise DataError(f"The {metric} needs {name} cases of two patients or more.", "Read more cases.")
     arms, readers, rows = scores.shape
     weights = np.concatenate([np.ones((1, rows)), (codes[None, :] != patients[:, None]).astype(np.float64)])
-    values = metric_arrays(positive, scores.reshape(arms * readers, rows), weights, threshold)[metric]
+    source = BINARY_METRICS[metric].format(UNNAMED[1])
+    every = Rows.binary(positive, scores.reshape(arms * readers, rows), threshold=threshold)
+    values = metric_arrays(every, weights, [source])[source]
     values = values.reshape(-1, arms, readers)
     if not np.isfinite(values).all():
         raise DataError(f"The {metric} is undefined without one of the patients.", "Read more cases.")

@@ -10,7 +10,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from pipeline.evaluation.metrics.names import binary_names
 from pipeline.evaluation.statistics.intervals import metric_intervals
+from pipeline.evaluation.tables.rows import UNNAMED, Rows
 
 TOP_WORDS = 15
 Fitted = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -69,4 +71,5 @@ def _word_probe():
 
 
 def _interval(answers: np.ndarray, labels: np.ndarray, patients: np.ndarray, resamples: int, seed: int) -> dict:
-    return metric_intervals(labels, answers, patients, resamples, seed)["auc"]
+    rows = Rows.binary(labels, answers, patients)
+    return metric_intervals(rows, binary_names(UNNAMED[1], ("auc",)), resamples, seed)["auc"]

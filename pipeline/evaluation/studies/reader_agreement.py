@@ -5,9 +5,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluation.metrics.binary import defined
 from pipeline.evaluation.statistics.agreement import cohen_kappa, fleiss_draws, rating_counts
-from pipeline.evaluation.statistics.intervals import Interval, percentile_interval
+from pipeline.evaluation.statistics.intervals import UNDEFINED, interval_of
 from pipeline.evaluation.studies.reader_calls import ARMS, ReaderCalls
 
 CALLS = (0, 1)
@@ -21,9 +20,8 @@ def reader_agreement(study: ReaderCalls, weights: NDArray[np.float64], threshold
     call only. One reader agrees with nobody: all None, no pairs. Readers who all lean on the same AI agree more without
     being right more often: read it beside the accuracy.
     """
-    nothing = {"value": None, "low": None, "high": None}
     if len(study.readers) < 2:
-        return {"fleiss_kappa": {name: dict(nothing) for name in (*ARMS, "difference")}, "pairs": []}
+        return {"fleiss_kappa": {name: dict(UNDEFINED) for name in (*ARMS, "difference")}, "pairs": []}
     called = (study.calls >= threshold).astype(int)
     once = np.ones((1, study.truth.size))
     values, draws = [], []
@@ -31,8 +29,8 @@ def reader_agreement(study: ReaderCalls, weights: NDArray[np.float64], threshold
         counts = rating_counts(arm.T, CALLS)
         values.append(float(fleiss_draws(counts, once)[0]))
         draws.append(fleiss_draws(counts, weights))
-    kappas = {name: _interval(value, draw, level) for name, value, draw in zip(ARMS, values, draws, strict=True)}
-    kappas["difference"] = _interval(values[1] - values[0], draws[1] - draws[0], level)
+    kappas = {name: interval_of(value, draw, level) for name, value, draw in zip(ARMS, values, draws, strict=True)}
+    kappas["difference"] = interval_of(values[1] - values[0], draws[1] - draws[0], level)
     pairs = [
         {
             "a": study.readers[a],
@@ -42,8 +40,3 @@ def reader_agreement(study: ReaderCalls, weights: NDArray[np.float64], threshold
         for a, b in combinations(range(len(study.readers)), 2)
     ]
     return {"fleiss_kappa": kappas, "pairs": pairs}
-
-
-def _interval(value: float, draws: NDArray[np.float64], level: float) -> Interval:
-    low, high = percentile_interval(draws, level) if np.isfinite(value) else (None, None)
-    return {"value": defined(value), "low": low, "high": high}

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.evaluation.comparison.verdicts import verdict
-from pipeline.evaluation.metrics.binary import confusion
+from pipeline.evaluation.metrics.classification import binary_counts
+from pipeline.evaluation.metrics.names import binary_names
 from pipeline.evaluation.statistics.clusters import bootstrap_weights, cluster_codes, cluster_note
 from pipeline.evaluation.statistics.effect_sizes import smallest_attainable_difference, smallest_detectable_difference
 from pipeline.evaluation.statistics.intervals import RESAMPLES, difference_interval, metric_intervals
@@ -16,6 +17,7 @@ from pipeline.evaluation.statistics.paired_tests import mcnemar_midp
 from pipeline.evaluation.studies.mrmc import MRMC_METRICS, mrmc_analysis
 from pipeline.evaluation.studies.reader_agreement import reader_agreement
 from pipeline.evaluation.studies.reader_calls import ARMS, ReaderCalls
+from pipeline.evaluation.tables.rows import UNNAMED, Rows
 
 READER_METRICS = ("sensitivity", "specificity", "accuracy", "auc")
 FAMILIES = {
@@ -79,15 +81,13 @@ def reader_study(study: ReaderCalls, settings: ReaderStudySettings | None = None
 
 def _arms(study: ReaderCalls, calls: NDArray[np.float64], settings: ReaderStudySettings) -> dict:
     """Metrics of the arms and of their difference: of one reader (2, 1, N), or the mean over several (2, J, N)."""
-    shared = (study.patient_ids, settings.resamples, settings.seed, settings.level, settings.threshold)
-    made: dict = {}
-    for name, arm in zip(ARMS, calls, strict=True):
-        intervals = metric_intervals(study.truth, arm, *shared)
-        made[name] = {metric: intervals[metric] for metric in READER_METRICS}
-        if len(arm) == 1:
-            made[name]["confusion"] = confusion(study.truth, arm[0], settings.threshold)
-    differences = difference_interval(study.truth, *calls, *shared)
-    made["difference"] = {metric: differences[metric] for metric in READER_METRICS}
+    sizes = (binary_names(UNNAMED[1], READER_METRICS), settings.resamples, settings.seed, settings.level)
+    arms = [Rows.binary(study.truth, arm, study.patient_ids, threshold=settings.threshold) for arm in calls]
+    made: dict = {name: dict(metric_intervals(rows, *sizes)) for name, rows in zip(ARMS, arms, strict=True)}
+    if calls.shape[1] == 1:
+        for name, rows in zip(ARMS, arms, strict=True):
+            made[name]["confusion"] = binary_counts(rows)
+    made["difference"] = difference_interval(*arms, *sizes)
     return made
 
 

@@ -8,10 +8,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.data.scan_index import ModalityIndex
-from pipeline.evaluation.statistics.clusters import bootstrap_weights, cluster_codes
-from pipeline.evaluation.statistics.intervals import percentile_interval
-
-RESAMPLES = 2000
+from pipeline.evaluation.statistics.clusters import cluster_codes
+from pipeline.evaluation.statistics.intervals import patient_mean_interval
 
 
 def out_of_fold_frame(
@@ -64,15 +62,8 @@ def source_rates(
 def _rate(called: np.ndarray, patients: np.ndarray, seed: int) -> dict | None:
     if called.size == 0:
         return None
-    codes = cluster_codes(patients)
-    weights = bootstrap_weights(codes, RESAMPLES, seed).astype(np.float64)
-    totals = weights.sum(axis=1)
-    draws = np.divide(weights @ called, totals, out=np.full(len(totals), np.nan), where=totals > 0)
-    low, high = percentile_interval(draws, 0.95)
     return {
-        "value": float(called.mean()),
-        "low": low,
-        "high": high,
+        **patient_mean_interval(called.astype(np.float64), patients, seed),
         "n": int(called.size),
-        "patients": int(codes.max()) + 1,
+        "patients": int(cluster_codes(patients).max()) + 1,
     }

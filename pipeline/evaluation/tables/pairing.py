@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.tables.binary_inputs import checked_labels
+from pipeline.evaluation.tables.rows import checked_labels
 
 
 def draw_pairs(xray_labels: ArrayLike, ct_labels: ArrayLike, seed: int) -> NDArray[np.int64]:

@@ -1,168 +1,359 @@
-"""Reads prediction tables from CSV files, as `predict --csv` writes them."""
+"""The one reader of prediction tables, as `predict --csv`, `classify`, `segment`, `evaluate` and the stages write them."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas
 
-from pipeline.engine.errors import DataError
-from pipeline.evaluation.tables.prediction_table import PredictionTable
+from pipeline.engine.errors import DataError, did_you_mean
+from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
+from pipeline.evaluation.tables.rows import UNNAMED, Arms, MeasuredRows, Rows
 
-REQUIRED = ("id", "modality", "probability")
+IDS = ("id", "image")
+LABELS = ("label", "truth", "true_label")
+OF_CLASS = ("prob_", "probability_")
+ARMS = ("arm", "variant")
+PATIENTS = ("patient_id", "patient_id_ct")
+# what rows without a modality are of, and masks
+IMAGES, LUNGS, PAIRED, CONTROL, OUT_OF_FOLD = "images", "lungs", "paired", "shuffled_pairs", "out_of_fold"
+# of the parts of a split those that are judged
+JUDGED = {"test": "", "shuffled": CONTROL, OUT_OF_FOLD: OUT_OF_FOLD}
+PREDICTIONS, SEGMENTATION, METRICS = "predictions.csv", "segmentation.csv", "metrics.json"
+DEFAULT_POSITIVE = "COVID"
+
+
+@dataclass
+class ReadArms:
+    """What tables of predictions hold: `arms`; `facts[arm][modality]`, the tables' further columns, a row for each of the
+    arm's rows; sentences on rows that were left out; and the systems of the arms, as far as they are known."""
+
+    arms: Arms = field(default_factory=dict)
+    facts: dict[str, dict[str, pandas.DataFrame]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    systems: dict[str, str] = field(default_factory=dict)
 
 
 def read_predictions(
-    paths: Sequence[Path | str], labels: Path | str | None = None, positive: str = "COVID"
-) -> tuple[dict[str, dict[str, PredictionTable]], list[str]]:
-    """Prediction tables (arm -> modality -> table) and warnings from CSV files.
+    paths: Sequence[Path | str],
+    labels: Path | str | None = None,
+    positive: str | None = None,
+    threshold: float = 0.5,
+    labels_win: bool = True,
+) -> ReadArms:
+    """Arms -> modality -> rows of CSV files, or of the folders that `evaluate --out` wrote.
 
-    Columns: id, modality, probability; label (0/1, or class names of which `positive` is the positive one)
-    unless `labels` names a CSV with id, label and optionally modality and patient_id; optional patient_id
-    (for pairs the X-ray patient, with patient_id_ct beside it), seed (one row for each training seed), arm
-    (else each file is an arm, named by its stem), error. Rows with an error or without a probability are left
-    out, counted in a warning; so are rows that not every seed has. Raises DataError naming the file.
+    Columns: id (or image); label (or truth, true_label): a class name, or 0/1, unless `labels` names a CSV with id, label and
+    optionally modality and patient_id, whose columns win over the predictions' own where `labels_win`, and else fill their
+    gaps; prob_<class> (or probability_<class>) columns, or probability of the positive class, or predicted alone; or
+    measures of masks (dice, iou, …). Optional: modality; patient_id (of pairs the X-ray patient, with patient_id_ct beside
+    it, or both as "x|ct"); seed (one row for each training); arm (or variant; else each file is an arm, named by its stem);
+    split (test, shuffled and out_of_fold rows are read where there are any); error.
+
+    positive: the positive class of two, DEFAULT_POSITIVE where a probability needs one; labels of 0 and 1 have the classes "0"
+    and "1", positive "1". `predicted` decides where it is filled and there is one training; else the threshold of the
+    positive class of two, or the most probable class. Rows with an error or without an answer are left out, counted in a
+    warning; so are rows that not every seed has. Raises DataError naming the file.
     """
     if not paths:
         raise DataError("No prediction file was given.", "Name at least one CSV.")
-    truth = None if labels is None else _labels(Path(labels))
-    frames: dict[str, list[pandas.DataFrame]] = {}
-    warnings: list[str] = []
+    read = ReadArms()
+    truth = None if labels is None else _frame(Path(labels))
+    frames: dict[str, list[_Part]] = {}
     for path in map(Path, paths):
-        frame = _frame(path, REQUIRED)
-        frame = _answered(frame, path, warnings)
-        frame = _labelled(frame, truth, path)
-        frame["label"] = _binary(frame["label"], positive, path)
-        arms = frame.pop("arm") if "arm" in frame else pandas.Series(path.stem, index=frame.index)
-        for arm, rows in frame.groupby(arms, sort=False):
-            if arm in frames and "arm" not in _header(path):
-                raise DataError(
-                    f"Two files are both named {path.name}.", "Rename one: the name is the arm's."
-                )
-            frames.setdefault(str(arm), []).append(rows)
-    predictions: dict[str, dict[str, PredictionTable]] = {}
+        folder = _Folder.of(path, positive, threshold)
+        for file in folder.files:
+            frame = _frame(file)
+            frame = _joined(frame, truth, file, Path(str(labels)), labels_win) if truth is not None else frame
+            column = next((name for name in ARMS if name in frame), None)
+            arms = frame[column] if column is not None else pandas.Series(folder.arm(file), index=frame.index)
+            for arm, rows in _judged(_answered(frame, file, read.warnings)).groupby(arms, sort=False):
+                if column is None and any(part.source != path for part in frames.get(str(arm), ())):
+                    raise DataError(f"Two files are both named {path.name}.", "Rename one: the name is the arm's.")
+                frames.setdefault(str(arm), []).append(_Part(rows, file, path, folder))
+                read.systems[str(arm)] = folder.system
     for arm, parts in frames.items():
-        whole = pandas.concat(parts)
-        for modality, rows in whole.groupby("modality", sort=False):
-            predictions.setdefault(arm, {})[str(modality)] = _table(rows, f"{arm}, {modality}", warnings)
-    return predictions, warnings
+        for modality, rows, facts in _tables(arm, parts, read.warnings):
+            read.arms.setdefault(arm, {})[modality] = rows
+            read.facts.setdefault(arm, {})[modality] = facts
+    return read
 
 
-def _header(path: Path) -> list[str]:
-    return list(pandas.read_csv(path, nrows=0).columns)
+@dataclass(frozen=True)
+class _Folder:
+    """A source: a file, or a folder of `evaluate` with what its document says of the bundle."""
+
+    path: Path
+    files: tuple[Path, ...]
+    positive: str | None
+    threshold: float
+    system: str = ""
+
+    @classmethod
+    def of(cls, path: Path, positive: str | None, threshold: float) -> _Folder:
+        if not path.is_dir():
+            return cls(path, (path,), positive, threshold)
+        files = tuple(path / name for name in (PREDICTIONS, SEGMENTATION) if (path / name).is_file())
+        if not files:
+            raise DataError(f"{path} has neither {PREDICTIONS} nor {SEGMENTATION}.", "Name a folder that `evaluate` wrote.")
+        try:
+            said = json.loads((path / METRICS).read_text(encoding="utf-8")) if (path / METRICS).is_file() else {}
+        except ValueError as cause:
+            raise DataError(f"{path / METRICS} is not JSON ({cause}).", "Evaluate again.") from cause
+        told = said.get("positive_class") or positive
+        return cls(path, files, told, float(said.get("threshold", threshold)), said.get("system", ""))
+
+    def arm(self, file: Path) -> str:
+        return file.stem if file == self.path else self.path.resolve().name
 
 
-def _frame(path: Path, required: Sequence[str]) -> pandas.DataFrame:
+@dataclass(frozen=True)
+class _Part:
+    """Rows of one arm in one file."""
+
+    rows: pandas.DataFrame
+    file: Path
+    source: Path
+    folder: _Folder
+
+
+def _frame(path: Path) -> pandas.DataFrame:
+    """The table as text, stripped, with its ids in `id` and its labels, where it has any, in `label`."""
     if not path.is_file():
         raise DataError(f"{path} does not exist.", "Check the path.")
     try:
-        frame = pandas.read_csv(path, dtype=str, keep_default_na=False)
+        frame = pandas.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig").fillna("")
     except (pandas.errors.EmptyDataError, pandas.errors.ParserError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path} cannot be read as CSV ({error}).", "Write it with `predict --csv`."
-        ) from error
-    missing = [name for name in required if name not in frame]
-    if missing:
-        raise DataError(
-            f"{path} lacks the column(s) {', '.join(missing)}; it has {', '.join(frame.columns)}.",
-            "Write it with `predict --csv`.",
-        )
+        raise DataError(f"{path} cannot be read as CSV ({error}).", "Write it with `predict --csv`.") from error
     if frame.empty:
         raise DataError(f"{path} has no rows.", "Check what wrote it.")
+    frame = frame.apply(lambda column: column.str.strip())
+    for wanted, names in (("id", IDS), ("label", LABELS)):
+        found = next((name for name in names if name in frame), None)
+        if found is not None:
+            frame[wanted] = frame[found]
+        elif wanted == "id":
+            raise DataError(f"{path} has neither of the columns {' and '.join(IDS)}.", "Name each scan in one of them.")
     return frame
+
+
+def _joined(frame: pandas.DataFrame, facts: pandas.DataFrame, path: Path, table: Path, wins: bool) -> pandas.DataFrame:
+    """Each row with the table's further columns, joined by id and, where both have it, modality."""
+    keys = ["id", "modality"] if "modality" in frame and "modality" in facts else ["id"]
+    twice = facts.duplicated(keys)
+    if twice.any():
+        raise DataError(f"{table}: {facts['id'][twice].iloc[0]} has two rows.", "Keep one row for each id.")
+    places = pandas.MultiIndex.from_frame(facts[keys]).get_indexer(pandas.MultiIndex.from_frame(frame[keys]))
+    if (places < 0).all():
+        raise DataError(f"{table} has none of the {len(frame)} scans of {path}.", "Write their ids alike in both.")
+    joined = frame.copy()
+    for name in (name for name in facts if name not in keys):
+        found = np.where(places >= 0, facts[name].to_numpy()[places], "")
+        if name in frame and not (wins and name in ("label", *PATIENTS)):
+            found = np.where(frame[name] != "", frame[name], found)
+        joined[name] = found
+    return joined
 
 
 def _answered(frame: pandas.DataFrame, path: Path, warnings: list[str]) -> pandas.DataFrame:
-    """Only rows with a probability, as float64; rows with an error are counted."""
-    failed = frame["probability"].str.strip() == ""
+    """Only rows with an answer; the others are counted."""
+    answers = _answers(frame)
+    if not answers:
+        raise DataError(
+            f"{path} lacks the column(s) probability; it has {', '.join(frame.columns)}.", "Write it with `predict --csv`."
+        )
+    failed = (frame[answers] == "").all(axis=1)
     if "error" in frame:
-        failed |= frame["error"].str.strip() != ""
+        failed |= frame["error"] != ""
     if failed.all():
         raise DataError(f"{path}: every row is an error.", "Mend the scans it names first.")
     if failed.any():
-        warnings.append(
-            f"{path.name}: {int(failed.sum())} of {len(frame)} rows have no answer and were left out"
-        )
-    kept = frame[~failed].copy()
-    numbers = pandas.to_numeric(kept["probability"], errors="coerce")
-    if numbers.isna().any():
-        wrong = kept["probability"][numbers.isna()].iloc[0]
-        raise DataError(f"{path}: probability '{wrong}' is not a number.", "Give numbers from 0 to 1.")
-    kept["probability"] = numbers.astype(np.float64)
-    return kept
+        warnings.append(f"{path.name}: {int(failed.sum())} of {len(frame)} rows have no answer and were left out")
+    return frame[~failed]
 
 
-def _labels(path: Path) -> pandas.DataFrame:
-    frame = _frame(path, ("id", "label"))
-    keys = ["id", "modality"] if "modality" in frame else ["id"]
-    columns = [*keys, *(name for name in ("label", "patient_id", "patient_id_ct") if name in frame)]
-    twice = frame.duplicated(keys)
-    if twice.any():
-        raise DataError(
-            f"{path}: id '{frame['id'][twice].iloc[0]}' is labelled twice.", "Keep one row for each id."
-        )
-    return frame[columns]
+def _answers(frame: pandas.DataFrame) -> list[str]:
+    """The columns that hold answers: probabilities of classes, the positive class's, predicted classes, or measures."""
+    of_classes = [name for name in frame if name.startswith(OF_CLASS)]
+    one = [name for name in ("probability", "predicted") if name in frame][:1]
+    return of_classes or one or [name for name in SEGMENTATION_METRICS if name in frame]
 
 
-def _labelled(frame: pandas.DataFrame, truth: pandas.DataFrame | None, path: Path) -> pandas.DataFrame:
-    if truth is not None:
-        keys = ["id", "modality"] if "modality" in truth else ["id"]
-        frame = frame.drop(columns=[name for name in truth.columns if name in frame and name not in keys])
-        frame = frame.merge(truth, on=keys, how="left")
-    if "label" not in frame:
-        raise DataError(f"{path} has no label column.", "Add one, or pass --labels CSV with id and label.")
-    blank = frame["label"].isna() | (frame["label"].astype(str).str.strip() == "")
-    if blank.any():
-        raise DataError(
-            f"{path}: id '{frame['id'][blank].iloc[0]}' has no label ({int(blank.sum())} such rows).",
-            "Label every predicted scan.",
-        )
-    return frame
+def _judged(frame: pandas.DataFrame) -> pandas.DataFrame:
+    """The rows of the parts of a split that are judged, with a modality."""
+    frame = frame.assign(modality=frame.get("modality", IMAGES))
+    if "split" not in frame or not frame["split"].isin(list(JUDGED)).any():
+        return frame
+    frame = frame[frame["split"].isin(list(JUDGED))]
+    part = frame["split"].map(JUDGED)
+    return frame.assign(modality=np.where(part == "", frame["modality"], part))
 
 
-def _binary(labels: pandas.Series, positive: str, path: Path) -> pandas.Series:
-    """Labels as 0/1 from 0/1 text or from at most two class names, one of them `positive`."""
-    names = labels.astype(str).str.strip()
-    found = sorted(set(names))
-    if set(found) <= {"0", "1", "0.0", "1.0"}:
-        return names.astype(float).astype(np.int8)
-    others = [name for name in found if name != positive]
-    if positive not in found or len(others) > 1:
-        raise DataError(
-            f"{path}: labels are {', '.join(found[:6])}; expected 0 and 1, "
-            f"or '{positive}' and one other class.",
-            "Name the positive class.",
-        )
-    return (names == positive).astype(np.int8)
+def _tables(
+    arm: str, parts: Sequence[_Part], warnings: list[str]
+) -> Iterator[tuple[str, Rows | MeasuredRows, pandas.DataFrame]]:
+    """The rows of one arm by modality."""
+    folder, path = parts[0].folder, parts[0].file
+    scored = [part.rows for part in parts if any(name not in SEGMENTATION_METRICS for name in _answers(part.rows))]
+    for modality, rows in pandas.concat(scored).groupby("modality", sort=False) if scored else ():
+        facts, places = _once(rows, f"{arm}, {modality}", warnings)
+        _refuse_unlabelled(facts, path)
+        yield str(modality), _rows(facts, rows, places, str(modality), folder, path), facts
+    for part in parts:
+        measures = [name for name in SEGMENTATION_METRICS if name in part.rows]
+        if measures:
+            facts = part.rows[(part.rows[measures] != "").all(axis=1) & (part.rows["modality"] == IMAGES)]
+            _refuse_unlabelled(facts, part.file)
+            names = sorted(set(facts["label"]))
+            values = {name: _numbers(facts[name], part.file, name, np.inf) for name in measures}
+            truth = [names.index(label) for label in facts["label"]]
+            yield LUNGS, MeasuredRows(values, truth, tuple(names), _patients(facts, LUNGS), facts["id"].to_numpy(str)), facts
 
 
-def _table(rows: pandas.DataFrame, where: str, warnings: list[str]) -> PredictionTable:
-    """Rows of one arm and modality, spread to one column for each seed."""
-    rows = rows.assign(seed=rows.get("seed", "0"))
-    twice = rows.duplicated(["id", "seed"])
-    if twice.any():
-        raise DataError(f"{where}: id '{rows['id'][twice].iloc[0]}' is predicted twice.", "Make ids unique.")
-    constant = rows.groupby("id")["label"].nunique()
-    if (constant > 1).any():
-        raise DataError(f"{where}: id '{constant.idxmax()}' has two labels.", "Give one label for each id.")
-    spread = rows.pivot(index="id", columns="seed", values="probability")
-    spread = spread.reindex(rows["id"].drop_duplicates())
-    whole = spread.notna().all(axis=1)
+def _once(rows: pandas.DataFrame, where: str, warnings: list[str]) -> tuple[pandas.DataFrame, np.ndarray]:
+    """One row of facts an id, in the order of the table, and the place of each training's answer (S, N) in `rows`."""
+    seeds = rows["seed"] if "seed" in rows else pandas.Series("0", index=rows.index)
+    facts = rows.drop_duplicates("id")
+    place = {name: number for number, name in enumerate(facts["id"])}
+    names, numbers = np.unique(seeds.to_numpy(str), return_inverse=True)
+    places = np.full((names.size, len(facts)), -1)
+    columns = rows["id"].map(place).to_numpy()
+    for row, (seed, column) in enumerate(zip(numbers, columns, strict=True)):
+        if places[seed, column] >= 0:
+            raise DataError(f"{where}: '{facts['id'].iloc[column]}' is predicted twice.", "Make ids unique.")
+        places[seed, column] = row
+    if "label" in rows and (rows["label"].to_numpy() != facts["label"].to_numpy()[columns]).any():
+        raise DataError(f"{where}: an id has two labels.", "Give one label for each id.")
+    whole = (places >= 0).all(axis=0)
+    if not whole.any():
+        raise DataError(f"{where}: no id has an answer of every seed.", "Predict the same scans with every seed.")
     if not whole.all():
         warnings.append(f"{where}: {int((~whole).sum())} rows lack an answer of some seed and were left out")
-    spread = spread[whole]
-    if spread.empty:
+    return facts[whole], places[:, whole]
+
+
+def _refuse_unlabelled(facts: pandas.DataFrame, path: Path) -> None:
+    if "label" not in facts:
         raise DataError(
-            f"{where}: no id has an answer of every seed.", "Predict the same scans with every seed."
+            f"{path}: there is no column {', '.join(LABELS)}.",
+            "Add the true class of each row, or a table with it (--labels, --table).",
         )
-    facts = rows.drop_duplicates("id").set_index("id").loc[spread.index]
-    columns = [name for name in ("patient_id", "patient_id_ct") if name in facts]
-    if "patient_id_ct" in columns and (facts["patient_id_ct"].fillna("") == "").all():
-        columns.remove("patient_id_ct")
-    patients = facts[columns].fillna("").to_numpy(dtype=str) if columns else np.full((len(facts), 1), "")
-    return PredictionTable(
-        ids=spread.index.to_numpy(dtype=str),
-        patient_ids=patients[:, 0] if patients.shape[1] == 1 else patients,
-        labels=facts["label"].to_numpy(dtype=np.int8),
-        probabilities=spread.to_numpy(dtype=np.float64).T,
-    )
+    blank = facts["label"] == ""
+    if blank.any():
+        first = facts["id"][blank].iloc[0]
+        raise DataError(f"{path}: {first!r} has no label ({int(blank.sum())} such rows).", "Label every row.")
+
+
+def _rows(
+    facts: pandas.DataFrame, rows: pandas.DataFrame, places: np.ndarray, modality: str, folder: _Folder, path: Path
+) -> Rows:
+    columns = {name: name.removeprefix(prefix) for prefix in OF_CLASS for name in rows if name.startswith(prefix)}
+    labels = facts["label"].replace({"0.0": "0", "1.0": "1"})
+    names, positive = _classes(rows, set(labels), list(columns.values()), folder.positive, path)
+    if columns:
+        probabilities = np.stack([_numbers(rows[name], path) for name in columns], axis=1)
+    elif "probability" in rows:
+        of_positive = _numbers(rows["probability"], path)
+        probabilities = np.stack([of_positive if name == positive else 1 - of_positive for name in names], axis=1)
+    else:
+        probabilities = np.eye(len(names))[_places(rows["predicted"], names, path, "predicted")]
+    alone = places.shape[0] == 1 and "predicted" in rows and rows["predicted"].isin(names).all()
+    return Rows(
+        _places(labels, names, path, "label"), probabilities[places], names, _patients(facts, modality),
+        facts["id"].to_numpy(str), positive if len(names) == 2 else None, folder.threshold,
+        _places(rows["predicted"], names, path, "predicted")[places] if alone else None,
+        scored=bool(columns) or "probability" in rows,
+    )  # fmt: skip
+
+
+def _classes(
+    rows: pandas.DataFrame, labels: set[str], named: Sequence[str], positive: str | None, path: Path
+) -> tuple[tuple[str, ...], str | None]:
+    """Class names, as the prob_ columns go, or sorted with the positive class last, and the positive one."""
+    if named:
+        if positive is not None and positive not in named:
+            raise _no_class(positive, named, path)
+        return tuple(named), positive if positive is not None else DEFAULT_POSITIVE if DEFAULT_POSITIVE in named else None
+    if labels <= set(UNNAMED):
+        return UNNAMED, UNNAMED[1]
+    found = sorted(labels | ({*rows["predicted"]} - {""} if "probability" not in rows else set()))
+    if "probability" in rows:
+        positive = DEFAULT_POSITIVE if positive is None and DEFAULT_POSITIVE in found else positive
+        if positive not in found or len(found) > 2:
+            raise DataError(
+                f"{path}: labels are {', '.join(found[:6])}; a probability needs the positive class"
+                f"{'' if positive is None else f' ({positive})'} and one other.",
+                f"Name it with --positive.{did_you_mean(positive or '', found)}",
+            )
+        found = found if len(found) == 2 else [f"not {positive}", str(positive)]
+    if positive is not None and positive not in found:
+        raise _no_class(positive, found, path)
+    if len(found) < 2:
+        raise DataError(f"{path}: every row is labelled and predicted {found[0]!r}.", "Evaluate rows of two classes or more.")
+    return tuple(sorted(found, key=lambda name: (name == positive, name))), positive
+
+
+def _no_class(positive: str, names: Sequence[str], path: Path) -> DataError:
+    mend = f"Name one of them with --positive.{did_you_mean(positive, names)}"
+    return DataError(f"{path}: there is no class {positive!r} among {', '.join(names)}.", mend)
+
+
+def _places(texts: pandas.Series, names: Sequence[str], path: Path, what: str) -> np.ndarray:
+    place = {name: number for number, name in enumerate(names)}
+    wrong = next((text for text in texts if text not in place), None)
+    if wrong is not None:
+        raise DataError(
+            f"{path}: {what} {wrong!r} is none of the classes {', '.join(names)}.{did_you_mean(wrong, names)}",
+            "Name classes as the classifier does.",
+        )
+    return np.array([place[text] for text in texts], dtype=np.intp)
+
+
+def _patients(facts: pandas.DataFrame, modality: str) -> np.ndarray:
+    """Patient ids (N,), or (N, 2) of pairs: of two columns, or of one that holds both."""
+    columns = [name for name in PATIENTS if name in facts]
+    if columns == list(PATIENTS) and (facts[PATIENTS[1]] != "").any():
+        return facts[columns].to_numpy(dtype=str)
+    if not columns or "patient_id" not in facts:
+        return np.full(len(facts), "")
+    patients = facts["patient_id"].to_numpy(dtype=str)
+    if modality in (PAIRED, CONTROL) and all(patient.count("|") == 1 for patient in patients):
+        return np.array([patient.split("|") for patient in patients])
+    return patients
+
+
+def _numbers(texts: pandas.Series, path: Path, what: str = "probability", highest: float = 1.0) -> np.ndarray:
+    numbers = pandas.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64)
+    for wrong, said in ((np.isnan(numbers), "not a number"), ((numbers < 0) | (numbers > highest), f"outside 0 .. {highest:g}")):
+        if wrong.any():
+            text = texts.to_numpy()[wrong][0]
+            raise DataError(f"{path}: {what} {text!r} is {said}.", "Give numbers in every row that has an answer.")
+    return numbers
+
+
+def read_one_arm(
+    path: Path | str, column: str, table: Path | str | None = None, positive: str | None = None, threshold: float = 0.5
+) -> tuple[Rows, np.ndarray, Sequence[str]]:
+    """The rows of one file with one arm and one modality, the texts (N,) of one of its columns, and warnings.
+
+    table: a CSV with further columns, joined by id; see `read_predictions`. Raises DataError as it does, and where there
+    is no such column, more than one arm or modality, or measures in place of classes.
+    """
+    read = read_predictions([path], table, positive, threshold, labels_win=False)
+    every = [(arm, modality) for arm, tables in read.arms.items() for modality, rows in tables.items() if isinstance(rows, Rows)]
+    if len(every) != 1:
+        names = ", ".join("/".join(one) for one in every) or "measures alone"
+        raise DataError(f"{path}: there are several arms or modalities ({names}).", "Keep the rows of one.")
+    ((arm, modality),) = every
+    facts: Mapping = read.facts[arm][modality]
+    if column not in facts:
+        source = f"{path} and {table}" if table is not None else f"{path}"
+        raise DataError(
+            f"{source}: there is no column {column!r}.{did_you_mean(column, list(facts))}",
+            "Name a column of the predictions, or of a table given with --table.",
+        )
+    return read.arms[arm][modality], facts[column].to_numpy(str), read.warnings

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
 
 from pipeline.data.scan_index import ModalityIndex
-from pipeline.evaluation.tables.prediction_table import PredictionTable
+from pipeline.evaluation.tables.rows import UNNAMED, Arms, Rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,28 +63,32 @@ def prediction_frame(
 
 
 def split_tables(
-    indexes: Mapping[str, ModalityIndex], pairs: PairRows, probabilities: Probabilities, split: str
-) -> dict[str, dict[str, PredictionTable]]:
-    """``{variant: {modality: table}}`` of one split; for ``test`` also ``shuffled_pairs``, the control.
+    indexes: Mapping[str, ModalityIndex],
+    pairs: PairRows,
+    probabilities: Probabilities,
+    split: str,
+    class_names: Sequence[str] = UNNAMED,
+) -> Arms:
+    """``{variant: {modality: rows}}`` of one split; for ``test`` also ``shuffled_pairs``, the control.
 
-    ``probabilities[variant][modality]`` is ``(N,)`` or, for S training seeds, ``(S, N)``.
+    ``probabilities[variant][modality]`` is ``(N,)`` or, for S training seeds, ``(S, N)``; ``class_names``: negative, positive.
     """
-    tables: dict[str, dict[str, PredictionTable]] = {}
+    tables: Arms = {}
     for variant, by_modality in probabilities.items():
         mine = tables.setdefault(variant, {})
         for name, values in by_modality.items():
-            mine[name] = _table(indexes, pairs, name, values, split)
+            mine[name] = _rows(indexes, pairs, name, values, split, class_names)
         if split == "test" and "paired" in by_modality:
-            mine["shuffled_pairs"] = _table(indexes, pairs, "paired", by_modality["paired"], "shuffled")
+            mine["shuffled_pairs"] = _rows(indexes, pairs, "paired", by_modality["paired"], "shuffled", class_names)
     return tables
 
 
-def _table(
-    indexes: Mapping[str, ModalityIndex], pairs: PairRows, name: str, values: np.ndarray, split: str
-) -> PredictionTable:
+def _rows(
+    indexes: Mapping[str, ModalityIndex], pairs: PairRows, name: str, values: np.ndarray, split: str, class_names: Sequence[str]
+) -> Rows:
     ids, patients, labels, splits = _columns(indexes, pairs, name)
-    rows = np.flatnonzero(splits == split)
-    return PredictionTable(ids[rows], patients[rows], labels[rows], np.asarray(values, np.float64)[..., rows])
+    mine = np.flatnonzero(splits == split)
+    return Rows.binary(labels[mine], np.asarray(values, np.float64)[..., mine], patients[mine], ids[mine], class_names)
 
 
 def _columns(indexes: Mapping[str, ModalityIndex], pairs: PairRows, name: str):

@@ -1,11 +1,20 @@
 """Results of repeated patient-grouped splits, one row of metrics for each split."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pipeline.engine.errors import DataError
+from pipeline.evaluation.metrics.classification import metric_arrays, metric_values
+from pipeline.evaluation.metrics.names import binary_names, tested_metrics
+from pipeline.evaluation.tables.rows import Rows
+
+# of a positive class of two, in the order of the columns that stages store
+FOLD_METRICS = ("accuracy", "auc", "balanced_accuracy", "sensitivity", "specificity", "f1")
 
 
 @dataclass(frozen=True)
@@ -68,3 +77,35 @@ class Resplits:
                         "folds": int(kept.size),
                     }
         return document
+
+
+def fold_values(labels: ArrayLike, probabilities: ArrayLike) -> list[float]:
+    """FOLD_METRICS of the test rows of one split: labels (n,) 0/1, probabilities (n,); NaN where undefined."""
+    rows = Rows.binary(labels, probabilities)
+    made = metric_values(rows, binary_names(str(rows.positive_class), FOLD_METRICS))
+    return [np.nan if made[name] is None else float(made[name]) for name in FOLD_METRICS]
+
+
+def out_of_fold_resplits(arms: Mapping[str, Rows], folds: ArrayLike, modality: str) -> Resplits:
+    """The tested metrics on each fold, of out-of-fold answers of the same rows in the same order.
+
+    folds: (N,) number or name of the fold in which a row was tested. Raises DataError for one fold, another number of rows,
+    or a patient whose rows were tested in different folds.
+    """
+    first = next(iter(arms.values()))
+    names, numbers = np.unique(np.asarray(folds), return_inverse=True)
+    if numbers.shape != first.truth.shape or names.size < 2:
+        raise DataError(
+            f"Folds have shape {np.shape(folds)} and {names.size} value(s).", "Pass the fold of each row, two or more."
+        )
+    codes = first.clusters
+    if any(np.unique(numbers[codes == cluster]).size > 1 for cluster in np.unique(codes)):
+        raise DataError("Rows of one patient were tested in different folds.", "Make the folds by patient.")
+    inside = (numbers[None, :] == np.arange(names.size)[:, None]).astype(np.float64)
+    sizes = inside.sum(axis=1)
+    tested = tested_metrics(first)
+    values = {}
+    for arm, rows in arms.items():
+        made = metric_arrays(rows.mean(), inside, tested.values())
+        values[arm] = {modality: np.stack([made[source][:, 0] for source in tested.values()], axis=1)}
+    return Resplits(tuple(tested), values, float(np.mean(sizes / (numbers.size - sizes))))

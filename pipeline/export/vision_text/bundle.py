@@ -19,13 +19,15 @@ from pipeline.export.onnx.kernel_files import write_graphs
 from pipeline.export.onnx.stored_weights import store_as_float16
 from pipeline.export.onnx.text_encoder import convert_dense_network, convert_text_encoder, store_as_int8
 from pipeline.export.vision_text.parity import check_fusion_parity
-from pipeline.inference.vision_text.bundle import VISION_TEXT, load_fusion_bundle
+from pipeline.inference.bundle import load_bundle
+from pipeline.inference.vision_text.bundle import FusionManifest
 from pipeline.models.fusion import with_class_shares
 from pipeline.models.stored_models import load_model
 
 BACKBONE_FILE, ENCODER_FILE, FUSION_FILE = "patch_backbone.onnx", "text_encoder.onnx", "fusion.onnx"
 TOKENIZER_FILE, NOTICE_FILE = "tokenizer.json", "NOTICE.md"
 THRESHOLD = 0.5
+VISION_TEXT = "vision_text"
 NOTICE = """\
 # Notices
 
@@ -70,7 +72,7 @@ def write_fusion_bundle(run_dir: Path, out: Path, card_text: str = "") -> Path:
         atomic_write_text(folder / NOTICE_FILE, NOTICE)
         document = _document(run, recipe, networks)
         write_description(folder, document)
-        document["parity"] = check_fusion_parity(load_fusion_bundle(folder), networks, *_samples(run, recipe))
+        document["parity"] = check_fusion_parity(load_bundle(folder, FusionManifest), networks, *_samples(run, recipe))
         atomic_write_text(folder / "MODEL_CARD.md", fusion_card(document, recipe, file_table(folder), card_text))
         write_description(folder, document)
     return Path(out)

@@ -22,7 +22,7 @@ def check_fusion_parity(
     positive class that the run wrote. Raises CorruptArtifactError beyond 1e-4.
     """
     record = ParityRecord()
-    encoder, predictor = NoteEncoder(bundle), FusionPredictor(bundle)
+    encoder, predictor = NoteEncoder(bundle, "cpu"), FusionPredictor(bundle, "cpu")
     found, expected = [], []
     for note in notes:
         if not note:
@@ -35,7 +35,7 @@ def check_fusion_parity(
     record.compare("text_encoder", np.concatenate(found), np.concatenate(expected), "Keras on notes of the run")
     positive = bundle.manifest.positive_class
     answers = [
-        predictor.answer(gray, note or None).probabilities[positive] for gray, note in zip(pixels, notes, strict=True)
+        predictor.answer(gray, note=note or None).probabilities[positive] for gray, note in zip(pixels, notes, strict=True)
     ]
     record.compare("whole path", np.array(answers), np.asarray(stored), "probabilities that the run stored")
     return record.document()

@@ -6,13 +6,15 @@ from collections.abc import Callable
 
 import numpy as np
 
+from pipeline.engine.arrays import Array
+
 STEP = 0.1
 BATCH = 64
 
 
 def channel_gradients(
-    score: Callable[[np.ndarray], np.ndarray], feature_maps: np.ndarray, step: float = STEP, batch: int = BATCH
-) -> np.ndarray:
+    score: Callable[[Array], Array], feature_maps: Array, step: float = STEP, batch: int = BATCH
+) -> Array:
     """d score / d (the same amount added to a channel everywhere), float64 (C,): the sum of a channel's gradient.
 
     Divided by the number of positions that is Grad-CAM's weight of the channel (Selvaraju et al. 2017, eq. 1), whatever

@@ -9,8 +9,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from pipeline.engine.arrays import Array
 
-def grad_cam(feature_maps: np.ndarray, pooled_gradients: np.ndarray) -> np.ndarray:
+
+def grad_cam(feature_maps: Array, pooled_gradients: Array) -> Array:
     """Grad-CAM of one class, float32 (h, w) ≥ 0 (Selvaraju et al. 2017, eq. 1 and 2).
 
     feature_maps: (h, w, C). pooled_gradients: (C,), d logit / d mean of each map.
@@ -18,7 +20,7 @@ def grad_cam(feature_maps: np.ndarray, pooled_gradients: np.ndarray) -> np.ndarr
     return _positive_sum(feature_maps, _at_each_position(feature_maps, pooled_gradients))
 
 
-def grad_cam_plus_plus(feature_maps: np.ndarray, pooled_gradients: np.ndarray) -> np.ndarray:
+def grad_cam_plus_plus(feature_maps: Array, pooled_gradients: Array) -> Array:
     """Grad-CAM++ of one class, float32 (h, w) ≥ 0 (Chattopadhay et al. 2018, eq. 11 and 19, for a score of exp(logit)).
 
     Shapes as in `grad_cam`. With a gradient g that is the same at every position of a map A, each position's α is
@@ -33,7 +35,7 @@ def grad_cam_plus_plus(feature_maps: np.ndarray, pooled_gradients: np.ndarray) -
     return _positive_sum(feature_maps, positions * alpha * np.maximum(gradient, 0))
 
 
-def at_size(activation: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def at_size(activation: Array, shape: tuple[int, ...]) -> Array:
     """A map (h, w) ≥ 0 → float32 (H, W) in [0, 1]: bilinear, then divided by its maximum; all zero stays all zero.
 
     Zero everywhere means that nothing in the picture speaks for the class.
@@ -44,9 +46,11 @@ def at_size(activation: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return large / np.float32(highest) if highest > 0 else large
 
 
-def _at_each_position(feature_maps: np.ndarray, pooled_gradients: np.ndarray) -> np.ndarray:
-    return pooled_gradients.astype(np.float64) / (feature_maps.shape[0] * feature_maps.shape[1])
+def _at_each_position(feature_maps: Array, pooled_gradients: Array) -> Array:
+    gradient: Array = pooled_gradients.astype(np.float64) / (feature_maps.shape[0] * feature_maps.shape[1])
+    return gradient
 
 
-def _positive_sum(feature_maps: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return np.maximum(feature_maps.astype(np.float64) @ weights, 0).astype(np.float32)
+def _positive_sum(feature_maps: Array, weights: Array) -> Array:
+    heat: Array = np.maximum(feature_maps.astype(np.float64) @ weights, 0).astype(np.float32)
+    return heat

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
+from pipeline.engine.arrays import Array
 from pipeline.engine.errors import CorruptArtifactError
 from pipeline.inference.packed_graphs import is_packed, unpacked
+from pipeline.inference.sessions import Device, open_graph
 
-_ERRORS_ONLY = 3
+if TYPE_CHECKING:
+    import onnx
 
 
 class GraphParts:
     """One ONNX file, taken apart on demand; its nodes in the order of computation."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, device: Device = "auto") -> None:
         """Raises CorruptArtifactError: no ONNX graph."""
         import onnx
+        from google.protobuf.message import DecodeError
 
-        self.path = path
+        self.path, self._device = path, device
         try:
             self._model = onnx.shape_inference.infer_shapes(_loaded(path))
             self._extractor = onnx.utils.Extractor(self._model)
-        except (OSError, ValueError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as cause:
+        except (OSError, ValueError, DecodeError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as cause:
             raise CorruptArtifactError(f"{path}: no ONNX graph ({cause}).", "Export it again.") from cause
 
     @property
@@ -32,7 +35,7 @@ class GraphParts:
         """Names of the graph's own inputs."""
         return [door.name for door in self._model.graph.input]
 
-    def nodes(self, *kinds: str) -> list:
+    def nodes(self, *kinds: str) -> list[onnx.NodeProto]:
         """The nodes of these operations."""
         return [node for node in self._model.graph.node if node.op_type in kinds]
 
@@ -41,16 +44,16 @@ class GraphParts:
         ranks = {value.name: len(value.type.tensor_type.shape.dim) for value in self._model.graph.value_info}
         return [name for name in tensors if ranks.get(name) == 4]
 
-    def maker_of(self, tensor: str):
+    def maker_of(self, tensor: str) -> onnx.NodeProto | None:
         """The node that makes a tensor, None for an input or a stored one."""
         return next((node for node in self._model.graph.node if tensor in node.output), None)
 
     def part(self, inputs: Sequence[str], outputs: Sequence[str]) -> GraphPart:
         """What computes some tensors from others."""
-        return GraphPart(self._extractor.extract_model(list(inputs), list(outputs)), outputs)
+        return GraphPart(self._extractor.extract_model(list(inputs), list(outputs)), outputs, self.path, self._device)
 
 
-def _loaded(path: Path):
+def _loaded(path: Path) -> onnx.ModelProto:
     import onnx
 
     if not is_packed(path):
@@ -61,16 +64,13 @@ def _loaded(path: Path):
 
 
 class GraphPart:
-    """A part of a graph on onnxruntime's CPU provider."""
+    """A part of a graph as a session of its own."""
 
-    def __init__(self, model, outputs: Sequence[str]) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = _ERRORS_ONLY
+    def __init__(self, model: onnx.ModelProto, outputs: Sequence[str], path: Path, device: Device) -> None:
+        """path: of the whole, for messages."""
         self._outputs = list(outputs)
-        self._session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        self._graph = open_graph(path, device, spinning=True, content=model.SerializeToString())
 
-    def run(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    def run(self, feeds: Mapping[str, Array]) -> list[Array]:
         """The outputs in the order they were asked for; feeds by tensor name, float32."""
-        return self._session.run(self._outputs, dict(feeds))
+        return self._graph.run(feeds, self._outputs)

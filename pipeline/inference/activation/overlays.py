@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from pipeline.engine.arrays import Array
+
 OPACITY = 0.45
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 CAPTION_SHARE, SMALLEST_CAPTION_PX = 0.045, 9
@@ -12,7 +14,7 @@ CAPTION_SHARE, SMALLEST_CAPTION_PX = 0.045, 9
 FONT_HEIGHT_PX = 22
 
 
-def draw_activation(gray: np.ndarray, activation: np.ndarray, text: str = "") -> np.ndarray:
+def draw_activation(gray: Array, activation: Array, text: str = "") -> Array:
     """uint8 (H, W) and a map (H, W) in [0, 1] → uint8 (H, W, 3) BGR of the same size.
 
     The map's colour (inferno, which rises evenly in lightness and suits colour-blind readers) covers the picture as far
@@ -22,13 +24,13 @@ def draw_activation(gray: np.ndarray, activation: np.ndarray, text: str = "") ->
     colours = cv2.applyColorMap(np.rint(np.clip(activation, 0, 1) * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
     strength = (OPACITY * np.sqrt(np.clip(activation, 0, 1)))[..., None]
     scan = cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR)
-    picture = np.rint((1 - strength) * scan + strength * colours).astype(np.uint8)
+    picture: Array = np.rint((1 - strength) * scan + strength * colours).astype(np.uint8)
     if text:
         _write_line(picture, text.encode("ascii", "replace").decode("ascii"))
     return picture
 
 
-def _write_line(picture: np.ndarray, text: str) -> None:
+def _write_line(picture: Array, text: str) -> None:
     """Light letters on a dimmed bar along the top edge, as large as the width allows; the scan shows through the bar."""
     height, width = picture.shape[:2]
     (at_scale_1, _), _ = cv2.getTextSize(text, FONT, 1.0, 1)

@@ -6,36 +6,36 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
 from pipeline.data.gate.embedding_distance import GateStatistics
 from pipeline.data.gate.xray_checks import check_xray
-from pipeline.data.preprocessing import Profile, preprocess
+from pipeline.data.preprocessing import Profile
+from pipeline.engine.arrays import Array
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError
-from pipeline.inference.bundle_files import (
+from pipeline.inference.bundle import (
     MANIFEST_FILE,
     MEND,
-    SEGMENTER,
-    Entry,
+    Bundle,
+    Manifest,
+    Section,
     StoredFile,
     check_file_names,
     read_description,
-    require_system,
+    read_section,
     validated,
     verify_files,
 )
+from pipeline.inference.opened_bundle import network_image
+from pipeline.inference.sessions import Device, Graph, open_graph, thread_count
 
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
-
-EMBEDDING_DISTANCE = "embedding_distance"
-_ERRORS_ONLY = 3
+SECTION, EMBEDDING_DISTANCE = "gate", "embedding_distance"
 
 
-class GateEntry(Entry):
+class GateSection(Section):
     """`gate` of a bundle's description. threshold: embedding distances up to it are accepted."""
 
     network: str
@@ -64,32 +64,37 @@ class GateVerdict:
 class XrayGate:
     """A bundle's gate. Safe to use from several threads."""
 
-    def __init__(self, session: InferenceSession, statistics: GateStatistics, profile: Profile, threshold: float) -> None:
-        self._session = session
+    def __init__(self, graph: Graph, statistics: GateStatistics, profile: Profile, threshold: float) -> None:
+        self._graph = graph
         self._statistics = statistics
         self._profile = profile
         self.threshold = threshold
 
     @classmethod
-    def load(cls, folder: Path, entry: Mapping[str, Any]) -> XrayGate:
-        """The gate that `entry` (a bundle's `gate`) describes; its files lie in `folder`, compared with their hashes already.
+    def load(cls, folder: Path, entry: Mapping[str, Any], device: Device = "auto") -> XrayGate:
+        """The gate that a bundle's section describes; its files lie in `folder`, compared with their hashes already.
 
-        Raises MissingArtifactError (a file is gone), CorruptArtifactError (files that cannot be read or do not fit).
+        Raises MissingArtifactError (a file is gone), StaleArtifactError (a newer section), CorruptArtifactError (a section or
+        files that cannot be read or do not fit).
         """
-        described = validated(GateEntry, entry, folder / MANIFEST_FILE)
+        described = _read_entry(entry, folder / MANIFEST_FILE)
         statistics = _read_statistics(folder / described.statistics)
-        session = _open(folder / described.network)
-        _check_doors(session, folder / described.network, described.profile.size, statistics.width)
-        return cls(session, statistics, described.profile, described.threshold)
+        graph = open_graph(folder / described.network, device)
+        size = described.profile.size
+        graph.require({"image": (None, size, size, 1)}, {"features": (None, statistics.width)})
+        return cls(graph, statistics, described.profile, described.threshold)
 
-    def distance(self, gray: np.ndarray) -> float:
+    @property
+    def placement(self) -> dict[str, str | int | None]:
+        """See `OpenedBundle.placement`."""
+        return {"device": self._graph.device, "threads": thread_count()}
+
+    def distance(self, gray: Array) -> float:
         """How far uint8 (H, W) lies from the training scans: about 1 for one like them."""
-        pixels = preprocess(gray, self._profile)
-        image = (pixels.astype(np.float32) / np.float32(255))[None, ..., None]
-        (features,) = self._session.run(["features"], {"image": image})
+        (features,) = self._graph.run({"image": network_image(gray, self._profile)}, ("features",))
         return float(self._statistics.distance(features)[0])
 
-    def judge(self, gray: np.ndarray, rgb: np.ndarray | None = None, strict: bool = False) -> GateVerdict:
+    def judge(self, gray: Array, rgb: Array | None = None, strict: bool = False) -> GateVerdict:
         """Look at one picture.
 
         gray: uint8 (H, W). rgb: uint8 (H, W, 3) where the file holds colour, or None. strict: the nine checks decide too.
@@ -111,18 +116,21 @@ class XrayGate:
         )
 
 
-def load_gate(bundle: Path) -> XrayGate:
-    """The gate of a segmenter's bundle; of the bundle's files only the gate's are read and compared with their hashes.
+def gate_of(bundle: Bundle[Manifest], device: Device = "auto") -> XrayGate | None:
+    """The gate of a bundle that is read already; None where it has none. Raises as `load_gate`."""
+    entry = bundle.document.get(SECTION)
+    return XrayGate.load(bundle.path, entry, device) if entry else None
 
-    Raises MissingArtifactError (no bundle, no gate in it, a file gone), UsageError (a bundle of another system),
-    StaleArtifactError, CorruptArtifactError.
+
+def load_gate(bundle: Path, device: Device = "auto") -> XrayGate:
+    """The gate of a bundle's folder; of its files only the gate's are read and compared with their hashes.
+
+    Raises MissingArtifactError (no bundle, no gate in it, a file gone), StaleArtifactError, CorruptArtifactError.
     """
-    document = read_description(bundle)
-    require_system(bundle, document, SEGMENTER)
-    if not document.get("gate"):
-        raise MissingArtifactError(f"{bundle} has no X-ray gate.", "Export it from a run, or use pretrained/radiography_unet.")
-    source = bundle / MANIFEST_FILE
-    described = validated(GateEntry, document["gate"], source)
+    document, source = read_description(bundle), bundle / MANIFEST_FILE
+    if not document.get(SECTION):
+        raise MissingArtifactError(f"{bundle} has no X-ray gate.", "Export it from a segmenter's run, or use the shipped one.")
+    described = _read_entry(document[SECTION], source)
     needed = (described.network, described.statistics)
     files = {
         name: validated(StoredFile, stored, source) for name, stored in document.get("files", {}).items() if name in needed
@@ -132,7 +140,13 @@ def load_gate(bundle: Path) -> XrayGate:
     except ValueError as cause:
         raise CorruptArtifactError(f"{source}: gate: {cause}.", MEND) from cause
     verify_files(bundle, files)
-    return XrayGate.load(bundle, document["gate"])
+    return XrayGate.load(bundle, document[SECTION], device)
+
+
+def _read_entry(entry: Mapping[str, Any], source: Path) -> GateSection:
+    described = read_section({SECTION: entry}, SECTION, GateSection, source)
+    assert described is not None
+    return described
 
 
 def _read_statistics(path: Path) -> GateStatistics:
@@ -143,29 +157,3 @@ def _read_statistics(path: Path) -> GateStatistics:
         raise MissingArtifactError(f"{path} is missing from the bundle.", MEND) from cause
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as cause:
         raise CorruptArtifactError(f"{path}: cannot be read as NumPy arrays ({cause}).", MEND) from cause
-
-
-def _open(path: Path) -> InferenceSession:
-    import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as states
-
-    if not path.is_file():
-        raise MissingArtifactError(f"{path} is missing from the bundle.", MEND)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except (states.InvalidProtobuf, states.InvalidGraph, states.Fail, states.NotImplemented, states.RuntimeException) as cause:
-        reason = str(cause).splitlines()[0]
-        raise CorruptArtifactError(f"{path}: onnxruntime refuses the graph ({reason}).", MEND) from cause
-
-
-def _check_doors(session: InferenceSession, path: Path, size: int, width: int) -> None:
-    inputs = {door.name: list(door.shape[1:]) for door in session.get_inputs()}
-    outputs = {door.name: list(door.shape[1:]) for door in session.get_outputs()}
-    if inputs != {"image": [size, size, 1]} or outputs != {"features": [width]}:
-        raise CorruptArtifactError(
-            f"{path}: the graph takes {inputs} and makes {outputs}; needed are image {[size, size, 1]} and features {[width]}.",
-            MEND,
-        )

@@ -6,12 +6,14 @@ from functools import cache
 
 import numpy as np
 
-from pipeline.data.preprocessing import preprocess
+from pipeline.engine.arrays import Array
 from pipeline.engine.errors import CorruptArtifactError
 from pipeline.inference.activation.channel_gradients import channel_gradients
 from pipeline.inference.activation.class_activation import at_size, grad_cam
 from pipeline.inference.activation.graph_parts import GraphPart, GraphParts
-from pipeline.inference.multitask.bundle import Bundle
+from pipeline.inference.multitask.bundle import Embedder, MultitaskBundle
+from pipeline.inference.opened_bundle import network_image
+from pipeline.inference.sessions import Device
 
 IMAGE, FEATURES, PROBABILITY = "image", "features", "covid_probs"
 ROLES = ("task", "shared")
@@ -24,13 +26,13 @@ STEP = 0.0005
 class ScanActivation:
     """Where a scan speaks for the positive class, or against it; opens each graph once."""
 
-    def __init__(self, bundle: Bundle, step: float = STEP) -> None:
+    def __init__(self, bundle: MultitaskBundle, step: float = STEP, device: Device = "auto") -> None:
         """step: of `channel_gradients`, small beside the spread that features have over scans."""
-        self.bundle, self._step = bundle, step
+        self.bundle, self._step, self._device = bundle, step, device
         self._maps_part = cache(self._open_maps)
         self._logit_part = cache(self._open_logit)
 
-    def activation(self, gray: np.ndarray, modality: str, positive: bool) -> np.ndarray:
+    def activation(self, gray: Array, modality: str, positive: bool) -> Array:
         """uint8 (H, W) → float32 (H, W) in [0, 1]: Grad-CAM of the positive class's logit, or of its negative.
 
         Both embedders' last stored maps count: each map is in units of the logit, and their sum is shown. Inner layers
@@ -47,11 +49,10 @@ class ScanActivation:
             total += _resized(heat, gray.shape)
         return at_size(total, gray.shape)
 
-    def _read(self, gray: np.ndarray, embedder) -> tuple[np.ndarray, np.ndarray]:
+    def _read(self, gray: Array, embedder: Embedder) -> tuple[Array, Array]:
         """Features (1, F) and the maps (h, w, C) that their last columns come from."""
         manifest = self.bundle.manifest
-        pixels = preprocess(gray, manifest.profiles[embedder.profile])
-        image = (pixels.astype(np.float32) / np.float32(255))[None, ..., None]
+        image = network_image(gray, manifest.profiles[embedder.profile])
         features, *candidates = self._maps_part(embedder.backbone).run({IMAGE: image})
         for maps in candidates:
             for turned in (maps[0].transpose(1, 2, 0), maps[0]):
@@ -62,29 +63,30 @@ class ScanActivation:
             "Export the bundle again.",
         )
 
-    def _heat(self, modality: str, door: str, features: dict[str, np.ndarray], maps: np.ndarray, sign: int) -> np.ndarray:
+    def _heat(self, modality: str, door: str, features: dict[str, Array], maps: Array, sign: int) -> Array:
         """Grad-CAM (h, w) of one embedder; the other's features stay as they are."""
         part, own = self._logit_part(modality), features[door][0]
         pooled = _ends_with(own, maps.mean(axis=(0, 1)))
 
-        def logit(moved: np.ndarray) -> np.ndarray:
+        def logit(moved: Array) -> Array:
             ends = moved.mean(axis=(1, 2)) if pooled else moved.reshape(len(moved), -1)
             rows = np.repeat(own[None], len(moved), axis=0)
             rows[:, -ends.shape[1] :] = ends
             feeds = {name: rows if name == door else np.repeat(given, len(moved), axis=0) for name, given in features.items()}
-            return sign * part.run(feeds)[0][:, 0].astype(np.float64)
+            scores: Array = sign * part.run(feeds)[0][:, 0].astype(np.float64)
+            return scores
 
         return grad_cam(maps, channel_gradients(logit, maps, self._step))
 
     def _open_maps(self, backbone: str) -> GraphPart:
         """The backbone with every tensor that can be its last maps: what is pooled, what is flattened."""
-        parts = GraphParts(self.bundle.path / self.bundle.manifest.backbones[backbone].file)
+        parts = GraphParts(self.bundle.path / self.bundle.manifest.backbones[backbone].file, self._device)
         candidates = [node.input[0] for node in reversed(parts.nodes(POOL, "Reshape", "Flatten"))]
         return parts.part([IMAGE], [FEATURES, *dict.fromkeys(parts.maps_among(candidates))])
 
     def _open_logit(self, modality: str) -> GraphPart:
         """The network up to what its sigmoid reads: probabilities near 0 and 1 have no differences left."""
-        parts = GraphParts(self.bundle.path / self.bundle.manifest.modalities[modality].network)
+        parts = GraphParts(self.bundle.path / self.bundle.manifest.modalities[modality].network, self._device)
         node = parts.maker_of(PROBABILITY)
         while node is not None and node.op_type in ("Identity", "Squeeze", "Reshape"):
             node = parts.maker_of(node.input[0])
@@ -93,12 +95,12 @@ class ScanActivation:
         return parts.part(parts.inputs, [node.input[0]])
 
 
-def _ends_with(features: np.ndarray, end: np.ndarray) -> bool:
+def _ends_with(features: Array, end: Array) -> bool:
     size = max(1.0, float(np.abs(end).max())) if end.size else 1.0
     return end.size <= features.size and np.allclose(features[-end.size :], end, rtol=0, atol=TOLERANCE * size)
 
 
-def _resized(heat: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def _resized(heat: Array, shape: tuple[int, int]) -> Array:
     """A map (h, w) ≥ 0 at another size, its values kept."""
     highest = float(heat.max())
     return at_size(heat, shape) * np.float32(highest) if highest > 0 else np.zeros(shape, np.float32)

@@ -1,28 +1,16 @@
-"""A bundle of the respiratory-scan pipeline, every file of it compared with its hash before anything is used."""
+"""What a bundle of the respiratory-scan pipeline says beside what every bundle says."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from pipeline.data.preprocessing import Profile
-from pipeline.inference.bundle_files import (
-    MANIFEST_FILE,
-    MULTI_TASK,
-    Entry,
-    StoredFile,
-    check_file_names,
-    read_description,
-    require_system,
-    validated,
-    verify_files,
-)
+from pipeline.inference.bundle import Bundle, Entry, Manifest
 
-Modality = Literal["xray", "ct"]
+Modality = Annotated[str, Field(pattern="^(xray|ct)$")]
 
 
 class Backbone(Entry):
@@ -60,14 +48,7 @@ class PairedNetwork(Entry):
     network: str
 
 
-class Figures(Entry):
-    """Test metrics {modality: {metric: {value, low, high}}}, and what they are of (a mean over trainings, or one)."""
-
-    basis: str = ""
-    test: dict[str, dict[str, Any]] = {}
-
-
-class BundleManifest(Entry):
+class MultitaskManifest(Manifest):
     """`bundle.json`, as far as predicting needs it."""
 
     variant: str
@@ -78,13 +59,8 @@ class BundleManifest(Entry):
     backbones: dict[str, Backbone]
     modalities: dict[Modality, ModalityNetwork] = Field(min_length=1)
     paired: PairedNetwork | None = None
-    figures: Figures = Figures()
-    files: dict[str, StoredFile]
 
-    @model_validator(mode="after")
-    def _references_resolve(self) -> BundleManifest:
-        if self.positive_class not in self.class_names:
-            raise ValueError(f"positive_class {self.positive_class!r} is not among class_names")
+    def check_parts(self) -> None:
         for modality, network in self.modalities.items():
             for embedder in (network.embedders.task, network.embedders.shared):
                 backbone, profile = self.backbones.get(embedder.backbone), self.profiles.get(embedder.profile)
@@ -92,8 +68,9 @@ class BundleManifest(Entry):
                     raise ValueError(f"{modality}: backbone or profile of an embedder is not declared: {embedder}")
                 if backbone.size != profile.size or profile.modality != modality:
                     raise ValueError(f"{modality}: profile {embedder.profile!r} does not fit backbone {embedder.backbone!r}")
-        check_file_names(self.graphs(self.modalities), self.files)
-        return self
+
+    def needed_files(self) -> list[str]:
+        return self.graphs(self.modalities)
 
     def graphs(self, modalities: Iterable[str]) -> list[str]:
         """The ONNX files that answers of these modalities need, each once, backbones first; `paired` for both."""
@@ -104,38 +81,10 @@ class BundleManifest(Entry):
             files.append(self.paired.network)
         return list(dict.fromkeys(files))
 
-
-@dataclass(frozen=True)
-class Bundle:
-    """A bundle whose files are what `bundle.json` says."""
-
-    path: Path
-    manifest: BundleManifest
-
-    @property
-    def negative_class(self) -> str:
-        first, second = self.manifest.class_names
-        return second if first == self.manifest.positive_class else first
-
-    def predicted(self, probability: float) -> str:
-        """The class name at a probability of the positive class: positive where >= threshold."""
-        manifest = self.manifest
-        return manifest.positive_class if probability >= manifest.threshold else self.negative_class
-
     def test_metrics(self, modality: str) -> dict[str, dict[str, float | None]]:
         """{metric: {"value", "low", "high"}} on the test part of the run it came from; {} where not recorded."""
-        recorded = self.manifest.figures.test.get(modality, {})
+        recorded: dict[str, Any] = self.figures.get("test", {}).get(modality, {})
         return {name: interval for name, interval in recorded.items() if isinstance(interval, dict)}
 
 
-def load_bundle(path: Path) -> Bundle:
-    """Read a bundle and check every file of it.
-
-    Raises MissingArtifactError (no bundle, a file gone), StaleArtifactError (another schema version), UsageError (a bundle
-    of another system), CorruptArtifactError (a file whose SHA-256 is not the recorded one, naming both; a broken `bundle.json`).
-    """
-    document = read_description(path)
-    require_system(path, document, MULTI_TASK)
-    manifest = validated(BundleManifest, document, path / MANIFEST_FILE)
-    verify_files(path, manifest.files)
-    return Bundle(path, manifest)
+MultitaskBundle = Bundle[MultitaskManifest]

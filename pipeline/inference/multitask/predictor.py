@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.data.preprocessing import preprocess
-from pipeline.data.reading.gray_reader import read_gray
-from pipeline.engine.errors import DataError, UsageError
-from pipeline.inference.answers import CT, PAIRED, TITLES, XRAY, Answer
-from pipeline.inference.multitask.bundle import Bundle
-from pipeline.inference.sessions import Sessions
+from pipeline.engine.arrays import Array
+from pipeline.engine.errors import DataError
+from pipeline.inference.answers import CT, PAIRED, TITLES, XRAY, Answer, Finding
+from pipeline.inference.bundle import load_bundle
+from pipeline.inference.multitask.bundle import MultitaskBundle, MultitaskManifest
+from pipeline.inference.opened_bundle import OpenedBundle, Scan, as_gray, finding_of, network_image
+from pipeline.inference.sessions import Device
+
+if TYPE_CHECKING:
+    from pipeline.inference.multitask.activation import ScanActivation
 
 CACHED_SCANS = 4096
 OUTPUTS = ("covid_probs", "joint_features")
-
-Source = Path | np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,51 +33,51 @@ class EmbeddedScan:
     """One scan's probability of the positive class, and its joint features (1, 1280) for the paired head."""
 
     probability: float
-    joint_features: np.ndarray
+    joint_features: Array
 
 
-class Predictor:
+class Predictor(OpenedBundle[MultitaskManifest]):
     """Answers for scans, one at a time, so that a row's answer never depends on its neighbours.
 
-    A scan is a path, or uint8 (H, W) as `read_gray` gives it. The last `cached_scans` paths are remembered (about
-    5 KB each), so a scan that many pairs share is embedded once.
+    The findings of an answer are in the order xray, ct, paired, for what is given; paired where both are. A scan that cannot
+    be used is named in its finding's `error`, and the other half is still answered. The last `cached_scans` paths are
+    remembered (about 5 KB each), so a scan that many pairs share is embedded once.
     """
 
-    def __init__(self, bundle: Bundle, cached_scans: int = CACHED_SCANS) -> None:
-        self.bundle = bundle
-        self._sessions = Sessions(bundle)
+    doors = (XRAY, CT)
+    methods = ("gradcam",)
+
+    def __init__(self, bundle: MultitaskBundle, device: Device = "auto", cached_scans: int = CACHED_SCANS) -> None:
+        super().__init__(bundle, device)
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="scan")
         self._remembered: OrderedDict[tuple[str, Path], EmbeddedScan | str] = OrderedDict()
         self._cached_scans = cached_scans
         self._lock = Lock()
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        return (XRAY, CT)
+
     def prepare(self, xray: bool = True, ct: bool = True) -> None:
         """Start opening what these modalities need, and return at once."""
-        self._sessions.prepare(self.bundle.manifest.graphs([name for name, is_needed in ((XRAY, xray), (CT, ct)) if is_needed]))
+        self._sessions.prepare(self.manifest.graphs([name for name, is_needed in ((XRAY, xray), (CT, ct)) if is_needed]))
 
-    def answer(self, xray: Source | None = None, ct: Source | None = None) -> list[Answer]:
-        """Answers in the order xray, ct, paired, for what is given; paired where both are.
-
-        A scan that cannot be used is named in its answer's `error`, and the other half is still answered.
-        Raises UsageError where neither is given, CorruptArtifactError for a graph that does not fit.
-        """
-        given = {name: source for name, source in ((XRAY, xray), (CT, ct)) if source is not None}
-        if not given:
-            raise UsageError("Neither an X-ray nor a CT was given.", "Give one or both.")
+    def _answer(self, given: Mapping[str, Any], methods: tuple[str, ...]) -> Answer:
         self.prepare(XRAY in given, CT in given)
         embedded = dict(zip(given, self._pool.map(self._embed_or_error, given, given.values()), strict=True))
         probabilities = {name: scan if isinstance(scan, str) else scan.probability for name, scan in embedded.items()}
-        if len(embedded) == 2 and self.bundle.manifest.paired is not None:
-            probabilities[PAIRED] = self._paired(embedded)
-        return [self._answer(name, result) for name, result in probabilities.items()]
+        if len(embedded) == 2 and self.manifest.paired is not None:
+            probabilities[PAIRED] = self._paired(self.manifest.paired.network, embedded)
+        findings = [self._finding(name, result) for name, result in probabilities.items()]
+        return Answer(tuple(self._drawn(finding, given, methods) for finding in findings))
 
-    def embed(self, source: Source, modality: str) -> EmbeddedScan:
+    def embed(self, source: Scan, modality: str) -> EmbeddedScan:
         """One scan through its backbones and its network. Raises DataError: unreadable, no such modality here."""
-        network = self.bundle.manifest.modalities.get(modality)
+        network = self.manifest.modalities.get(modality)
         if network is None:
             raise DataError(f"This bundle has no network for {TITLES.get(modality, modality)}.")
-        gray = read_gray(source) if isinstance(source, Path) else source
-        features: dict[tuple[str, str], np.ndarray] = {}
+        gray = as_gray(source)
+        features: dict[tuple[str, str], Array] = {}
         feeds = {}
         for role in ("task", "shared"):
             embedder = getattr(network.embedders, role)
@@ -83,16 +88,14 @@ class Predictor:
         probabilities, joint = self._sessions.run(network.network, feeds, OUTPUTS)
         return EmbeddedScan(_probability(probabilities), joint)
 
-    def _features(self, gray: np.ndarray, backbone: str, profile: str) -> np.ndarray:
-        manifest = self.bundle.manifest
-        pixels = preprocess(gray, manifest.profiles[profile])
-        image = (pixels.astype(np.float32) / np.float32(255))[None, ..., None]
-        return self._sessions.run(manifest.backbones[backbone].file, {"image": image}, ("features",))[0]
+    def _features(self, gray: Array, backbone: str, profile: str) -> Array:
+        image = network_image(gray, self.manifest.profiles[profile])
+        return self._sessions.run(self.manifest.backbones[backbone].file, {"image": image}, ("features",))[0]
 
-    def _embed_or_error(self, modality: str, source: Source) -> EmbeddedScan | str:
+    def _embed_or_error(self, modality: str, source: Scan) -> EmbeddedScan | str:
         key = (modality, source) if isinstance(source, Path) else None
         with self._lock:
-            if key in self._remembered:
+            if key is not None and key in self._remembered:
                 self._remembered.move_to_end(key)
                 return self._remembered[key]
         try:
@@ -106,23 +109,43 @@ class Predictor:
                     self._remembered.popitem(last=False)
         return result
 
-    def _paired(self, embedded: dict[str, EmbeddedScan | str]) -> float | str:
+    def _paired(self, network: str, embedded: Mapping[str, EmbeddedScan | str]) -> float | str:
         failed = [TITLES[name] for name, scan in embedded.items() if isinstance(scan, str)]
         if failed:
             return f"no answer for {' and '.join(failed)}"
-        feeds = {f"{name}_features": scan.joint_features for name, scan in embedded.items()}
+        feeds = {f"{name}_features": scan.joint_features for name, scan in embedded.items() if isinstance(scan, EmbeddedScan)}
         try:
-            return _probability(self._sessions.run(self.bundle.manifest.paired.network, feeds, OUTPUTS[:1])[0])
+            return _probability(self._sessions.run(network, feeds, OUTPUTS[:1])[0])
         except DataError as error:
             return error.message
 
-    def _answer(self, modality: str, result: float | str) -> Answer:
+    def _finding(self, modality: str, result: float | str) -> Finding:
         if isinstance(result, str):
-            return Answer(modality, error=result)
-        return Answer(modality, result, self.bundle.predicted(result))
+            return Finding(modality, error=result)
+        is_first = self.manifest.class_names[0] == self.manifest.positive_class
+        return finding_of(self.manifest, modality, np.array([result, 1 - result] if is_first else [1 - result, result]))
+
+    def _drawn(self, finding: Finding, given: Mapping[str, Scan], methods: tuple[str, ...]) -> Finding:
+        """With Grad-CAM of the class that was named; the pair has none of its own."""
+        if finding.modality not in given or finding.predicted is None or not methods:
+            return finding
+        positive = finding.predicted == self.manifest.positive_class
+        heat = self._shown.activation(as_gray(given[finding.modality]), finding.modality, positive)
+        return replace(finding, activations=dict.fromkeys(methods, heat))
+
+    @cached_property
+    def _shown(self) -> ScanActivation:
+        from pipeline.inference.multitask.activation import ScanActivation
+
+        return ScanActivation(self.bundle, device=self._device)
 
 
-def _probability(output: np.ndarray) -> float:
+def open_predictor(path: Path, device: Device = "auto") -> Predictor:
+    """See `pipeline.inference.bundle.open_bundle`."""
+    return Predictor(load_bundle(path, MultitaskManifest), device)
+
+
+def _probability(output: Array) -> float:
     value = float(output[0, 0])
     if not 0 <= value <= 1:
         raise DataError(f"The network answered {value}, not a probability.")

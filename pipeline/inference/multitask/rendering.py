@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
-from pipeline.inference.answers import TITLES, Answer
-from pipeline.inference.multitask.bundle import Bundle
+from pipeline.inference.answers import CAUTION, TITLES, Answer, Finding
+from pipeline.inference.multitask.bundle import MultitaskBundle
 
-CAUTION = "Not a medical device: research software, whose answers must not guide anyone's care."
 PHANTOM = "No scan was given: these are answers for a generated pair (phantom, COVID-like lesions), not for a patient."
 _SHOWN_METRICS = {"auc": "AUC", "accuracy": "accuracy"}
 
 
-def answer_document(bundle: Bundle, answers: Sequence[Answer], phantom: bool) -> dict:
-    """The document of `predict --json`; absent values are null."""
+def answer_document(
+    bundle: MultitaskBundle, answer: Answer, phantom: bool, placement: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The document of `predict --json`; absent values are null. placement: of `OpenedBundle`."""
     manifest = bundle.manifest
     return {
         "bundle": str(bundle.path),
@@ -21,40 +23,38 @@ def answer_document(bundle: Bundle, answers: Sequence[Answer], phantom: bool) ->
         "class_names": list(manifest.class_names),
         "positive_class": manifest.positive_class,
         "threshold": manifest.threshold,
-        "answers": [
-            {
-                "modality": answer.modality,
-                "probability": answer.probability,
-                "predicted": answer.predicted,
-                "error": answer.error,
-            }
-            for answer in answers
-        ],
+        "answers": [finding_document(finding) for finding in answer.findings],
         "phantom": phantom,
+        **(placement or {}),
     }
 
 
-def answer_words(bundle: Bundle, answers: Sequence[Answer], phantom: bool) -> str:
+def finding_document(finding: Finding) -> dict[str, Any]:
+    """One answer as JSON values."""
+    return {name: getattr(finding, name) for name in ("modality", "probability", "predicted", "error")}
+
+
+def answer_words(bundle: MultitaskBundle, answer: Answer, phantom: bool) -> str:
     """A line an answer, with how well the bundle did on its own test part, and the cautions."""
     manifest = bundle.manifest
     lines = [PHANTOM] if phantom else []
-    lines += [f"{TITLES[answer.modality]:<7} {_sentence(bundle, answer)}" for answer in answers]
+    lines += [f"{TITLES[finding.modality]:<7} {_sentence(bundle, finding)}" for finding in answer.findings]
     lines.append(
         f"Probability is of {manifest.positive_class}, which is named from {manifest.threshold:g} on. "
         f"Bundle {bundle.path}, variant {manifest.variant}."
     )
-    if manifest.figures.test:
-        basis = f" ({manifest.figures.basis})" if manifest.figures.basis else ""
+    if manifest.figures.get("test"):
+        basis = f" ({manifest.figures['basis']})" if manifest.figures.get("basis") else ""
         lines.append(f"In brackets: how it did on its own test scans{basis}, with 95 % intervals by patient.")
     return "\n".join([*lines, CAUTION])
 
 
-def _sentence(bundle: Bundle, answer: Answer) -> str:
-    if answer.error is not None:
-        return f"no answer: {answer.error}"
+def _sentence(bundle: MultitaskBundle, finding: Finding) -> str:
+    if finding.probability is None:
+        return f"no answer: {finding.error}"
     width = max(map(len, bundle.manifest.class_names))
-    words = f"{answer.predicted:<{width}}  probability {_shown(answer.probability)}"
-    recorded = bundle.test_metrics(answer.modality)
+    words = f"{finding.predicted:<{width}}  probability {_shown(finding.probability)}"
+    recorded = bundle.manifest.test_metrics(finding.modality)
     shown = [_metric(title, recorded[name]) for name, title in _SHOWN_METRICS.items() if name in recorded]
     return words + (f"   (test {'; '.join(shown)})" if shown else "")
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.engine.arrays import Array
 from pipeline.engine.errors import UsageError
 from pipeline.inference.activation.channel_gradients import channel_gradients
 from pipeline.inference.activation.class_activation import at_size, grad_cam
 from pipeline.inference.activation.graph_parts import GraphParts
-from pipeline.inference.segmenter.bundle import CLASSIFICATION, SegmenterBundle
+from pipeline.inference.segmenter.bundle import CLASSIFICATION, SegmenterBundle, network_path
 from pipeline.inference.segmenter.segmenter import network_input
+from pipeline.inference.sessions import Device
 
 POOL = "GlobalAveragePool"
 # The head is linear but for the corners of its ReLUs: a short step meets few of them.
@@ -19,21 +21,21 @@ STEP = 0.003
 class SegmenterActivation:
     """The two parts of a bundle's graph: image → decoded maps, and their means → class logits."""
 
-    def __init__(self, bundle: SegmenterBundle) -> None:
+    def __init__(self, bundle: SegmenterBundle, device: Device = "auto") -> None:
         """Raises UsageError where no mean over the decoded maps leads to the classes; CorruptArtifactError: no graph."""
         self.bundle = bundle
-        parts = GraphParts(bundle.network_path)
+        parts = GraphParts(network_path(bundle), device)
         pools = parts.nodes(POOL)
         if len(pools) != 1:
             raise UsageError(
-                f"{bundle.network_path}: {len(pools)} nodes {POOL}, where the head that reads the maps' means has one.",
+                f"{parts.path}: {len(pools)} nodes {POOL}, where the head that reads the maps' means has one.",
                 "Export the network with this program.",
             )
         self._door, self._means = parts.inputs[0], pools[0].output[0]
         self._maps_of = parts.part([self._door], [pools[0].input[0]])
         self._head = parts.part([self._means], [CLASSIFICATION])
 
-    def activation(self, gray: np.ndarray, class_name: str) -> np.ndarray:
+    def activation(self, gray: Array, class_name: str) -> Array:
         """uint8 (H, W) → float32 (H, W) in [0, 1]: where the scan speaks for a class of the bundle.
 
         Within about 0.02 of the map that automatic differentiation gives: differences of float32 logits are taken.
@@ -44,7 +46,8 @@ class SegmenterActivation:
             image = image.transpose(0, 3, 1, 2)
         maps = self._maps_of.run({self._door: np.ascontiguousarray(image)})[0][0].transpose(1, 2, 0)
 
-        def logit(means: np.ndarray) -> np.ndarray:
-            return self._head.run({self._means: means[:, :, None, None]})[0][:, index].astype(np.float64)
+        def logit(means: Array) -> Array:
+            scores: Array = self._head.run({self._means: means[:, :, None, None]})[0][:, index].astype(np.float64)
+            return scores
 
         return at_size(grad_cam(maps, channel_gradients(logit, maps.mean(axis=(0, 1)), STEP)), gray.shape)

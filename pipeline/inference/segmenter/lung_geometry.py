@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, fields
 import cv2
 import numpy as np
 
+from pipeline.engine.arrays import Array
+
 # A connected part with at least this share of its pixels on each side of the dividing column is cut there.
 STRADDLING_SHARE = 0.2
 
@@ -45,7 +47,7 @@ class LungGeometry:
 COLUMNS = tuple(field.name for field in fields(LungGeometry))
 
 
-def measure_lungs(mask: np.ndarray) -> LungGeometry:
+def measure_lungs(mask: Array) -> LungGeometry:
     """mask: (H, W) bool."""
     right, left = split_sides(mask)
     pixels = int(right.sum()), int(left.sum())
@@ -66,7 +68,7 @@ def measure_lungs(mask: np.ndarray) -> LungGeometry:
     )
 
 
-def split_sides(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def split_sides(mask: Array) -> tuple[Array, Array]:
     """(H, W) bool → the patient's right lung (picture's left) and left lung, both (H, W) bool, together the mask.
 
     The dividing column is the emptiest one in the picture's middle third (the most central of equals). Each connected
@@ -87,7 +89,7 @@ def split_sides(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return right, mask & ~right
 
 
-def _dividing_column(mask: np.ndarray) -> int:
+def _dividing_column(mask: Array) -> int:
     width = mask.shape[1]
     start, stop = width // 3, max(width // 3 + 1, width - width // 3)
     filled = mask[:, start:stop].sum(axis=0)
@@ -95,24 +97,24 @@ def _dividing_column(mask: np.ndarray) -> int:
     return int(emptiest[np.abs(emptiest - (width - 1) / 2).argmin()])
 
 
-def _centre_column(lung: np.ndarray) -> float:
+def _centre_column(lung: Array) -> float:
     filled = lung.sum(axis=0)
     return float((filled * np.arange(lung.shape[1])).sum() / filled.sum())
 
 
-def _extent(present: np.ndarray) -> int:
+def _extent(present: Array | np.bool) -> int:
     """Length from the first to the last True, both included."""
     found = np.flatnonzero(present)
     return int(found[-1] - found[0] + 1)
 
 
-def _first_and_last(lung: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _first_and_last(lung: Array, rows: Array) -> tuple[Array, Array]:
     """Column of the first and the last pixel of each of `rows`."""
     chosen = lung[rows]
     return chosen.argmax(axis=1), chosen.shape[1] - 1 - chosen[:, ::-1].argmax(axis=1)
 
 
-def _thoracic_width(right: np.ndarray, left: np.ndarray, rows: np.ndarray) -> int | None:
+def _thoracic_width(right: Array, left: Array, rows: Array) -> int | None:
     if not rows.size:
         return None
     outer_right, _ = _first_and_last(right, rows)
@@ -121,7 +123,7 @@ def _thoracic_width(right: np.ndarray, left: np.ndarray, rows: np.ndarray) -> in
     return widest if widest > 0 else None
 
 
-def _mediastinal_gap(right: np.ndarray, left: np.ndarray, rows: np.ndarray) -> int | None:
+def _mediastinal_gap(right: Array, left: Array, rows: Array) -> int | None:
     above = rows[rows <= min(_diaphragm_row(right), _diaphragm_row(left))]
     if not above.size:
         return None
@@ -130,7 +132,7 @@ def _mediastinal_gap(right: np.ndarray, left: np.ndarray, rows: np.ndarray) -> i
     return max(0, int((inner_left - inner_right - 1).max()))
 
 
-def _diaphragm_row(lung: np.ndarray) -> int:
+def _diaphragm_row(lung: Array) -> int:
     """Last row of the lung in the column of its centre of mass, or in the nearest column that holds any of it."""
     columns = np.flatnonzero(lung.any(axis=0))
     nearest = columns[np.abs(columns - _centre_column(lung)).argmin()]

@@ -7,18 +7,20 @@ float32 class logits, whatever the order of the axes at the graph's own doors.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 
+from pipeline.engine.arrays import Array
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError
-from pipeline.inference.segmenter.bundle import CLASSIFICATION, OUTPUTS, SEGMENTATION, Layout, SegmenterBundle
+from pipeline.inference.segmenter.bundle import CLASSIFICATION, OUTPUTS, SEGMENTATION, Layout, SegmenterBundle, network_path
+from pipeline.inference.sessions import Device, Shape, open_graph
 
 Precision = Literal["f32", "bf16"]
 # The deepest level sees the image at a sixteenth of its size.
 MULTIPLE = 16
-_ERRORS_ONLY = 3
 
 
 class SegmentationRuntime(Protocol):
@@ -26,34 +28,28 @@ class SegmentationRuntime(Protocol):
 
     name: str
 
-    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
+    def run(self, images: Array) -> tuple[Array, Array]: ...
 
 
 class OnnxRuntime:
-    """onnxruntime on the CPU, where the bundle's figures were taken."""
+    """onnxruntime; on the CPU the bundle's figures were taken."""
 
     name = "onnx"
 
-    def __init__(self, network: Path, layout: Layout = "NHWC", class_names: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self, network: Path, layout: Layout = "NHWC", class_names: tuple[str, ...] | None = None, device: Device = "auto"
+    ) -> None:
         """Raises CorruptArtifactError: no graph that onnxruntime takes, other doors, other classes than `class_names`."""
-        import onnxruntime
-        from onnxruntime.capi import onnxruntime_pybind11_state as states
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = _ERRORS_ONLY
-        try:
-            self._session = onnxruntime.InferenceSession(str(network), options, providers=["CPUExecutionProvider"])
-        except (states.InvalidProtobuf, states.InvalidGraph, states.Fail, states.NotImplemented) as cause:
-            reason = str(cause).splitlines()[0]
-            raise CorruptArtifactError(f"{network}: onnxruntime refuses the graph ({reason}).", "Export it again.") from cause
+        # One session at a time works here: its threads may wait busily.
+        self.graph = open_graph(network, device, spinning=True)
         self._layout = layout
-        doors = self._session.get_inputs()
-        _check_doors(network, layout, [door.shape for door in doors], [door.name for door in self._session.get_outputs()])
-        _check_classes(network, self._session.get_modelmeta().custom_metadata_map.get("class_names"), class_names)
-        self._door = doors[0].name
+        _check_doors(network, layout, list(self.graph.inputs.values()), list(self.graph.outputs))
+        if class_names is not None:
+            self.graph.require_facts({"class_names": json.dumps(list(class_names))})
+        self._door = next(iter(self.graph.inputs))
 
-    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        lungs, logits = self._session.run(list(OUTPUTS), {self._door: _to_door(images, self._layout)})
+    def run(self, images: Array) -> tuple[Array, Array]:
+        lungs, logits = self.graph.run({self._door: _to_door(images, self._layout)}, OUTPUTS)
         return _from_door(lungs, self._layout), logits
 
 
@@ -80,23 +76,25 @@ class OpenVinoRuntime:
         _check_doors(network, layout, shapes, list(self._outputs))
         self._compiled = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision})
 
-    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def run(self, images: Array) -> tuple[Array, Array]:
         made = self._compiled([_to_door(images, self._layout)])
         lungs, logits = (np.array(made[self._outputs[name]]) for name in (SEGMENTATION, CLASSIFICATION))
         return _from_door(lungs, self._layout), logits
 
 
-def open_runtime(bundle: SegmenterBundle, name: Literal["onnx", "openvino"]) -> SegmentationRuntime:
+def open_runtime(
+    bundle: SegmenterBundle, name: Literal["onnx", "openvino"] = "onnx", device: Device = "auto"
+) -> SegmentationRuntime:
     """The bundle's graph on one of the two runtimes that need no TensorFlow. Raises as these do."""
-    network, layout = bundle.network_path, bundle.manifest.network.layout
+    network, layout = network_path(bundle), bundle.manifest.network.layout
     if name == "onnx":
-        return OnnxRuntime(network, layout, bundle.manifest.class_names)
+        return OnnxRuntime(network, layout, bundle.manifest.class_names, device)
     return OpenVinoRuntime(network, layout)
 
 
 def run_padded(
-    runtime: SegmentationRuntime, images: np.ndarray, multiple: int = MULTIPLE
-) -> tuple[np.ndarray, np.ndarray]:
+    runtime: SegmentationRuntime, images: Array, multiple: int = MULTIPLE
+) -> tuple[Array, Array]:
     """`runtime.run` for any height and width: the far edges are repeated up to the next multiple, and cropped back.
 
     images: (B, H, W, 3) float32. Returns lungs (B, H, W, 1) and logits (B, K). The classification head averages over
@@ -110,22 +108,22 @@ def run_padded(
     return lungs[:, :height, :width], logits
 
 
-def run_mirrored(runtime: SegmentationRuntime, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def run_mirrored(runtime: SegmentationRuntime, images: Array) -> tuple[Array, Array]:
     """`run_padded` of the images and of their mirror images (left for right), the latter's lungs mirrored back; the mean."""
     lungs, logits = run_padded(runtime, images)
     mirrored_lungs, mirrored_logits = run_padded(runtime, images[:, :, ::-1])
     return (lungs + mirrored_lungs[:, :, ::-1]) / 2, (logits + mirrored_logits) / 2
 
 
-def _to_door(images: np.ndarray, layout: Layout) -> np.ndarray:
+def _to_door(images: Array, layout: Layout) -> Array:
     return np.ascontiguousarray(images if layout == "NHWC" else images.transpose(0, 3, 1, 2), np.float32)
 
 
-def _from_door(lungs: np.ndarray, layout: Layout) -> np.ndarray:
+def _from_door(lungs: Array, layout: Layout) -> Array:
     return lungs if layout == "NHWC" else lungs.transpose(0, 2, 3, 1)
 
 
-def _check_doors(network: Path, layout: Layout, inputs: list, outputs: list[str]) -> None:
+def _check_doors(network: Path, layout: Layout, inputs: Sequence[Shape], outputs: Sequence[str]) -> None:
     channels = -1 if layout == "NHWC" else 1
     fits = len(inputs) == 1 and len(inputs[0]) == 4 and inputs[0][channels] == 3 and set(OUTPUTS) <= set(outputs)
     if not fits:
@@ -133,13 +131,4 @@ def _check_doors(network: Path, layout: Layout, inputs: list, outputs: list[str]
             f"{network}: the graph takes {inputs} and makes {outputs}; needed are one {layout} image of 3 channels "
             f"and {', '.join(OUTPUTS)}.",
             "Export it again, or mend the layout in its metadata.",
-        )
-
-
-def _check_classes(network: Path, recorded: str | None, class_names: tuple[str, ...] | None) -> None:
-    """The class list travels in the graph too: a description edited by hand must not swap the classes."""
-    if recorded is not None and class_names is not None and tuple(json.loads(recorded)) != class_names:
-        raise CorruptArtifactError(
-            f"{network}: class_names in the graph is {recorded}, in its description {json.dumps(class_names)}.",
-            "Fetch the bundle again, or export it again.",
         )

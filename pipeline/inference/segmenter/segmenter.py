@@ -2,77 +2,92 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
 from pipeline.data.masks.lung_components import lung_pieces
-from pipeline.data.preprocessing import Profile, preprocess
-from pipeline.engine.errors import CorruptArtifactError, DataError
-from pipeline.inference.segmenter.bundle import SegmenterBundle
-from pipeline.inference.segmenter.runtimes import SegmentationRuntime, run_mirrored, run_padded
+from pipeline.data.preprocessing import Profile
+from pipeline.engine.arrays import Array
+from pipeline.engine.errors import DataError
+from pipeline.inference.answers import Answer
+from pipeline.inference.opened_bundle import IMAGE, OpenedBundle, as_gray, class_shares, finding_of, network_image
+from pipeline.inference.segmenter.bundle import SegmenterBundle, SegmenterManifest, load_segmenter_bundle, network_path
+from pipeline.inference.segmenter.lung_geometry import measure_lungs
+from pipeline.inference.segmenter.runtimes import OnnxRuntime, SegmentationRuntime, open_runtime, run_mirrored, run_padded
+from pipeline.inference.sessions import Device, thread_count
+
+if TYPE_CHECKING:
+    from pipeline.inference.segmenter.activation import SegmenterActivation
 
 
-@dataclass(frozen=True)
-class Segmentation:
-    """The answer for one image.
+class Segmenter(OpenedBundle[SegmenterManifest]):
+    """A bundle on a runtime; its answers carry lungs and their measures."""
 
-    lung_probs: (H, W) float32 in [0, 1] at the image's own size. lung_mask: (H, W) bool. class_probs: {class: [0, 1]},
-    summing to 1. predicted: the class with the largest; confidence: that probability.
-    """
+    methods = ("gradcam",)
 
-    lung_probs: np.ndarray
-    lung_mask: np.ndarray
-    class_probs: dict[str, float]
-    predicted: str
-    confidence: float
-
-
-class Segmenter:
-    """A bundle on a runtime. The preprocessing is that of training."""
-
-    def __init__(self, bundle: SegmenterBundle, runtime: SegmentationRuntime) -> None:
-        self.bundle = bundle
+    def __init__(self, bundle: SegmenterBundle, device: Device = "auto", runtime: SegmentationRuntime | None = None) -> None:
+        """runtime: onnxruntime on the device, where none is given."""
+        super().__init__(bundle, device)
         self._runtime = runtime
 
-    def segment(self, gray: np.ndarray) -> Segmentation:
-        """gray: uint8 (H, W), as `read_gray` gives it.
+    @property
+    def runtime(self) -> SegmentationRuntime:
+        """What computes the graph; opened when it is first needed."""
+        if self._runtime is None:
+            self._runtime = open_runtime(self.bundle, device=self._device)
+        return self._runtime
 
-        Raises DataError where the network answers with no number, CorruptArtifactError where it has other classes.
-        """
-        manifest = self.bundle.manifest
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        return (self.manifest.profile.modality,)
+
+    def use(self, runtime: SegmentationRuntime) -> None:
+        """Answer with another runtime."""
+        self._runtime = runtime
+
+    @property
+    def placement(self) -> dict[str, str | int | None]:
+        if isinstance(self.runtime, OnnxRuntime):
+            return {"device": self.runtime.graph.device, "threads": thread_count()}
+        return {"device": None, "threads": None}
+
+    def _answer(self, given: Mapping[str, Any], methods: tuple[str, ...]) -> Answer:
+        manifest, gray = self.manifest, as_gray(given[IMAGE])
         run = run_mirrored if manifest.mirror_average else run_padded
-        lungs, logits = run(self._runtime, network_input(gray, manifest.profile))
-        if logits.shape[-1] != len(manifest.class_names):
-            raise CorruptArtifactError(
-                f"{self.bundle.network_path}: the network tells {logits.shape[-1]} classes apart, its description names "
-                f"{', '.join(manifest.class_names)}.",
-                "Export it again.",
-            )
-        if not (np.isfinite(lungs).all() and np.isfinite(logits).all()):
+        lungs, logits = run(self.runtime, network_input(gray, manifest.profile))
+        shares = class_shares(logits[0], manifest.class_names, network_path(self.bundle))
+        if not np.isfinite(lungs).all():
             raise DataError("The network answered with values that are no numbers.", "Check the bundle with another image.")
         lung_probs = resized_back(lungs[0, ..., 0], gray.shape)
         lung_mask = lung_pieces(lung_probs >= manifest.threshold, manifest.lung_pieces)
-        class_probs = softmax(logits[0])
-        best = int(class_probs.argmax())
-        by_class = dict(zip(manifest.class_names, map(float, class_probs), strict=True))
-        return Segmentation(lung_probs, lung_mask, by_class, manifest.class_names[best], float(class_probs[best]))
+        named = manifest.class_names[manifest.decide(shares)]
+        drawn = {method: self._shown.activation(gray, named) for method in methods}
+        finding = finding_of(manifest, manifest.profile.modality, shares, drawn)
+        return Answer((finding,), lung_probs, lung_mask, measure_lungs(lung_mask).document())
+
+    @cached_property
+    def _shown(self) -> SegmenterActivation:
+        from pipeline.inference.segmenter.activation import SegmenterActivation
+
+        return SegmenterActivation(self.bundle, self._device)
 
 
-def network_input(gray: np.ndarray, profile: Profile) -> np.ndarray:
+def open_segmenter(path: Path, device: Device = "auto") -> Segmenter:
+    """See `pipeline.inference.bundle.open_bundle`."""
+    return Segmenter(load_segmenter_bundle(path), device)
+
+
+def network_input(gray: Array, profile: Profile) -> Array:
     """uint8 (H, W) → float32 (1, size, size, 3) in [0, 1], three equal channels."""
-    pixels = preprocess(gray, profile).astype(np.float32) / np.float32(255)
-    return np.repeat(pixels[None, ..., None], 3, axis=-1)
+    return np.repeat(network_image(gray, profile), 3, axis=-1)
 
 
-def resized_back(lung_probs: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def resized_back(lung_probs: Array, shape: tuple[int, ...]) -> Array:
     """Probabilities (h, w) → float32 (H, W), bilinear: the threshold comes after, so the outline stays smooth."""
     height, width = shape
     return np.clip(cv2.resize(lung_probs.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR), 0, 1)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """(K,) logits → (K,) float64 probabilities."""
-    powers = np.exp(logits.astype(np.float64) - float(logits.max()))
-    return powers / powers.sum()

@@ -1,25 +1,11 @@
-"""A vision-and-text bundle: read, checked, every file compared with its hash."""
+"""What a vision-and-text bundle says beside what every bundle says."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from pipeline.data.preprocessing import Profile
-from pipeline.inference.bundle_files import (
-    MANIFEST_FILE,
-    VISION_TEXT,
-    Entry,
-    StoredFile,
-    check_file_names,
-    read_description,
-    require_system,
-    validated,
-    verify_files,
-)
+from pipeline.inference.bundle import Bundle, Entry, Manifest
 
 
 class ImageHalf(Entry):
@@ -41,7 +27,7 @@ class NoteHalf(Entry):
     mask_words: tuple[str, ...] = ()
 
 
-class FusionManifest(Entry):
+class FusionManifest(Manifest):
     """`bundle.json` of vision with text, as far as answering needs it."""
 
     class_names: tuple[str, str]
@@ -51,33 +37,9 @@ class FusionManifest(Entry):
     image: ImageHalf
     note: NoteHalf
     network: str
-    figures: dict[str, Any] = {}
-    files: dict[str, StoredFile]
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> FusionManifest:
-        if self.positive_class not in self.class_names:
-            raise ValueError(f"positive_class {self.positive_class!r} is not among class_names")
-        check_file_names([self.image.file, self.note.file, self.note.tokenizer, self.network], self.files)
-        return self
+    def needed_files(self) -> list[str]:
+        return [self.image.file, self.note.file, self.note.tokenizer, self.network]
 
 
-@dataclass(frozen=True)
-class FusionBundle:
-    """A bundle whose files are what `bundle.json` says."""
-
-    path: Path
-    manifest: FusionManifest
-
-
-def load_fusion_bundle(path: Path) -> FusionBundle:
-    """Read a bundle and check every file of it.
-
-    Raises MissingArtifactError (no bundle, a file gone), StaleArtifactError (another schema version), UsageError (a
-    bundle of another system), CorruptArtifactError (a file that was changed, a description that does not fit itself).
-    """
-    document = read_description(path)
-    require_system(path, document, VISION_TEXT)
-    manifest = validated(FusionManifest, document, path / MANIFEST_FILE)
-    verify_files(path, manifest.files)
-    return FusionBundle(path, manifest)
+FusionBundle = Bundle[FusionManifest]

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.data.notes.clinical_notes import NoteMasker, language_warning
 from pipeline.data.notes.note_tokens import NoteTokenizer, NoteTokens
-from pipeline.engine.errors import CorruptArtifactError
+from pipeline.engine.arrays import Array
+from pipeline.inference.sessions import Device, Graph, open_graph
 from pipeline.inference.vision_text.bundle import FusionBundle
 
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
-
 FEATURES = "token_features"
+# Else onnxruntime rounds what flows between the layers to 8 bits too, and answers differ from the training's.
+AS_STORED = {"session.disable_quant_qdq": "1"}
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,8 @@ class EncodedNote:
     """tokens: ``(1, T, width)`` float32; mask: ``(1, T)`` float32, all 0 where there is no note. text: what was read;
     masked: the words taken out of it; warnings: what its reader should know."""
 
-    tokens: np.ndarray
-    mask: np.ndarray
+    tokens: Array
+    mask: Array
     text: str
     masked: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -38,8 +37,8 @@ class EncodedNote:
 class NoteEncoder:
     """Encodes one note at a time, exactly as the training did: alone and unpadded."""
 
-    def __init__(self, bundle: FusionBundle) -> None:
-        self._bundle = bundle
+    def __init__(self, bundle: FusionBundle, device: Device = "auto") -> None:
+        self._bundle, self._device = bundle, device
         self._half = bundle.manifest.note
         self._masker = NoteMasker(self._half.mask_words)
 
@@ -47,12 +46,11 @@ class NoteEncoder:
         """None, an empty note, or one of masked words only: nothing present, and a warning for the latter two."""
         found = self._masker.mask(note or "")
         if not found.text:
-            warnings = () if note is None else (_emptied(found.masked),)
+            said = () if note is None else (_emptied(found.masked),)
             nothing = np.zeros((1, 1, self._half.width), np.float32)
-            return EncodedNote(nothing, np.zeros((1, 1), np.float32), "", found.masked, warnings)
+            return EncodedNote(nothing, np.zeros((1, 1), np.float32), "", found.masked, said)
         pieces = self.pieces(found.text)
-        feeds = {"note_ids": pieces.ids, "note_mask": pieces.mask}
-        tokens = self._session.run([FEATURES], feeds)[0]
+        tokens = self._graph.run({"note_ids": pieces.ids, "note_mask": pieces.mask}, (FEATURES,))[0]
         warnings = [language_warning(found.text, float(pieces.unknown_share[0]))]
         if pieces.truncated[0]:
             warnings.append(f"The note has {pieces.pieces[0]} word pieces, {pieces.window} are read: its end was cut off.")
@@ -68,25 +66,8 @@ class NoteEncoder:
         return NoteTokenizer(self._bundle.path / self._half.tokenizer, self._half.window)
 
     @cached_property
-    def _session(self) -> InferenceSession:
-        import onnxruntime
-        from onnxruntime.capi import onnxruntime_pybind11_state as states
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Else onnxruntime rounds what flows between the layers to 8 bits too, and answers differ from the training's.
-        options.add_session_config_entry("session.disable_quant_qdq", "1")
-        path = self._bundle.path / self._half.file
-        try:
-            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except (states.InvalidProtobuf, states.InvalidGraph, states.Fail, states.NotImplemented) as cause:
-            reason = str(cause).splitlines()[0]
-            raise CorruptArtifactError(f"{path}: onnxruntime refuses the graph ({reason}).", "Export it again.") from cause
-        doors = {door.name for door in session.get_inputs()}
-        if doors != {"note_ids", "note_mask"}:
-            raise CorruptArtifactError(f"{path}: the graph takes {sorted(doors)}, not ids and mask.", "Export it again.")
-        return session
+    def _graph(self) -> Graph:
+        return open_graph(self._bundle.path / self._half.file, self._device, settings=AS_STORED)
 
 
 def _emptied(masked: tuple[str, ...]) -> str:

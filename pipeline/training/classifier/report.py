@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.engine.errors import ConfigError
-from pipeline.evaluation.figures.classifier import class_confusion_figure, class_precision_recall_figure, class_roc_figure
+from pipeline.evaluation.figures.confusion import confusion_figure
+from pipeline.evaluation.figures.precision_recall import precision_recall_figure
+from pipeline.evaluation.figures.roc import roc_figure
 from pipeline.evaluation.figures.training import fit_figure
+from pipeline.evaluation.metrics.classification import confusion_matrix
 from pipeline.evaluation.metrics.decision_threshold import choose_threshold
-from pipeline.evaluation.metrics.multiclass import multiclass_metrics
-from pipeline.evaluation.statistics.multiclass_intervals import multiclass_intervals
+from pipeline.evaluation.statistics.intervals import class_intervals
+from pipeline.evaluation.tables.rows import Rows
 from pipeline.training.classifier.folds import OutOfFold, cross_validate
 from pipeline.training.classifier.minibatch_fit import FitPlan
 from pipeline.training.classifier.settings import Validation
@@ -79,6 +82,14 @@ class Part:
     probabilities: np.ndarray
     predicted: np.ndarray
 
+    def judged(self, task: ClassifierTask, decision: Decision) -> Rows:
+        """The answers with what is true."""
+        index = task.index
+        return Rows(
+            index.class_index[self.rows], self.probabilities, tuple(index.class_names), index.patients[self.rows],
+            index.ids[self.rows], decision.positive_class, predicted=self.predicted,
+        )  # fmt: skip
+
 
 @dataclass
 class ClassifierReport:
@@ -103,14 +114,13 @@ class ClassifierReport:
     def figures(self) -> dict[str, Figure]:
         """The test part's confusion matrix and curves, and the curves of the last training."""
         part = next(part for part in self.parts if part.name == "test")
-        truth, names = self.task.index.class_index[part.rows], self.task.index.class_names
-        drawn = [self.decision.positive_class] if self.decision.positive_class else names
-        title = f"Test part, {len(part.rows)} scans"
+        arms = {"": {"test": part.judged(self.task, self.decision)}}
+        title, confusion = f"Test part, {len(part.rows)} scans", {"": {"": self.metrics["test"]["confusion"]}}
         name, history = list(self.histories.items())[-1 if "finetuning" in self.histories else 0]
         return {
-            "confusion": class_confusion_figure(self.metrics["test"]["confusion"], names, title),
-            "roc": class_roc_figure(truth, part.probabilities, names, drawn, title),
-            "precision_recall": class_precision_recall_figure(truth, part.probabilities, names, drawn, title),
+            "confusion": confusion_figure(confusion, self.task.index.class_names, title),
+            "roc": roc_figure(arms, seed=self.task.workshop.seed, title=title),
+            "precision_recall": precision_recall_figure(arms, seed=self.task.workshop.seed, title=title),
             "training_curves": _training_figure(name, history),
         }  # fmt: skip
 
@@ -149,15 +159,14 @@ def _folds(task: ClassifierTask, trained: TrainedClassifier, decision: Decision)
 
 def _metrics(part: Part, task: ClassifierTask, decision: Decision) -> dict:
     index = task.index
-    truth, patients, names = index.class_index[part.rows], index.patients[part.rows], index.class_names
-    plain = multiclass_metrics(truth, part.probabilities, names, decision.positive_class, predicted=part.predicted)
+    rows = part.judged(task, decision)
     said = {
-        "rows": plain["rows"], "patients": len(set(patients)), "class_names": list(names), "confusion": plain["confusion"],
-        "positive_class": decision.positive_class,
-        "metrics": multiclass_intervals(truth, part.probabilities, names, patients, task.workshop.seed, predicted=part.predicted),
+        "rows": len(part.rows), "patients": len(set(index.patients[part.rows])), "class_names": list(index.class_names),
+        "confusion": confusion_matrix(rows).tolist(), "positive_class": decision.positive_class,
+        "metrics": class_intervals(rows, seed=task.workshop.seed),
     }  # fmt: skip
     if part.name == OUT_OF_FOLD:
-        right = part.predicted == truth
+        right = part.predicted == rows.truth
         said["fold_accuracy"] = [float(right[part.fold == fold].mean()) for fold in np.unique(part.fold)]
     return said
 

@@ -10,12 +10,11 @@ from pipeline.data.scans import SPLITS
 from pipeline.data.splitting.splits import grouped_folds
 from pipeline.engine.context import Context
 from pipeline.engine.seeds import derive_seed
-from pipeline.evaluation.tables.resplits import Resplits
+from pipeline.evaluation.tables.resplits import FOLD_METRICS, Resplits, fold_values
 from pipeline.training.multitask.chain_inputs import ChainInputs
 from pipeline.training.multitask.chain_training import Probabilities, train_chain_once
 from pipeline.training.multitask.recipes import MODALITIES, Labelled
 from pipeline.training.multitask.scan_pairs import pairs_by_split
-from pipeline.training.resplit_metrics import METRICS, metrics_row
 from pipeline.training.trained_network import Workshop
 
 VALIDATION_FOLDS = 6
@@ -58,11 +57,11 @@ def train_resplits(chain: ChainInputs, context: Context) -> ResplitTrainings:
             for name in by_modality:
                 held = rows[name]["test"] if name in MODALITIES else np.flatnonzero(pairs.split == "test")
                 labels = chain.indexes[name].labels if name in MODALITIES else pairs.labels
-                values[variant][name].append(metrics_row(labels[held], by_modality[name][held]))
+                values[variant][name].append(fold_values(labels[held], by_modality[name][held]))
                 if name in MODALITIES:
                     answers[variant][name][held] = by_modality[name][held]
     arrays = {v: {name: np.array(table) for name, table in by.items()} for v, by in values.items()}
-    return ResplitTrainings(folds, answers, Resplits(METRICS, arrays, 1 / (count - 1)))
+    return ResplitTrainings(folds, answers, Resplits(FOLD_METRICS, arrays, 1 / (count - 1)))
 
 
 def _parts(chain: ChainInputs, folds: dict[str, np.ndarray], fold: int, seed: int) -> dict[str, dict[str, np.ndarray]]:

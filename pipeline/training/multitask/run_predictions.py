@@ -13,7 +13,7 @@ from pipeline.data.scan_index import TEXT_COLUMNS, ModalityIndex, modality_index
 from pipeline.engine.errors import DataError
 from pipeline.engine.rundir import RunDirectory
 from pipeline.evaluation.tables.prediction_frame import split_tables
-from pipeline.evaluation.tables.prediction_table import PredictionTable, align_arms
+from pipeline.evaluation.tables.rows import Arms, Rows
 from pipeline.training.multitask.scan_pairs import index_pairs, with_shuffled_control
 
 MODALITIES = ("xray", "ct")
@@ -29,7 +29,7 @@ class RunPredictions:
     Of ``s06`` every table holds S training seeds; of ``s05`` the one training that the run did.
     """
 
-    tables: dict[str, dict[str, PredictionTable]]
+    tables: Arms
     source: Literal["s05", "s06"]
 
 
@@ -47,26 +47,26 @@ def read_run_predictions(runs: Sequence[RunDirectory]) -> list[RunPredictions]:
     return [RunPredictions(_one_training(run), "s05") for run in runs]
 
 
-def _one_training(run: RunDirectory) -> dict[str, dict[str, PredictionTable]]:
+def _one_training(run: RunDirectory) -> Arms:
     import pandas as pd
 
     frame = pd.read_csv(run.artifact("head_predictions"), dtype=dict.fromkeys(TEXT, str), keep_default_na=False)
     frame = frame[frame["split"].isin(["test", "shuffled"])]
-    tables: dict[str, dict[str, PredictionTable]] = {}
+    tables: Arms = {}
     for (variant, modality, split), rows in frame.groupby(["variant", "modality", "split"], sort=False):
         name = CONTROL if split == "shuffled" else str(modality)
         patients = rows["patient_id"].to_numpy(str)
         if modality == PAIRED:
             patients = np.array([patient.split("|", 1) for patient in patients])
-        tables.setdefault(str(variant), {})[name] = PredictionTable(
-            rows["id"].to_numpy(str), patients, rows["label"].to_numpy(np.int8), rows["probability"].to_numpy(np.float64)
+        tables.setdefault(str(variant), {})[name] = Rows.binary(
+            rows["label"].to_numpy(np.int8), rows["probability"].to_numpy(np.float64), patients, rows["id"].to_numpy(str)
         )
     if not tables:
         raise DataError(f"{run.artifact('head_predictions')} has no test rows.", "Run s05 again with --only s05 --force.")
     return tables
 
 
-def _all_seeds(run: RunDirectory) -> dict[str, dict[str, PredictionTable]]:
+def _all_seeds(run: RunDirectory) -> Arms:
     # The pairs of s06 are drawn from its seed, not stored.
     indexes = _indexes(run)
     seed = next(made.seed for made in run.manifests.values() if "significance_seed_probabilities_xray" in made.outputs)
@@ -89,37 +89,9 @@ def _indexes(run: RunDirectory) -> dict[str, ModalityIndex]:
     return {modality: modality_index(frame, modality, positive) for modality in MODALITIES}
 
 
-def arms_of_runs(runs: dict[str, RunPredictions]) -> dict[str, dict[str, PredictionTable]]:
+def arms_of_runs(runs: dict[str, RunPredictions]) -> Arms:
     """``{"<run>/<variant>": tables}``, the arms of a comparison of several runs, by run name."""
     return {f"{name}/{variant}": tables for name, read in runs.items() for variant, tables in read.tables.items()}
-
-
-def keep_shared_rows(arms: dict[str, dict[str, PredictionTable]]) -> list[str]:
-    """Reduce the tables, in place, to the rows that every arm has, in one order; returns a sentence on each loss.
-
-    A modality without a shared row is dropped. So are pairs that were not drawn alike: what two draws share
-    by chance stands for neither.
-
-    Raises:
-        DataError: nothing remains.
-    """
-    notes = []
-    for name in dict.fromkeys(name for tables in arms.values() for name in tables):
-        mine = {arm: tables[name] for arm, tables in arms.items() if name in tables}
-        ids = [set(table.ids) for table in mine.values()]
-        shared = set.intersection(*ids)
-        if not shared or (name in (PAIRED, CONTROL) and any(other != shared for other in ids)):
-            for tables in arms.values():
-                tables.pop(name, None)
-            notes.append(f"{name}: left out, since the arms {'were given different pairs' if shared else 'share no row'}")
-            continue
-        aligned, note = align_arms(mine, name)
-        notes += [note] if note else []
-        for arm, table in aligned.items():
-            arms[arm][name] = table
-    if not any(arms.values()):
-        raise DataError(f"Nothing can be compared. {'; '.join(notes)}.", "Compare predictions of the same scans.")
-    return notes
 
 
 def unique_names(paths: list[Path]) -> list[str]:

@@ -9,10 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.data.masks.lung_components import LungPieces, lung_pieces
-from pipeline.evaluation.metrics.binary import defined
-from pipeline.evaluation.metrics.segmentation import SEGMENTATION_METRICS, dice, pooled_dice, segmentation_metrics
-from pipeline.evaluation.statistics.clusters import bootstrap_weights, cluster_codes
-from pipeline.evaluation.statistics.intervals import RESAMPLES, percentile_interval
+from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
+from pipeline.evaluation.metrics.segmentation import dice, pooled_dice, segmentation_metrics
+from pipeline.evaluation.statistics.intervals import patient_mean_interval
 from pipeline.training.segmenter.settings import SegmentationFit
 from pipeline.training.segmenter.step import THRESHOLD, segmentation_loss_of
 
@@ -111,12 +110,12 @@ def overlap_summary(
         return {"masked_scans": 0}
     classes = scans.class_index[answers.positions]
     summary: dict[str, Any] = {"masked_scans": int(masked.sum())}
-    summary |= {name: mean_interval(values[masked], patients[masked], seed) for name, values in table.items()}
+    summary |= {name: patient_mean_interval(values[masked], patients[masked], seed) for name, values in table.items()}
     by_class = {}
     for place, name in enumerate(class_names):
         mine = masked & (classes == place)
         if mine.any():
-            means = {metric: mean_interval(values[mine], patients[mine], seed) for metric, values in table.items()}
+            means = {metric: patient_mean_interval(values[mine], patients[mine], seed) for metric, values in table.items()}
             by_class[name] = {"scans": int(mine.sum()), **means}
     worst = min(by_class, key=lambda name: by_class[name]["dice"]["value"])
     true = scans.pixels(answers.positions[masked])[1].astype(bool)
@@ -126,11 +125,3 @@ def overlap_summary(
         "worst_class_dice": by_class[worst]["dice"]["value"],
         "pooled_dice": pooled_dice(true, answers.lungs[masked]),
     }
-
-
-def mean_interval(values: np.ndarray, patients: np.ndarray, seed: int, level: float = 0.95) -> dict[str, float | None]:
-    """{"value", "low", "high"}: a mean over scans, with its percentile bootstrap interval over whole patients."""
-    weights = bootstrap_weights(cluster_codes(patients), RESAMPLES, seed).astype(np.float64)
-    draws = weights @ values / weights.sum(axis=1)
-    low, high = percentile_interval(draws, level)
-    return {"value": defined(float(values.mean())), "low": low, "high": high}

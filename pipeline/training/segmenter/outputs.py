@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.data.class_index import ClassIndex
-from pipeline.evaluation.figures.classifier import class_confusion_figure, class_roc_figure
+from pipeline.evaluation.figures.confusion import confusion_figure
+from pipeline.evaluation.figures.roc import roc_figure
 from pipeline.evaluation.figures.segmentation import CURVES, overlay_figure, training_figure
-from pipeline.evaluation.metrics.multiclass import multiclass_metrics
-from pipeline.evaluation.statistics.multiclass_intervals import multiclass_intervals
+from pipeline.evaluation.metrics.classification import class_metrics, confusion_matrix
+from pipeline.evaluation.statistics.intervals import class_intervals
+from pipeline.evaluation.tables.rows import Rows
 from pipeline.training.segmenter.evaluation import ScanAnswers, overlap_summary, overlap_table
 
 if TYPE_CHECKING:
@@ -42,6 +44,11 @@ class JudgedPart:
     def patients(self) -> np.ndarray:
         return self.index.patients[self.answers.positions]
 
+    @property
+    def rows(self) -> Rows:
+        """The answers on the classes with what is true."""
+        return Rows(self.classes, self.answers.probabilities, tuple(self.index.class_names), self.patients)
+
 
 def judge_part(name: str, index: ClassIndex, scans: SegmentationRows, answers: ScanAnswers) -> JudgedPart:
     """Answers with the overlap of every scan that has a mask."""
@@ -50,15 +57,15 @@ def judge_part(name: str, index: ClassIndex, scans: SegmentationRows, answers: S
 
 def part_metrics(part: JudgedPart, positive_class: str | None, seed: int) -> dict[str, Any]:
     """Segmentation and classification of one part, with intervals over patients; ready for JSON."""
-    names, probabilities = list(part.index.class_names), part.answers.probabilities
+    names = list(part.index.class_names)
     return {
         "split": part.name,
         "scans": len(part.classes),
         "patients": len(np.unique(part.patients)),
         "image_size": part.scans.image_size,
         "segmentation": overlap_summary(part.overlap, part.answers, part.scans, names, part.patients, seed),
-        "classification": multiclass_intervals(part.classes, probabilities, names, part.patients, seed),
-        "confusion": multiclass_metrics(part.classes, probabilities, names, positive_class)["confusion"],
+        "classification": class_intervals(part.rows, seed=seed),
+        "confusion": confusion_matrix(part.rows).tolist(),
         "class_names": names,
         "positive_class": positive_class,
     }
@@ -66,7 +73,7 @@ def part_metrics(part: JudgedPart, positive_class: str | None, seed: int) -> dic
 
 def classification_report(part: JudgedPart) -> dict[str, Any]:
     """Precision, recall, F1 and support by class and averaged, in scikit-learn's ``classification_report`` layout."""
-    metrics = multiclass_metrics(part.classes, part.answers.probabilities, list(part.index.class_names))
+    metrics = class_metrics(part.rows)
     report: dict[str, Any] = {name: _report_row(row, row["support"]) for name, row in metrics["per_class"].items()}
     for title, prefix in AVERAGES.items():
         row = {key: metrics[f"{prefix}_{key}"] for key in ("precision", "recall", "f1")}
@@ -80,11 +87,10 @@ def _report_row(row: dict[str, Any], support: int) -> dict[str, Any]:
 
 def part_figures(part: JudgedPart) -> dict[str, Figure]:
     """``confusion_matrix``, ``roc_curves`` and ``sample_overlays`` of one part."""
-    names, probabilities = list(part.index.class_names), part.answers.probabilities
-    counts = multiclass_metrics(part.classes, probabilities, names)["confusion"]
+    rows = part.rows
     return {
-        "confusion_matrix": class_confusion_figure(counts, names, part.name),
-        "roc_curves": class_roc_figure(part.classes, probabilities, names, names, part.name),
+        "confusion_matrix": confusion_figure({"": {"": confusion_matrix(rows).tolist()}}, rows.class_names, part.name),
+        "roc_curves": roc_figure({"": {part.name: rows}}, title="One class against the rest"),
         "sample_overlays": _overlays(part),
     }
 

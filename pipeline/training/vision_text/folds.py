@@ -14,9 +14,8 @@ from pipeline.engine.context import Context
 from pipeline.engine.files import write_json
 from pipeline.engine.seeds import derive_seed
 from pipeline.evaluation.comparison.fusion_findings import WHAT
-from pipeline.evaluation.tables.resplits import Resplits
+from pipeline.evaluation.tables.resplits import FOLD_METRICS, Resplits, fold_values
 from pipeline.models.fusion_names import CONTROLS, IMAGE_ONLY, LATE_AVERAGE, TEXT_ONLY
-from pipeline.training.resplit_metrics import METRICS, metrics_row
 from pipeline.training.vision_text.arm_trainer import WITHHELD, ArmTrainer
 from pipeline.training.vision_text.features import Retune
 
@@ -112,14 +111,14 @@ def with_late_average(probabilities: dict[str, np.ndarray]) -> dict[str, np.ndar
 
 
 def fold_metrics(plan: FoldPlan, probabilities: dict[str, np.ndarray]) -> Resplits:
-    """METRICS of every arm on each of the R·K test folds, for the resampled t-test."""
+    """FOLD_METRICS of every arm on each of the R·K test folds, for the resampled t-test."""
     repeats, folds = plan.folds.shape[0], int(plan.folds.max()) + 1
     values = {}
     for arm, answers in probabilities.items():
-        table = [metrics_row(plan.labels[plan.folds[r] == k], answers[r, plan.folds[r] == k])
+        table = [fold_values(plan.labels[plan.folds[r] == k], answers[r, plan.folds[r] == k])
                  for r in range(repeats) for k in range(folds)]  # fmt: skip
         values[arm] = {WHAT: np.array(table)}
-    return Resplits(METRICS, values, 1 / (folds - 1))
+    return Resplits(FOLD_METRICS, values, 1 / (folds - 1))
 
 
 def fused_arms(arms: Sequence[str]) -> list[str]:

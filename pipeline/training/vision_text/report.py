@@ -12,9 +12,10 @@ from pipeline.evaluation.comparison.fusion_findings import WHAT, fusion_document
 from pipeline.evaluation.comparison.fusion_summary import fusion_summary
 from pipeline.evaluation.comparison.tests import ComparisonSettings
 from pipeline.evaluation.figures.comparison import comparison_figures
+from pipeline.evaluation.metrics.names import binary_names
 from pipeline.evaluation.statistics.intervals import metric_intervals
-from pipeline.evaluation.tables.prediction_table import PredictionTable
 from pipeline.evaluation.tables.resplits import Resplits
+from pipeline.evaluation.tables.rows import Rows
 from pipeline.models.fusion_names import CONTROLS
 from pipeline.training.vision_text.folds import FoldAnswers, FoldPlan, fused_arms, with_late_average
 from pipeline.training.vision_text.rows import NotedScans
@@ -35,20 +36,20 @@ def report_comparison(
     """Write comparison.json, withheld.json, out_of_fold.csv, fusion_recipe.json, report.md and the figures."""
     dataset = context.load_json("dataset")
     index, rows = scans.index, scans.compared
+    names = _class_names(dataset)
     tables = {
-        arm: {WHAT: PredictionTable(index.ids[rows], index.patients[rows], plan.labels, values.astype(np.float64))}
+        arm: {WHAT: Rows.binary(plan.labels, values.astype(np.float64), index.patients[rows], index.ids[rows], names)}
         for arm, values in probabilities.items()
     }
     sizes = ComparisonSettings(resamples=settings.resamples, permutations=settings.permutations, seed=context.seed)
     document = fusion_document(tables, resplits, fused_arms(list(tables)), CONTROLS, sizes, dataset["leakage"])
-    withheld = _withheld(settings, plan, answers, context.seed)
-    names = _class_names(dataset)
+    withheld = _withheld(settings, plan, answers, names, context.seed)
     recipe = _recipe(settings, plan, answers, list(tables), stored, dataset, names)
     context.save_json("fusion_comparison", document)
     context.save_json("fusion_withheld", withheld)
     context.save_json("fusion_recipe", recipe)
     context.save_csv("fusion_out_of_fold", _out_of_fold(scans, plan, probabilities))
-    for name, figure in comparison_figures(tables, document, names).items():
+    for name, figure in comparison_figures(tables, document).items():
         context.save_figure(f"fusion_figure_{name}", figure)
     text = fusion_summary(document, withheld, recipe, _masking(scans), dataset)
     context.save_bytes("fusion_report", text.encode())
@@ -56,11 +57,13 @@ def report_comparison(
         context.log(entry["sentence"])
 
 
-def _withheld(settings: FusionSettings, plan: FoldPlan, answers: FoldAnswers, seed: int) -> dict:
+def _withheld(settings: FusionSettings, plan: FoldPlan, answers: FoldAnswers, names: tuple[str, str], seed: int) -> dict:
     """half → arm → AUC with interval where that half is withheld from every test row."""
+    auc = binary_names(names[1], ("auc",))
     return {
         half: {
-            arm: metric_intervals(plan.labels, values, plan.patients, settings.resamples, seed)["auc"]
+            arm: metric_intervals(
+                Rows.binary(plan.labels, values, plan.patients, class_names=names), auc, settings.resamples, seed)["auc"]
             for arm, values in by_arm.items() if arm not in CONTROLS
         }
         for half, by_arm in ((half, with_late_average(arms)) for half, arms in answers.withheld.items())

@@ -12,6 +12,7 @@ from pipeline.engine.context import Context
 from pipeline.engine.errors import DataError
 from pipeline.engine.seeds import derive_seed
 from pipeline.evaluation.statistics.intervals import metric_intervals
+from pipeline.evaluation.tables.rows import Rows
 from pipeline.models.fusion_names import FUSIONS
 from pipeline.training.network_artifacts import save_network
 from pipeline.training.vision_text.arm_trainer import ArmTrainer
@@ -61,7 +62,8 @@ def train_stored(
     probabilities = chosen.probabilities(np.arange(len(labels)))
     test = rows["test"]
     patients = scans.index.patients[scans.compared]
-    intervals = metric_intervals(labels[test], probabilities[test], patients[test], settings.resamples, context.seed)
+    judged = Rows.binary(labels[test], probabilities[test], patients[test])
+    intervals = metric_intervals(judged, resamples=settings.resamples, seed=context.seed)
     context.save_csv("fusion_split_predictions", pd.DataFrame({
         "id": scans.index.ids[scans.compared], "split": scans.index.splits[scans.compared], "patient_id": patients,
         "label": labels, "probability": probabilities,

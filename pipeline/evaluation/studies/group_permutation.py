@@ -5,17 +5,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.evaluation.statistics.intervals import metric_draws
 from pipeline.evaluation.statistics.permutation import permutation_p
-from pipeline.evaluation.studies.fairness_metrics import selected_draws
 from pipeline.evaluation.studies.patient_groups import PatientGroups
-from pipeline.evaluation.tables.multiclass_inputs import ClassifiedRows
+from pipeline.evaluation.tables.rows import Rows
 
 # weights of permuted groups are made in blocks of this many numbers
 BLOCK_ELEMENTS = 4_000_000
 
 
 def gap_permutation(
-    rows: ClassifiedRows,
+    rows: Rows,
     codes: NDArray[np.intp],
     groups: PatientGroups,
     metrics: Mapping[str, str],
@@ -57,7 +57,7 @@ def gap_permutation(
 
 
 def _units(
-    rows: ClassifiedRows, codes: NDArray[np.intp], groups: PatientGroups
+    rows: Rows, codes: NDArray[np.intp], groups: PatientGroups
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Unit of each row (-1: no group), and group and most frequent class of each unit."""
     known = np.flatnonzero(groups.codes >= 0)
@@ -66,17 +66,17 @@ def _units(
     unit = np.full(codes.size, -1)
     unit[known] = numbers.ravel()
     counts = np.zeros((names.shape[0], len(rows.class_names)))
-    np.add.at(counts, (unit[known], rows.true_index[known]), 1)
+    np.add.at(counts, (unit[known], rows.truth[known]), 1)
     return unit, names[:, 1], counts.argmax(axis=1)
 
 
 def _gaps(
-    rows: ClassifiedRows,
+    rows: Rows,
     weights: NDArray[np.float64],
     metrics: Mapping[str, str],
     ranked: Mapping[str, Sequence[int]],
 ) -> dict[str, NDArray[np.float64]]:
     """Largest minus smallest value among the ranked groups: {metric: (B,)} from weights (B, G, N)."""
     size, count, length = weights.shape
-    values = selected_draws(rows, weights.reshape(size * count, length), metrics)
+    values = metric_draws(rows, weights.reshape(size * count, length), {metric: metrics[metric] for metric in ranked})
     return {metric: np.ptp(values[metric].reshape(size, count)[:, list(places)], axis=1) for metric, places in ranked.items()}

@@ -7,11 +7,19 @@ import pytest
 import sklearn.metrics as reference
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.metrics.binary import binary_metrics
-from pipeline.evaluation.metrics.multiclass import MULTICLASS_METRICS, multiclass_arrays, multiclass_metrics
-from pipeline.evaluation.tables.multiclass_inputs import checked_rows
+from pipeline.evaluation.metrics.classification import binary_values, class_metrics, metric_arrays
+from pipeline.evaluation.metrics.names import MULTICLASS_METRICS
+from pipeline.evaluation.tables.rows import Rows
 
 NAMES = ("NORMAL", "BACTERIAL", "VIRAL")
+
+
+def multiclass_metrics(truth, probabilities, names, positive_class=None, predicted=None):
+    return class_metrics(Rows(truth, probabilities, names, positive_class=positive_class, predicted=predicted))
+
+
+def binary_metrics(truth, scores, threshold=0.5):
+    return binary_values(Rows.binary(truth, scores, threshold=threshold))
 
 
 def random_rows(rows=200, classes=3, seed=3, decimals=2):
@@ -89,13 +97,37 @@ def test_two_classes_are_the_binary_metrics():
 def test_weights_are_repetitions():
     truth, probabilities = random_rows(rows=60, decimals=1)
     weights = np.random.default_rng(1).integers(0, 4, (3, 60))
-    overall, by_class = multiclass_arrays(checked_rows(truth, probabilities, NAMES), weights.astype(float))
+    names = (*MULTICLASS_METRICS, "auc:VIRAL", "mean_recall")
+    made = metric_arrays(Rows(truth, probabilities, NAMES), weights.astype(float), names)
     for draw in range(3):
         rows = np.repeat(np.arange(60), weights[draw])
         repeated = multiclass_metrics(truth[rows], probabilities[rows], NAMES)
         for name in MULTICLASS_METRICS:
-            assert overall[name][draw] == pytest.approx(repeated[name]), name
-        assert by_class["auc"][draw, 2] == pytest.approx(repeated["per_class"]["VIRAL"]["auc"])
+            assert made[name][draw, 0] == pytest.approx(repeated[name]), name
+        assert made["auc:VIRAL"][draw, 0] == pytest.approx(repeated["per_class"]["VIRAL"]["auc"])
+        assert made["mean_recall"][draw, 0] == pytest.approx(repeated["macro_recall"])
+
+
+def test_only_what_is_asked_for_is_computed(monkeypatch):
+    from pipeline.evaluation.metrics import classification
+
+    asked = []
+    ranking = classification.weighted_ranking
+    monkeypatch.setattr(classification, "weighted_ranking", lambda *given: asked.append(1) or ranking(*given))
+    truth, probabilities = random_rows()
+    rows = Rows(truth, np.stack([probabilities] * 2), NAMES)
+    metric_arrays(rows, np.ones((1, 200)), ("accuracy", "macro_f1", "brier"))
+    assert not asked
+    metric_arrays(rows, np.ones((1, 200)), ("auc:VIRAL", "average_precision:VIRAL"))
+    assert len(asked) == 2
+
+
+def test_a_metric_that_there_is_not():
+    truth, probabilities = random_rows()
+    with pytest.raises(DataError, match="no metric 'macro_recal'. Did you mean 'macro_recall'"):
+        metric_arrays(Rows(truth, probabilities, NAMES), np.ones((1, 200)), ("macro_recal",))
+    with pytest.raises(DataError, match="Did you mean 'VIRAL'"):
+        metric_arrays(Rows(truth, probabilities, NAMES), np.ones((1, 200)), ("f1:VIRUL",))
 
 
 def test_what_is_undefined_is_none_and_json_takes_it():
@@ -127,11 +159,11 @@ def test_classes_decided_by_a_threshold():
         ([0, 3], one_hot([0, 1]), NAMES, None, "outside 0 .. 2"),
         ([0, -1], one_hot([0, 1]), NAMES, None, "outside 0 .. 2"),
         ([0.0, 1.0], one_hot([0, 1]), NAMES, None, "expected integers"),
-        ([0], one_hot([0, 1]), NAMES, None, "expected (2,)"),
+        ([0], one_hot([0, 1]), NAMES, None, "True class has shape (1,), expected (2,)"),
         ([], np.empty((0, 3)), NAMES, None, "no rows"),
         ([0, 1], one_hot([0, 1], 2), NAMES, None, "expected (N, 3)"),
         ([0, 1], [[0.5, 0.1, 0.1], [1, 0, 0]], NAMES, None, "sum to 0.7"),
-        ([0, 1], [[np.nan, 0.5, 0.5], [1, 0, 0]], NAMES, None, "row 0 is not a number"),
+        ([0, 1], [[np.nan, 0.5, 0.5], [1, 0, 0]], NAMES, None, "row 0 (seed 0) is not a number"),
         ([0, 1], [[-1.0, 1, 1], [1, 0, 0]], NAMES, None, "outside [0, 1]"),
         ([0, 1], one_hot([0, 1]), ("a", "a", "b"), None, "each once"),
         ([0, 1], one_hot([0, 1]), NAMES, "BACTERIA", "Did you mean 'BACTERIAL'"),

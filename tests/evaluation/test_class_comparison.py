@@ -6,16 +6,25 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.comparison.multiclass_comparison import compare_classifiers
+from pipeline.evaluation.comparison.document import build_comparison
 from pipeline.evaluation.comparison.tests import ComparisonSettings
-from pipeline.evaluation.statistics.multiclass_permutation import multiclass_permutation
+from pipeline.evaluation.comparison.text import comparison_table
+from pipeline.evaluation.figures.comparison import comparison_figures
+from pipeline.evaluation.metrics.names import binary_names
 from pipeline.evaluation.statistics.paired_tests import clustered_permutation, mcnemar_midp
 from pipeline.evaluation.statistics.permutation import permutation_p
 from pipeline.evaluation.statistics.resampled_tests import corrected_resampled_t
-from pipeline.evaluation.tables.multiclass_inputs import checked_rows
+from pipeline.evaluation.tables.resplits import out_of_fold_resplits
+from pipeline.evaluation.tables.rows import Rows
 
 NAMES = ("NORMAL", "BACTERIAL", "VIRAL")
 QUICK = ComparisonSettings(resamples=150, permutations=999)
+
+
+def compare_classifiers(arms, truth, patients, names, folds=None, settings=None):
+    rows = {name: Rows(truth, values, names, patients) for name, values in arms.items()}
+    resplits = None if folds is None else out_of_fold_resplits(rows, folds, "images")
+    return build_comparison({name: {"images": arm} for name, arm in rows.items()}, resplits, settings=settings)
 
 
 def softmax(logits):
@@ -43,15 +52,16 @@ def test_document(study):
     arms, truth, patients = study
     document = compare_classifiers(arms, truth, patients, NAMES, settings=QUICK)
     json.dumps(document, allow_nan=False)
-    assert document["arms"] == ["weak", "strong", "twin"] and document["counts"]["clusters"] == 40
+    assert document["arms"] == ["weak", "strong", "twin"] and document["counts"]["images"]["clusters"] == 40
     made = rows_of_pair(document, "weak", "strong")
     names = {("clustered_permutation", metric) for metric in ("accuracy", "macro_f1", "macro_auc")}
     assert set(made) == {*names, ("mcnemar_midp", "accuracy")}
     keys = {"metric", "test", "a", "b", "statistic", "p", "p_adjusted", "effect", "n", "difference", "verdict"}
     assert all(keys <= set(test) for test in made.values())
+    metrics = document["modalities"]["images"]
     for (_, metric), test in made.items():
         assert test["p"] < 0.01 and test["difference"]["low"] > 0
-        gain = document["metrics"]["strong"][metric]["value"] - document["metrics"]["weak"][metric]["value"]
+        gain = metrics["strong"][metric]["value"] - metrics["weak"][metric]["value"]
         assert test["difference"]["value"] == pytest.approx(gain)
         if test["test"] == "clustered_permutation":
             assert test["statistic"] == pytest.approx(gain)
@@ -82,23 +92,23 @@ def test_two_classes_are_the_binary_permutation_test():
     generator = np.random.default_rng(2)
     truth, patients = np.repeat(np.arange(30) % 2, 2), np.repeat(np.arange(10, 40), 2)
     first, second = (1 / (1 + np.exp(-(s * (2 * truth - 1) + generator.normal(size=60)))) for s in (0.3, 0.8))
-    binary = clustered_permutation(truth, first, second, patients, permutations=300, seed=5)
-    arms = [checked_rows(truth, np.stack([1 - p, p], axis=1), ("n", "p")) for p in (first, second)]
-    mine = multiclass_permutation(*arms, patients - 10, permutations=300, seed=5)
-    assert mine["accuracy"].statistic == pytest.approx(binary["accuracy"].statistic)
-    assert mine["accuracy"].p == binary["accuracy"].p
-    assert mine["macro_auc"].p == pytest.approx(binary["auc"].p, abs=0.01)
-    assert mine["macro_auc"].statistic == pytest.approx(binary["auc"].statistic)
+    names = binary_names("1", ("accuracy", "auc")) | {"macro_auc": "macro_auc"}
+    arms = [Rows.binary(truth, scores, patients) for scores in (first, second)]
+    found = clustered_permutation(*arms, names, permutations=300, seed=5)
+    plain = clustered_permutation(*arms, {"accuracy": "accuracy"}, permutations=300, seed=5)
+    assert found["accuracy"] == plain["accuracy"]
+    assert found["macro_auc"].p == pytest.approx(found["auc"].p, abs=0.01)
+    assert found["macro_auc"].statistic == pytest.approx(found["auc"].statistic)
 
 
 def test_macro_f1_permutation_by_brute_force(study):
     from sklearn.metrics import f1_score
 
     arms, truth, patients = study
-    rows = [checked_rows(truth, arms[name], NAMES) for name in ("weak", "twin")]
+    rows = [Rows(truth, arms[name], NAMES, patients) for name in ("weak", "twin")]
     codes = np.unique(patients, return_inverse=True)[1]
-    found = multiclass_permutation(*rows, codes, permutations=99, seed=7)["macro_f1"]
-    chosen = [row.predicted for row in rows]
+    found = clustered_permutation(*rows, {"macro_f1": "macro_f1"}, permutations=99, seed=7)["macro_f1"]
+    chosen = [row.predicted[0] for row in rows]
     swaps = np.random.default_rng(7).random((99, 40)) < 0.5
 
     def gain(moved):
@@ -137,7 +147,7 @@ def test_p_counts_the_observed_and_undefined_draws():
 
 def test_refusals(study):
     arms, truth, patients = study
-    with pytest.raises(DataError, match="no classifiers"):
+    with pytest.raises(DataError, match="no predictions"):
         compare_classifiers({}, truth, patients, NAMES)
     with pytest.raises(DataError, match="different folds"):
         compare_classifiers(arms, truth, patients, NAMES, folds=np.arange(120) % 5)
@@ -145,3 +155,23 @@ def test_refusals(study):
         compare_classifiers(arms, truth, patients, NAMES, folds=np.zeros(120, int))
     with pytest.raises(DataError, match="expected"):
         compare_classifiers({"a": arms["weak"], "b": arms["weak"][:5]}, truth, patients, NAMES)
+
+
+def test_as_text_and_figures(study):
+    arms, truth, patients = study
+    rows = {name: {"images": Rows(truth, values, NAMES, patients)} for name, values in arms.items()}
+    document = build_comparison(rows, settings=QUICK)
+    text = comparison_table(document)
+    for entry in document["verdicts"]:
+        assert f"- Images, {entry['b']} against {entry['a']}: {entry['sentence']}" in text
+    assert text.count("| strong - weak") == 4
+    assert "Images: 120 rows of 40 patients, 42 NORMAL, 39 BACTERIAL, 39 VIRAL; mean over seeds" in text
+    made = document["modalities"]["images"]["weak"]["sensitivity:VIRAL"]
+    assert f"{made['value']:.3f} [{made['low']:.3f}, {made['high']:.3f}]" in text
+    figures = comparison_figures(rows, document)
+    assert set(figures) == {"roc", "confusion", "metrics", "calibration", "training_noise"}
+    for figure in figures.values():
+        figure.draw_without_rendering()
+    assert [axis.get_title() for axis in figures["roc"].axes[:3]] == [f"Images: {name}" for name in NAMES]
+    alone = build_comparison({"weak": rows["weak"]}, settings=QUICK)
+    assert alone["tests"] == [] and "against" not in comparison_table(alone)

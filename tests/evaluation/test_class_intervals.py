@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.metrics.multiclass import MULTICLASS_METRICS, multiclass_metrics
-from pipeline.evaluation.statistics.intervals import difference_interval, metric_intervals
-from pipeline.evaluation.statistics.multiclass_intervals import multiclass_difference, multiclass_intervals
-from pipeline.evaluation.tables.multiclass_inputs import checked_rows
+from pipeline.evaluation.metrics.classification import class_metrics
+from pipeline.evaluation.metrics.names import MULTICLASS_METRICS
+from pipeline.evaluation.statistics.intervals import class_intervals, difference_interval, metric_intervals
+from pipeline.evaluation.tables.rows import Rows
 
 NAMES = ("NORMAL", "BACTERIAL", "VIRAL")
+
+
+def multiclass_intervals(truth, probabilities, names, patients, **sizes):
+    return class_intervals(Rows(truth, probabilities, names, patients), **sizes)
 
 
 def rows_of(patients, each, classes=3, strength=1.0, seed=0):
@@ -26,7 +30,7 @@ def rows_of(patients, each, classes=3, strength=1.0, seed=0):
 def test_every_metric_has_its_value_inside_its_interval():
     truth, probabilities, patients = rows_of(60, 2)
     found = multiclass_intervals(truth, probabilities, NAMES, patients, seed=1, resamples=300)
-    plain = multiclass_metrics(truth, probabilities, NAMES)
+    plain = class_metrics(Rows(truth, probabilities, NAMES))
     assert set(found) == {*MULTICLASS_METRICS, "per_class"}
     for name in MULTICLASS_METRICS:
         assert found[name]["value"] == pytest.approx(plain[name])
@@ -43,7 +47,7 @@ def test_every_metric_has_its_value_inside_its_interval():
 def test_two_classes_have_the_binary_intervals():
     truth, probabilities, patients = rows_of(30, 3, classes=2)
     mine = multiclass_intervals(truth, probabilities, ("n", "p"), patients, seed=4, resamples=200)
-    binary = metric_intervals(truth, probabilities[:, 1], patients, resamples=200, seed=4)
+    binary = metric_intervals(Rows.binary(truth, probabilities[:, 1], patients), resamples=200, seed=4)
     for name in ("accuracy", "brier"):
         assert mine[name] == pytest.approx(binary[name])
     for name in ("sensitivity", "specificity", "f1", "auc"):
@@ -76,15 +80,14 @@ def test_resamples_that_miss_a_class_are_left_out():
 def test_differences_are_the_binary_ones_for_two_classes():
     truth, first, patients = rows_of(30, 2, classes=2, seed=1)
     _, second, _ = rows_of(30, 2, classes=2, strength=2.0, seed=2)
-    arms = [checked_rows(truth, values, ("n", "p")) for values in (first, second)]
-    codes = np.unique(patients, return_inverse=True)[1]
-    mine = multiclass_difference(*arms, codes, ("accuracy", "auc:p"), seed=3, resamples=200)
-    binary = difference_interval(truth, first[:, 1], second[:, 1], patients, resamples=200, seed=3)
+    arms = [Rows(truth, values, ("n", "p"), patients) for values in (first, second)]
+    mine = difference_interval(*arms, {"accuracy": "accuracy", "auc:p": "auc:p"}, seed=3, resamples=200)
+    binary = difference_interval(*(Rows.binary(truth, arm[:, 1], patients) for arm in (first, second)), resamples=200, seed=3)
     assert mine["accuracy"] == pytest.approx(binary["accuracy"])
     assert mine["auc:p"] == pytest.approx(binary["auc"])
 
 
 def test_ids_for_other_rows_are_refused():
     truth, probabilities, patients = rows_of(6, 1)
-    with pytest.raises(DataError, match="5 patient ids for 6 rows"):
+    with pytest.raises(DataError, match="6 ids, 5 patient ids for 6 rows"):
         multiclass_intervals(truth, probabilities, NAMES, patients[:5])

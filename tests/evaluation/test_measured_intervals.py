@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.statistics.segmentation_intervals import segmentation_intervals
+from pipeline.evaluation.statistics.intervals import measured_intervals
+from pipeline.evaluation.tables.rows import MeasuredRows
 
 NAMES = ("A", "B", "C")
+
+
+def segmentation_intervals(values, classes, names, patients, **sizes):
+    return measured_intervals(MeasuredRows(values, classes, names, patients), **sizes)
 
 
 def test_means_overall_and_by_class():

@@ -1,0 +1,180 @@
+"""Many cases through one bundle: each is answered, or named with the reason why not; and their table, predictions.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from pipeline.data.layouts.pair_table import COPIED_COLUMNS, PairRow
+from pipeline.engine.arrays import Array
+from pipeline.engine.errors import DataError
+from pipeline.engine.files import atomic_write_text
+from pipeline.inference.answers import PAIRED, TITLES, Answer, Cell, Finding
+from pipeline.inference.bundle import Manifest
+from pipeline.inference.opened_bundle import OpenedBundle
+
+PREDICTIONS = "predictions.csv"
+LABEL = "label"
+FINDING_COLUMNS = ("id", "modality", "probability", "predicted", "error")
+_NAMED = 5
+
+
+class Case(Protocol):
+    """What is answered. id: its name in tables and messages, "" for a note alone. copied: columns that go through to its row."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def copied(self) -> Mapping[str, str]: ...
+
+
+@dataclass(frozen=True)
+class AnsweredRow:
+    """A case's row: its name, its answer, and what was known of it beforehand."""
+
+    id: str
+    answer: Answer
+    copied: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        return self.copied.get(LABEL, "")
+
+    @property
+    def scans(self) -> list[Finding]:
+        """The findings of its scans, without that of the pair, whose failure is one of theirs."""
+        return [finding for finding in self.answer.findings if finding.modality != PAIRED]
+
+
+AnyCase = TypeVar("AnyCase", bound=Case)
+
+
+def answer_rows(cases: Iterable[AnyCase], ask: Callable[[AnyCase], Answer]) -> Iterator[AnsweredRow]:
+    """Ask about the cases one after the other; one that cannot be used is named in its row, and the rest go on.
+
+    ask: gives what is to be kept of the answer (`Answer.without_pictures`), and may draw or compare before it lets go of it.
+    """
+    for case in cases:
+        try:
+            answer = ask(case)
+        except DataError as error:
+            answer = Answer.failed(error.message)
+        yield AnsweredRow(case.id, answer, case.copied)
+
+
+def answer_pairs(opened: OpenedBundle[Manifest], pairs: Iterable[PairRow]) -> list[AnsweredRow]:
+    """Ask a bundle of both modalities about pairs; a row that names no scan is one without an answer."""
+
+    def ask(pair: PairRow) -> Answer:
+        if not pair.scans:
+            return Answer.failed("the row names neither an X-ray nor a CT")
+        return opened.answer(xray=pair.xray, ct=pair.ct).without_pictures()
+
+    return list(answer_rows(pairs, ask))
+
+
+def failures(rows: Iterable[AnsweredRow]) -> list[tuple[AnsweredRow, Finding]]:
+    """Each scan without an answer."""
+    return [(row, finding) for row in rows for finding in row.scans if finding.error is not None]
+
+
+def count_scans(rows: Iterable[AnsweredRow]) -> int:
+    """How many scans were asked about; a row that names none counts as one."""
+    return sum(len(row.scans) for row in rows)
+
+
+def failure_summary(rows: Sequence[AnsweredRow], what: str = "images") -> list[str]:
+    """Lines for people: how many have no answer, and the first of them; [] where all have, or for a single one, whose error
+    `refuse_all_failed` tells."""
+    failed, asked = failures(rows), count_scans(rows)
+    if not failed or asked == 1:
+        return []
+    refused = sum(row.answer.refused for row, _ in failed)
+    gate = f" ({refused} refused by the X-ray gate)" if refused else ""
+    named = [f"  {_named(row, finding)}: {finding.error}" for row, finding in failed[:_NAMED]]
+    more = [f"  … and {len(failed) - _NAMED} more"] if len(failed) > _NAMED else []
+    return [f"warning: {len(failed)} of {asked} {what} have no answer{gate}:", *named, *more]
+
+
+def refuse_all_failed(rows: Sequence[AnsweredRow], what: str = "images") -> None:
+    """Raise DataError where there is no answer at all."""
+    failed = failures(rows)
+    if len(failed) < count_scans(rows):
+        return
+    row, first = failed[0]
+    if not row.id:
+        raise DataError(first.error or "", "Give an image, or a note that describes the case.")
+    mend = "--no-gate takes what the X-ray gate refuses." if row.answer.refused else f"Mend the paths or the {what}."
+    raise DataError(f"None of the {len(failed)} {what} has an answer (first: {_named(row, first)}: {first.error})", mend)
+
+
+def refuse_many_failures(rows: Sequence[AnsweredRow], limit: float, table: Path, what: str = "images") -> None:
+    """Raise DataError where a larger share than `limit` has no answer; `table` names them."""
+    failed, asked = failures(rows), count_scans(rows)
+    if len(failed) > limit * asked:
+        row, first = failed[0]
+        raise DataError(
+            f"{len(failed)} of {asked} {what} have no answer (limit {limit:.0%}; first: {_named(row, first)}: {first.error}); "
+            f"{table} names them.",
+            "Mend or remove them, or raise --max-unreadable.",
+        )
+
+
+def feature_rows(rows: Sequence[AnsweredRow]) -> Array:
+    """Features (N, F) float32, in the order of the rows; NaN where there is no answer."""
+    known = [row.answer.features for row in rows if row.answer.features is not None]
+    found = np.full((len(rows), known[0].size), np.nan, np.float32)
+    for place, row in enumerate(rows):
+        if row.answer.features is not None:
+            found[place] = row.answer.features
+    return found
+
+
+def write_findings_table(path: Path, rows: Sequence[AnsweredRow]) -> None:
+    """Write the answers by modality, a row a finding: FINDING_COLUMNS, then those of COPIED_COLUMNS that any case has."""
+    copied = [name for name in COPIED_COLUMNS if any(name in row.copied for row in rows)]
+    lines = [
+        [row.id, finding.modality, finding.probability, finding.predicted, finding.error,
+         *(row.copied.get(name) for name in copied)]
+        for row in rows for finding in row.answer.findings
+    ]  # fmt: skip
+    _write(path, [*FINDING_COLUMNS, *copied], lines)
+
+
+def write_class_table(
+    path: Path, rows: Sequence[AnsweredRow], class_names: Sequence[str], label: str = LABEL, measured: Sequence[str] = ()
+) -> None:
+    """Write the answers by class, a row a case.
+
+    Columns: image, predicted, confidence, prob_<class> of each, error, then label (called `label`), patient_id and
+    patient_id_ct where any is known, `measured`, and those of the answers' `extra`.
+    """
+    copied = [name for name in COPIED_COLUMNS if any(row.copied.get(name) for row in rows)]
+    extra = list(dict.fromkeys([*measured, *(name for row in rows for name in row.answer.extra)]))
+    lines: list[list[Cell]] = [
+        [row.id, row.answer.predicted, row.answer.confidence, *map(row.answer.probabilities.get, class_names), row.answer.error,
+         *map(row.copied.get, copied), *map(row.answer.extra.get, extra)]
+        for row in rows
+    ]  # fmt: skip
+    told = [label if name == LABEL else name for name in copied]
+    _write(path, ["image", "predicted", "confidence", *(f"prob_{name}" for name in class_names), "error", *told, *extra], lines)
+
+
+def _write(path: Path, header: Sequence[str], lines: Iterable[Sequence[Cell]]) -> None:
+    """Whole or not at all; numbers with float32's 9 digits, nothing for None."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([f"{cell:.9g}" if isinstance(cell, float) else cell for cell in line] for line in lines)
+    atomic_write_text(path, text.getvalue())
+
+
+def _named(row: AnsweredRow, finding: Finding) -> str:
+    return f"{row.id} {TITLES.get(finding.modality, '')}".rstrip()

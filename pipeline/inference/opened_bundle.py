@@ -1,0 +1,149 @@
+"""A bundle that answers: one verb for every system."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Generic
+
+import numpy as np
+
+from pipeline.data.preprocessing import Profile, preprocess
+from pipeline.data.reading.gray_reader import read_gray
+from pipeline.engine.arrays import Array
+from pipeline.engine.errors import CorruptArtifactError, DataError, UsageError
+from pipeline.inference.answers import Answer, Finding
+from pipeline.inference.bundle import AnyManifest, Bundle, Manifest
+from pipeline.inference.sessions import Device, Sessions, thread_count
+
+Scan = Path | Array
+IMAGE, NOTE = "image", "note"
+DOORS = {IMAGE: "an image", "xray": "an X-ray", "ct": "a CT", NOTE: "a note"}
+
+
+class OpenedBundle(ABC, Generic[AnyManifest]):
+    """A bundle on onnxruntime. The preprocessing is that of training.
+
+    doors: what it can be asked about, of DOORS. methods: the heat maps it can draw. has_features: whether its answers carry
+    them.
+    """
+
+    doors: ClassVar[tuple[str, ...]] = (IMAGE,)
+    methods: ClassVar[tuple[str, ...]] = ()
+    has_features: ClassVar[bool] = False
+
+    def __init__(self, bundle: Bundle[AnyManifest], device: Device = "auto") -> None:
+        """Raises UsageError where there is no such device."""
+        self.bundle, self._device = bundle, device
+        self._sessions = Sessions(bundle.path, bundle.graph_facts(), device)
+
+    @property
+    def path(self) -> Path:
+        return self.bundle.path
+
+    @property
+    def manifest(self) -> AnyManifest:
+        return self.bundle.manifest
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What its scans are: "xray", "ct" or both."""
+        return ("xray",)
+
+    @property
+    def system(self) -> str:
+        """Its name in `pipeline.systems`."""
+        return self.bundle.system
+
+    def answer(
+        self, image: Scan | None = None, *, xray: Scan | None = None, ct: Scan | None = None, note: str | None = None,
+        methods: Sequence[str] = (),
+    ) -> Answer:  # fmt: skip
+        """What the bundle says of a case. A scan is a path, or uint8 (H, W) as `read_gray` gives it.
+
+        methods: the heat maps wanted beside it.
+
+        Raises UsageError where nothing is given, or what it does not read or draw; DataError where the case cannot be used
+        (a bundle of several modalities names it in the finding's `error` instead); CorruptArtifactError for a graph that
+        does not fit.
+        """
+        case = {IMAGE: image, "xray": xray, "ct": ct, NOTE: note}
+        given: dict[str, Any] = {door: value for door, value in case.items() if value is not None}
+        self.require(given, methods)
+        if not given:
+            what = [DOORS[door] for door in self.doors]
+            raise UsageError(
+                f"Neither {' nor '.join(what)} was given." if len(what) > 1 else f"{what[0].capitalize()} is needed.",
+                "Give one or both." if len(what) > 1 else "",
+            )
+        return self._answer(given, tuple(methods))
+
+    def require(self, doors: Sequence[str] | Mapping[str, object], methods: Sequence[str] = ()) -> None:
+        """Raise UsageError where the bundle does not read one of `doors`, or does not draw one of `methods`."""
+        for door in doors:
+            if door not in self.doors:
+                read = " and ".join(DOORS[known] for known in self.doors)
+                mend = f"Leave the {door} out, or give another bundle."
+                raise UsageError(f"{self.path} reads {read}, not {DOORS[door]}.", mend)
+        for method in methods:
+            if method not in self.methods:
+                drawn = ", ".join(self.methods) or "no heat map"
+                raise UsageError(f"{self.path} does not draw {method}.", f"A bundle of {self.system} draws {drawn}.")
+
+    @property
+    def placement(self) -> dict[str, str | int | None]:
+        """{"device": what computed the answers so far, "threads": how many of the processor's}."""
+        return {"device": " and ".join(sorted(self._sessions.devices)) or None, "threads": thread_count()}
+
+    @abstractmethod
+    def _answer(self, given: Mapping[str, Any], methods: tuple[str, ...]) -> Answer: ...
+
+
+def finding_of(
+    manifest: Manifest, modality: str, probabilities: Array, activations: Mapping[str, Array] | None = None
+) -> Finding:
+    """(K,) probabilities in the order of the manifest's classes, and the class that they name."""
+    shares = np.asarray(probabilities, np.float64)
+    by_class = dict(zip(manifest.class_names, map(float, shares), strict=True))
+    predicted = manifest.class_names[manifest.decide(shares)]
+    positive = by_class[manifest.positive_class] if manifest.positive_class is not None else None
+    return Finding(modality, by_class, positive, predicted, by_class[predicted], activations or {})
+
+
+def as_gray(scan: Scan) -> Array:
+    """uint8 (H, W) of a scan that is given as a path or as that. Raises DataError: unreadable."""
+    return read_gray(scan) if isinstance(scan, Path) else scan
+
+
+def network_image(gray: Array, profile: Profile) -> Array:
+    """uint8 (H, W) → float32 (1, size, size, 1) in [0, 1], as the networks are fed."""
+    return batch_image(preprocess(gray, profile)[None])
+
+
+def batch_image(pixels: Array) -> Array:
+    """Preprocessed scans uint8 (n, size, size) → float32 (n, size, size, 1) in [0, 1]."""
+    image: Array = (pixels.astype(np.float32) / np.float32(255))[..., None]
+    return image
+
+
+def class_shares(logits: Array, class_names: Sequence[str], source: Path) -> Array:
+    """(K,) logits → (K,) float64 probabilities.
+
+    Raises CorruptArtifactError where there are not as many as classes, DataError where they are no numbers.
+    """
+    if logits.shape[-1] != len(class_names):
+        raise CorruptArtifactError(
+            f"{source}: the network tells {logits.shape[-1]} classes apart, its description names {', '.join(class_names)}.",
+            "Export it again.",
+        )
+    if not np.isfinite(logits).all():
+        raise DataError("The network answered with values that are no numbers.", "Check the bundle with another image.")
+    return softmax(logits)
+
+
+def softmax(logits: Array) -> Array:
+    """(K,) logits → (K,) float64 probabilities."""
+    powers = np.exp(logits.astype(np.float64) - float(logits.max()))
+    shares: Array = powers / powers.sum()
+    return shares
