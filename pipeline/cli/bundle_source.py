@@ -8,25 +8,30 @@ import os
 from pathlib import Path
 
 import pipeline
-from pipeline.cli.run_exporters import EXPORTER, RunKind, export_run, kind_of_run
+from pipeline.cli.run_exporters import EXPORTER, export_run
 from pipeline.engine.errors import MissingArtifactError, StorageError, UsageError
 from pipeline.engine.files import remove_folder, sha256_file
 from pipeline.engine.progress import Reporter
 from pipeline.engine.rundir import RunDirectory
-from pipeline.systems import default_bundle
+from pipeline.systems import System, default_bundle, system_of_run
 
 REPOSITORY = Path(pipeline.__file__).parents[1]
 
 
-def find_bundle(bundle: Path | None, run: Path | None, reporter: Reporter, command: str = "predict") -> Path:
-    """The bundle's folder; where none is named, the one in the repository that `command` reads.
+def find_bundle(
+    bundle: Path | None, run: Path | None, reporter: Reporter, command: str | None = None, system: str | None = None
+) -> Path:
+    """The bundle's folder; where none is named, the one in the repository that `command` reads (None: any command).
 
-    Raises UsageError where both are given, MissingArtifactError where there is none.
+    system: of a run that holds several. Raises UsageError where two models are named, or of the run's systems not one is
+    meant; MissingArtifactError where there is none.
     """
     if bundle is not None and run is not None:
         raise UsageError("--bundle and --run name two models.", "Give one of them.")
     if run is not None:
-        return bundle_of_run(run, reporter)
+        return bundle_of_run(run, reporter, system_of_run(RunDirectory(run), system, command))
+    if system is not None:
+        raise UsageError("--system is for a run that holds several.", "Give the run with --run DIR.")
     if bundle is not None:
         return bundle
     default = default_bundle(command)
@@ -38,8 +43,8 @@ def find_bundle(bundle: Path | None, run: Path | None, reporter: Reporter, comma
     return REPOSITORY / default
 
 
-def bundle_of_run(run: Path, reporter: Reporter) -> Path:
-    """A finished run as a bundle under `<run>/.cache/bundle`, made again only when its artifacts or the exporter change.
+def bundle_of_run(run: Path, reporter: Reporter, system: System) -> Path:
+    """A system of a finished run as a bundle under `<run>/.cache/bundle`, made again only when artifacts or exporter change.
 
     Raises what `export_bundle` raises, and StorageError where the run's folder cannot be written to.
     """
@@ -54,7 +59,7 @@ def bundle_of_run(run: Path, reporter: Reporter) -> Path:
         with FileLock(cache.with_name("bundle.lock")):
             if not finished.is_dir():
                 reporter.line(f"making a bundle of {run} (once, until the run changes)")
-                _export(run, finished)
+                _export(run, finished, system)
     except PermissionError as cause:
         raise StorageError(
             f"{cache}: cannot be written to ({cause.strerror}).", f"Export it elsewhere: export --run {run} --out DIR."
@@ -62,11 +67,11 @@ def bundle_of_run(run: Path, reporter: Reporter) -> Path:
     return finished
 
 
-def _export(run: Path, finished: Path) -> None:
+def _export(run: Path, finished: Path, system: System) -> None:
     # The exporter imports TensorFlow; whoever has a bundle must never pay for that, nor read its log.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # `segment --runtime keras` needs the networks themselves.
-    export_run(run, finished, keras=kind_of_run(run) is RunKind.SEGMENTER)
+    export_run(run, finished, keras=system.command == "segment")
     for outdated in finished.parent.iterdir():
         if outdated != finished and outdated.is_dir():
             remove_folder(outdated)

@@ -1,4 +1,4 @@
-"""`compare`: with against without adversarial training, or any arms, with intervals and paired tests."""
+"""`compare`: arms of any system side by side, with intervals and paired tests."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.output_folder import refuse_taken_folder
-from pipeline.engine.errors import UsageError
+from pipeline.engine.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from pipeline.engine.contract import Stage
-    from pipeline.engine.rundir import RunDirectory
-
-ONE_TRAINING = "{run}: the one training of s05, since s06 was not made: no spread over seeds, no resplits"
+    from pipeline.evaluation.tables.run_arms import JoinedArms, RunArms
 
 
 @dataclass
@@ -37,30 +35,42 @@ def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
 
 def _compare(
     more: Annotated[
-        list[Path] | None, typer.Argument(metavar="[MORE]...", help="Further runs, or further files of predictions.")
+        list[Path] | None, typer.Argument(metavar="[MORE]...", help="Further runs, or further tables of predictions.")
     ] = None,
     run: Annotated[list[Path] | None, typer.Option("--run", help="Run folder; may be repeated.")] = None,
     predictions: Annotated[
-        list[Path] | None, typer.Option("--predictions", help="CSV of predictions, one arm a file; may be repeated.")
+        list[Path] | None,
+        typer.Option("--predictions", help="CSV of predictions, or a folder that `evaluate` wrote; may be repeated."),
     ] = None,
     labels: Annotated[Path | None, typer.Option("--labels", help="CSV with id and label, for --predictions.")] = None,
-    positive: Annotated[str, typer.Option("--positive", help="The positive class among text labels.")] = "COVID",
+    positive: Annotated[
+        str | None, typer.Option("--positive", help="The positive class of two; COVID where a probability needs one.")
+    ] = None,
+    modality: Annotated[
+        list[str] | None, typer.Option("--modality", help="Only these (xray, images, lungs, …); may be repeated.")
+    ] = None,
+    system: Annotated[str | None, typer.Option("--system", help="Which system, where a run holds two.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write comparison.json, report.md and figures here.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
-    """Compare the variants of one run, several runs, or any files of predictions.
+    """Compare the variants of one run, several runs, evaluations, or any files of predictions, of one system.
 
     Scores are of the test part, with intervals clustered by patient; differences come with paired tests.
     """
     runs, files = _sort_sources(run or [], predictions or [], more or [])
     if labels is not None and not files:
         raise UsageError("--labels belongs to --predictions.", "A run knows its own labels.")
+    if system is not None and files:
+        raise UsageError("--system belongs to --run.", "A table of predictions is of one system.")
     if out is not None:
         refuse_taken_folder(out)
     with_files = out is not None
-    comparison = _of_files(files, labels, positive, with_files) if files else _of_runs(runs, with_files)
+    if files:
+        comparison = _of_files(files, labels, positive, modality, with_files)
+    else:
+        comparison = _of_runs(runs, system, modality, with_files)
     if out is not None:
         _write(out, comparison)
     if as_json:
@@ -77,83 +87,69 @@ def _sort_sources(runs: list[Path], files: list[Path], more: list[Path]) -> tupl
     return ([*runs, *more], []) if runs else ([], [*files, *more])
 
 
-def _of_runs(folders: list[Path], with_files: bool) -> Comparison:
+def _of_runs(folders: list[Path], system: str | None, modalities: list[str] | None, with_files: bool) -> Comparison:
     from pipeline.engine.rundir import RunDirectory
+    from pipeline.evaluation.tables.run_arms import joined_runs, unique_names
+    from pipeline.systems import system_of_run
 
-    runs = [RunDirectory(folder) for folder in folders]
-    if len(runs) == 1:
-        return _of_one_run(runs[0], with_files)
-    return _of_several_runs(runs, with_files)
-
-
-def _of_one_run(run: RunDirectory, with_files: bool) -> Comparison:
-    if not run.has("significance_comparison"):
-        return _of_one_training(run, with_files)
-    document = run.load_json("significance_comparison")
-    heading = f"{run.path}: validation chose {document['chosen']}; the test part was read once."
-    files = {}
-    if with_files:
-        shown = ("significance_report", "significance_figure_")
-        names = sorted(n for m in run.manifests.values() for n in m.outputs if n.startswith(shown))
-        files = {(path := run.artifact(name)).name: path.read_bytes() for name in names}
-    return Comparison(document, heading, files)
-
-
-def _of_one_training(run: RunDirectory, with_files: bool) -> Comparison:
-    from pipeline.evaluation.comparison.document import build_comparison
-    from pipeline.training.multitask.run_predictions import CONTROL, read_run_predictions
-
-    (found,) = read_run_predictions([run])
-    tables = found.tables
-    dataset, chosen = run.load_json("dataset"), run.load_json("choice")["chosen"]
-    note = ONE_TRAINING.format(run=run.path)
-    document = build_comparison(tables, controls=(CONTROL,), warnings=[note, *dataset["leakage"]])
-    document["chosen"] = chosen
-    heading = f"{run.path}: validation chose {chosen}. One training (s05), since s06 was not made."
-    comparison = Comparison(document, heading)
-    return _with_files(comparison, tables) if with_files else comparison
+    runs = {name: RunDirectory(path) for name, path in zip(unique_names(folders), folders, strict=True)}
+    found = {name: system_of_run(run, system) for name, run in runs.items()}
+    _refuse_differing("system", {name: row.name for name, row in found.items()})
+    told: dict[str, RunArms] = {name: found[name].load("arms")(run) for name, run in runs.items()}
+    first, (run, *others) = next(iter(told.values())), runs.values()
+    if not others and first.document is not None and modalities is None:
+        document = run.load_json(first.document)
+        files = [run.artifact(name) for name in first.files] if with_files else []
+        return Comparison(document, first.heading, {path.name: path.read_bytes() for path in files})
+    heading = f"{', '.join(runs)}: arms are named run/variant and aligned by id; resplits belong to one run and are left out."
+    comparison = _compared(joined_runs(told), modalities, heading if others else first.heading, with_files)
+    if not others and first.chosen is not None:
+        comparison.document["chosen"] = first.chosen
+    return comparison
 
 
-def _of_several_runs(runs: list[RunDirectory], with_files: bool) -> Comparison:
-    from pipeline.evaluation.comparison.document import build_comparison
-    from pipeline.evaluation.tables.alignment import keep_shared_rows
-    from pipeline.training.multitask.run_predictions import CONTROL, PAIRED, arms_of_runs, read_run_predictions, unique_names
-
-    named = dict(zip(unique_names([run.path for run in runs]), runs, strict=True))
-    read = dict(zip(named, read_run_predictions(runs), strict=True))
-    arms = arms_of_runs(read)
-    notes = [ONE_TRAINING.format(run=name) for name, found in read.items() if found.source == "s05"]
-    notes += [f"{name}: {sentence}" for name, run in named.items() for sentence in run.load_json("dataset")["leakage"]]
-    notes += keep_shared_rows(arms, (PAIRED, CONTROL))
-    document = build_comparison(arms, controls=(CONTROL,), warnings=notes)
-    heading = f"{', '.join(named)}: arms are named run/variant and aligned by id; resplits belong to one run and are left out."
-    comparison = Comparison(document, heading)
-    return _with_files(comparison, arms) if with_files else comparison
-
-
-def _of_files(files: list[Path], labels: Path | None, positive: str, with_files: bool) -> Comparison:
-    from pipeline.evaluation.comparison.document import build_comparison
+def _of_files(
+    files: list[Path], labels: Path | None, positive: str | None, modalities: list[str] | None, with_files: bool
+) -> Comparison:
     from pipeline.evaluation.tables.alignment import keep_shared_rows
     from pipeline.evaluation.tables.prediction_files import read_predictions
+    from pipeline.evaluation.tables.run_arms import JoinedArms
 
     read = read_predictions(files, labels, positive)
-    tables, warnings = read.arms, read.warnings
-    warnings += keep_shared_rows(tables)
-    document = build_comparison(tables, warnings=warnings)
-    comparison = Comparison(document, f"{', '.join(str(file) for file in files)}: each file is an arm.")
-    return _with_files(comparison, tables) if with_files else comparison
+    _refuse_differing("system", {arm: name for arm, name in read.systems.items() if name})
+    joined = JoinedArms(read.arms, [*read.warnings, *keep_shared_rows(read.arms)], tuple(read.controls))
+    return _compared(joined, modalities, f"{', '.join(str(file) for file in files)}: each file is an arm.", with_files)
 
 
-def _with_files(comparison: Comparison, tables: dict) -> Comparison:
+def _refuse_differing(what: str, of_arms: dict[str, str]) -> None:
+    """Raises UsageError where the arms have not all the same, naming what each has."""
+    if len(set(of_arms.values())) > 1:
+        said = ", ".join(f"{name} is of {value}" for name, value in of_arms.items())
+        raise UsageError(f"The arms are of different {what}s: {said}.", f"Compare arms of one {what}.")
+
+
+def _compared(joined: JoinedArms, modalities: list[str] | None, heading: str, with_files: bool) -> Comparison:
+    from pipeline.evaluation.comparison.document import build_comparison
     from pipeline.evaluation.comparison.text import comparison_table
     from pipeline.evaluation.figures.comparison import comparison_figures
 
-    text = f"# Comparison\n\n{comparison.heading}\n\n{comparison_table(comparison.document)}"
-    comparison.files["report.md"] = text.encode()
-    for name, figure in comparison_figures(tables, comparison.document).items():
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", metadata={"Software": None})
-        comparison.files[f"{name}.png"] = picture.getvalue()
+    arms = joined.arms
+    if modalities is not None:
+        known = list(dict.fromkeys(name for tables in arms.values() for name in tables))
+        unknown = next((name for name in modalities if name not in known), None)
+        if unknown is not None:
+            raise UsageError(
+                f"There is no modality {unknown!r} among {', '.join(known)}.{did_you_mean(unknown, known)}", "Name one of them."
+            )
+        arms = {arm: {name: rows for name, rows in tables.items() if name in modalities} for arm, tables in arms.items()}
+    document = build_comparison(arms, joined.resplits, controls=joined.controls, warnings=joined.warnings)
+    comparison = Comparison(document, heading)
+    if with_files:
+        comparison.files["report.md"] = f"# Comparison\n\n{heading}\n\n{comparison_table(document)}".encode()
+        for name, figure in comparison_figures(arms, document).items():
+            picture = io.BytesIO()
+            figure.savefig(picture, format="png", metadata={"Software": None})
+            comparison.files[f"{name}.png"] = picture.getvalue()
     return comparison
 
 

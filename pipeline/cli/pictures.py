@@ -33,8 +33,8 @@ def picture_targets(
         for image, name in zip(sources, output_names(sources), strict=True):
             targets[image] = {kind: out / name.with_name(f"{name.name}{end}.png") for kind, end in endings.items()}
     written = [path for files in targets.values() for path in files.values()]
-    if len(set(written)) < len(written):
-        raise UsageError("Two outputs have one name: an image is called as another's mask or heat map.",
+    if len({*written, *tables}) < len(written) + len(tables):
+        raise UsageError("Two outputs have one name: an image is called as a table, or as another's mask or heat map.",
                          "Ask for one kind of picture at a time, or rename the image.")  # fmt: skip
     refuse_overwriting([*written, *tables], [image.path for image in sources])
     for path in tables:
@@ -51,7 +51,7 @@ def write_heat_maps(
     """
     from pipeline.evaluation.studies.lung_energy import lung_energy
     from pipeline.inference.activation.overlays import draw_activation
-    from pipeline.inference.segmenter.overlays import write_png
+    from pipeline.inference.pictures import write_png
 
     measured: dict[str, float | None] = {}
     for method, activation in finding.activations.items():

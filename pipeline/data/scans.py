@@ -10,6 +10,8 @@ from pathlib import Path
 XRAY = "xray"
 CT = "ct"
 MODALITIES = (XRAY, CT)
+# A case of both is answered as one, too.
+PAIRED = "paired"
 
 TRAIN = "train"
 VALID = "valid"

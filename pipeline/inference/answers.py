@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from pipeline.data.scans import CT, PAIRED, XRAY
 from pipeline.engine.arrays import Array
 
-XRAY, CT, PAIRED = "xray", "ct", "paired"
 TITLES = {XRAY: "X-ray", CT: "CT", PAIRED: "Paired"}
 CAUTION = "Not a medical device: research software, whose answers must not guide anyone's care."
 Cell = float | int | str | None

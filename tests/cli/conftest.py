@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
 import pipeline.cli.app as application
+
+sys.path.insert(0, str(Path(__file__).parent))  # made_runs lies beside this file
 
 
 @pytest.fixture

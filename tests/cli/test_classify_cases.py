@@ -167,3 +167,9 @@ def test_cases_are_judged_with_their_notes_and_without_their_lungs(bundle, tmp_p
     assert "of Grad-CAM lies in them" in words
     table = list(csv.DictReader((tmp_path / "judged" / "predictions.csv").open()))
     assert [row["used"] for row in table[:2]] == ["image", "image and note"]
+
+
+def test_no_feature_of_an_image_has_a_share_where_a_note_is_read_too(bundle, scan, tmp_path):
+    with pytest.raises(UsageError, match="joins what it reads .image and note."):
+        call(scan, "--note", "fever", "--shap", "--out", tmp_path / "out", "--bundle", bundle)
+    assert not (tmp_path / "out").exists()

@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from pipeline.cli import classify_command
-from pipeline.cli.evaluate.classifier import OUTPUTS, evaluate
+from pipeline.cli.evaluate.classifier import evaluate
 from pipeline.cli.evaluate.request import EvaluationRequest
 from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.progress import Reporter
@@ -121,7 +121,8 @@ def test_evaluation_counts_and_intervals(bundle, scans, tmp_path):
     assert document["confusion"] == [[11, 1], [1, 11]] and document["metrics"]["accuracy"]["value"] == pytest.approx(22 / 24)
     sensitivity = document["metrics"]["per_class"]["PNEUMONIA"]["sensitivity"]
     assert document["patients"] == 24 and sensitivity["value"] == pytest.approx(11 / 12)
-    assert all((out / name).is_file() for name in OUTPUTS)
+    figures = ("confusion.png", "roc.png", "precision_recall.png")
+    assert all((out / name).is_file() for name in ("predictions.csv", "metrics.json", *figures))
     assert json.loads((out / "metrics.json").read_text())["positive_class"] == "PNEUMONIA"
     assert "0.917" in words and "22 of" not in words and "24 of 24 images answered of 24 patients" in words
     header = (out / "predictions.csv").read_text().splitlines()[0]
@@ -146,11 +147,14 @@ def test_masks_of_the_lungs_tell_what_the_classifier_reads(bundle, scans, tmp_pa
 
 
 def test_the_table_of_answers_can_be_read_again(bundle, scans, tmp_path):
-    from pipeline.evaluation.tables.prediction_files import read_one_arm
+    from pipeline.evaluation.tables.prediction_files import read_one_arm, read_predictions
 
     judge(bundle, scans, tmp_path / "out", 0.05)
     found, patients, _ = read_one_arm(tmp_path / "out" / "predictions.csv", "patient_id", positive="PNEUMONIA")
     assert (found.truth == found.predicted[0]).sum() == 22 and (patients == found.patients).all()
+    read = read_predictions([tmp_path / "out"])
+    rows = read.arms["out"]["images"]
+    assert read.systems == {"out": "classifier"} and rows.is_binary and (rows.predicted == found.predicted).all()
 
 
 def test_the_bundles_threshold_is_used(bundle, scans, tmp_path):
@@ -181,3 +185,42 @@ def test_classify_never_loads_tensorflow(bundle, scans):
     words = [sys.executable, "-c", script, "classify", str(image), "--bundle", str(bundle), "--quiet"]
     found = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.splitlines()[-1] == "set()"
+
+
+def test_what_the_head_reads_is_told(bundle, scans, tmp_path, capsys):
+    """The tiny head is linear: a feature's value is its weight times its distance from the images' mean."""
+    from tiny_classifier import head_of
+
+    out = tmp_path / "out"
+    (scans / "NORMAL" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    call(scans, "--bundle", bundle, "--shap", "--features", tmp_path / "f.npy", "--out", out, "--json")
+    document = json.loads(capsys.readouterr().out)
+    values, features = np.load(out / "shap.npy"), np.load(tmp_path / "f.npy").astype(np.float64)
+    named = [answer["predicted"] for answer in document["answers"]]
+    answered = np.array([name is not None for name in named])
+    columns = head_of(2).astype(np.float64)[:, [("NORMAL", "PNEUMONIA").index(name) for name in named if name]].T
+    assert values.shape == (25, 4) and values.dtype == np.float32 and np.isnan(values[~answered]).all()
+    np.testing.assert_allclose(values[answered], columns * (features[answered] - features[answered].mean(axis=0)), atol=1e-4)
+    shap = document["shap"]
+    assert shap == json.loads((out / "shap.json").read_text()) and shap["method"] == "exact"
+    assert shap["background"] == "features of the 24 images" and len(shap["images"]) == 24
+    for place, image in zip(np.flatnonzero(answered), shap["images"], strict=True):
+        expected = shap["classes"][image["class"]]["expected_logit"]
+        assert image["logit"] - expected == pytest.approx(float(values[place].sum()), abs=1e-4)
+    assert sum(told["images"] for told in shap["classes"].values()) == 24
+    assert cv2.imread(str(out / "shap.png")).std() > 0
+
+
+def test_shap_in_words_and_of_one_image(bundle, scans, tmp_path, capsys):
+    call(scans / "PNEUMONIA" / "person3_virus_3.png", "--bundle", bundle, "--shap", "--out", tmp_path)
+    assert "What the head reads for PNEUMONIA: features" in capsys.readouterr().out
+    assert "0 for every feature" in json.loads((tmp_path / "shap.json").read_text())["background"]
+
+
+def test_an_image_called_as_what_shap_writes_is_refused(bundle, scans, tmp_path):
+    (scans / "NORMAL" / "IM-0002-0001.png").rename(scans / "shap.png")
+    with pytest.raises(UsageError, match="Two outputs have one name"):
+        call(scans, "--bundle", bundle, "--shap", "--gradcam", "--out", tmp_path / "out")
+    with pytest.raises(UsageError, match="Say where with --out") as caught:
+        call(scans, "--bundle", bundle, "--shap")
+    assert "--shap" in caught.value.message

@@ -178,7 +178,7 @@ def test_a_run_is_exported_once_and_again_when_its_artifacts_change(bundle, data
         return Path(shutil.copytree(bundle, out))
 
     outputs = {name: SimpleNamespace(sha256=value) for name, value in hashes.items()}
-    directory = SimpleNamespace(has=lambda name: False, manifests={"s05": SimpleNamespace(outputs=outputs)})
+    directory = SimpleNamespace(has=lambda name: name == "heads", manifests={"s05": SimpleNamespace(outputs=outputs)})
     monkeypatch.setattr(bundle_source, "RunDirectory", lambda run_dir: directory)
     monkeypatch.setattr(run_exporters, "RunDirectory", lambda run_dir: directory)
     monkeypatch.setitem(sys.modules, "pipeline.export.multitask.bundle", SimpleNamespace(export_bundle=export))
@@ -208,7 +208,7 @@ def test_evaluate_folders(bundle, data, tmp_path, call):
 
 
 def test_evaluate_a_table_of_pairs_in_json(bundle, data, tmp_path, call, monkeypatch):
-    monkeypatch.setattr("pipeline.cli.evaluate.multitask._write_figures", lambda *drawn: None)
+    monkeypatch.setattr("pipeline.cli.evaluate.multitask.MultitaskEvaluator.draw", lambda *drawn: {})
     table = tmp_path / "labelled.csv"
     lines = []
     for name in [f"{label}/{number}.png" for label in ("COVID", "Non_COVID") for number in range(6)]:
@@ -220,6 +220,10 @@ def test_evaluate_a_table_of_pairs_in_json(bundle, data, tmp_path, call, monkeyp
     assert code == 0 and set(document["modalities"]) == {"xray", "ct", "paired"}
     assert document.pop("device") == "cpu" and document.pop("threads") >= 1
     assert document == json.loads((tmp_path / "out" / "metrics.json").read_text())
+    code, out, _ = call("compare", "--predictions", tmp_path / "out", "--json")
+    compared = json.loads(out)
+    assert code == 0 and compared["arms"] == ["out"]
+    assert compared["modalities"]["paired"]["out"] == document["modalities"]["paired"]
 
 
 def test_evaluate_refuses(bundle, data, tmp_path, call):

@@ -3,42 +3,17 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import pytest
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from pipeline.data.reading.gray_reader import decode_gray, read_gray
 from pipeline.engine.errors import DataError
+from tests.data.dicom_objects import chest_hounsfield, dicom_bytes
 
 REAL = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "dicom"
 needs_real_data = pytest.mark.skipif(not REAL.is_dir(), reason="../shared/data is absent")
-
-
-def dicom_bytes(pixels: np.ndarray, modality: str = "DX", **attributes: object) -> bytes:
-    """A DICOM object of uint8, uint16 or int16 pixels (H, W), explicit little endian."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = CTImageStorage
-    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["scan"])
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset = FileDataset("scan.dcm", {}, file_meta=meta, preamble=b"\0" * 128)
-    dataset.Modality = modality
-    dataset.Rows, dataset.Columns = pixels.shape[:2]
-    dataset.SamplesPerPixel = 1
-    dataset.PhotometricInterpretation = "MONOCHROME2"
-    dataset.BitsAllocated = dataset.BitsStored = pixels.dtype.itemsize * 8
-    dataset.HighBit = dataset.BitsStored - 1
-    dataset.PixelRepresentation = int(pixels.dtype.kind == "i")
-    for name, value in attributes.items():
-        setattr(dataset, name, value)
-    dataset.add_new(0x7FE00010, "OW" if pixels.dtype.itemsize > 1 else "OB", pixels.tobytes())
-    stream = BytesIO()
-    pydicom.dcmwrite(stream, dataset)
-    return stream.getvalue()
 
 
 @pytest.fixture
@@ -48,7 +23,7 @@ def ramp() -> np.ndarray:
 
 
 def test_ct_goes_through_the_lung_window_whatever_the_file_says() -> None:
-    hounsfield = np.full((20, 20), -600, np.int16)
+    hounsfield = chest_hounsfield()
     hounsfield[0, :4] = (-2000, -1350, 150, 3000)
     stored = (hounsfield + 1024).astype(np.int16)
     data = dicom_bytes(stored, "CT", RescaleSlope=1, RescaleIntercept=-1024, WindowCenter=50, WindowWidth=350)
@@ -59,7 +34,8 @@ def test_ct_goes_through_the_lung_window_whatever_the_file_says() -> None:
 
 
 def test_ct_slope_is_applied() -> None:
-    stored = np.full((20, 20), 100, np.int16)
+    stored = ((chest_hounsfield() + 1000) // 2).astype(np.int16)
+    stored[0, 0] = 100
     gray = decode_gray(dicom_bytes(stored, "CT", RescaleSlope=2, RescaleIntercept=-1000), "ct.dcm")
     assert gray[0, 0] == round((-800 + 1350) * 255 / 1500)
 

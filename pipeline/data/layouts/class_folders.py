@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.data.layouts.class_mask_folders import IMAGES, MASKS
 from pipeline.data.layouts.kermany_names import read_kermany_name
 from pipeline.data.layouts.patient_table import PatientTable, read_patient_table
-from pipeline.data.layouts.scan_files import class_scans, refuse_missing_folder, refuse_one_class, subfolders
+from pipeline.data.layouts.scan_files import class_scans, refuse_lone_class, refuse_missing_folder, subfolders
 from pipeline.data.scans import TEST, TRAIN, VALID, XRAY, Scan, Warn, warn_python
 from pipeline.engine.errors import DataError
 
@@ -24,7 +24,7 @@ def read_class_folders(root: Path, warn: Warn = warn_python, modality: str = XRA
     See `class_folder_scans`, of which this warns of scans without a patient and refuses one class only (DataError).
     """
     scans = class_folder_scans(root, warn, modality)
-    refuse_one_class(root, {scan.label for scan in scans})
+    refuse_lone_class(root, {scan.label for scan in scans})
     unknown = sum(not scan.patient_id for scan in scans)
     if unknown:
         warn(f"{root}: {unknown} of {len(scans)} scans have no patient id; each counts as a patient.")

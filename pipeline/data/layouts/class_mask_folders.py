@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.data.layouts.patient_table import PatientTable, read_patient_table
-from pipeline.data.layouts.scan_files import class_scans, refuse_missing_folder, refuse_one_class, scan_files, subfolders
+from pipeline.data.layouts.scan_files import class_scans, refuse_lone_class, refuse_missing_folder, scan_files, subfolders
 from pipeline.data.scans import XRAY, Scan, Warn, warn_python
 from pipeline.engine.errors import DataError, did_you_mean
 
@@ -27,7 +27,7 @@ def read_class_mask_folders(
     See `class_mask_scans`, of which this refuses what has one class only (DataError).
     """
     scans = class_mask_scans(root, warn, classes, modality)
-    refuse_one_class(root, {scan.label for scan in scans})
+    refuse_lone_class(root, {scan.label for scan in scans})
     return scans
 
 

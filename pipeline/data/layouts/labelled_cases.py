@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -11,10 +11,8 @@ from pipeline.data.csv_rows import read_rows, require_columns
 from pipeline.data.layouts.case_folders import read_labelled_folder
 from pipeline.data.layouts.pair_table import COPIED_COLUMNS, PairRow, find_scan, read_pairs, refuse_repeated_ids
 from pipeline.data.layouts.source_images import SourceImage
-from pipeline.data.scans import CT, MODALITIES, XRAY, Warn
+from pipeline.data.scans import CT, MODALITIES, PAIRED, XRAY, Warn
 from pipeline.engine.errors import DataError, UsageError, did_you_mean
-
-PAIRED = "paired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +81,12 @@ def read_labelled_cases(
         cases = _of_modalities(_read_table(data, modalities, masks), data, modalities, warn)
     _refuse_other_classes(data, cases, class_names)
     if not masks:
-        refuse_one_class(data, cases, class_names, modalities)
+        refuse_one_sided(data, cases, class_names, modalities)
     _tell_what_is_missing(data, cases, class_names, masks, warn)
     return cases
 
 
-def refuse_one_class(
+def refuse_one_sided(
     data: Path, cases: Iterable[PairRow], class_names: Sequence[str], modalities: Sequence[str] = MODALITIES
 ) -> None:
     """Raise DataError where a modality (`paired` too) has cases of one class only: nothing can be judged on them."""
@@ -183,6 +181,6 @@ def _of_modalities(cases: list[LabelledCase], table: Path, modalities: Sequence[
 
 
 def _case(
-    key: str, modality: str, path: Path | None, copied: dict[str, str], mask: Path | None = None, note: str | None = None
+    key: str, modality: str, path: Path | None, copied: Mapping[str, str], mask: Path | None = None, note: str | None = None
 ) -> LabelledCase:
     return LabelledCase(key, path if modality == XRAY else None, path if modality == CT else None, copied, mask, note)

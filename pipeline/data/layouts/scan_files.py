@@ -49,7 +49,7 @@ def refuse_missing_folder(root: Path, holds: str) -> None:
         raise DataError(f"{root}: no such folder.", f"Give --data the folder that holds {holds}.")
 
 
-def refuse_one_class(root: Path, classes: set[str]) -> None:
+def refuse_lone_class(root: Path, classes: set[str]) -> None:
     """Raise DataError where the folders below `root` are of one class only."""
     if len(classes) < 2:
         raise DataError(f"{root}: only the class {min(classes, default='')!r}.", "Two classes or more are needed, a folder each.")

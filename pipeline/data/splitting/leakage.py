@@ -60,10 +60,5 @@ def find_leakage(scans: Sequence[Scan], pixel_hashes: Mapping[str, str]) -> Leak
     )
 
 
-def assert_no_leakage(scans: Sequence[Scan], pixel_hashes: Mapping[str, str]) -> list[str]:
-    """The sentences of `find_leakage`: an empty list where nothing crosses. The caller refuses or reports."""
-    return find_leakage(scans, pixel_hashes).sentences()
-
-
 def _ids(group: Sequence[Scan]) -> tuple[str, ...]:
     return tuple(scan.id for scan in group)

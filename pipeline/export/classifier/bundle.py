@@ -24,7 +24,8 @@ from pipeline.export.card.classifier import ClassifierCard, write_classifier_car
 from pipeline.export.card.data_terms import data_terms
 from pipeline.export.checked_run import CheckedRun, run_system
 from pipeline.export.onnx.classifier import GRADIENTS, OUTPUTS, convert_classifier, with_activations
-from pipeline.export.onnx.graphs import OPSET, graph_metadata
+from pipeline.export.onnx.conversion import OPSET
+from pipeline.export.onnx.graphs import graph_metadata
 from pipeline.export.onnx.kernel_files import write_graphs
 from pipeline.export.onnx.stored_weights import store_as_float16
 from pipeline.export.parity import Graph, ParityRecord, random_inputs, spread_rows

@@ -11,7 +11,8 @@ from tf2onnx.handler import tf_op
 from tf2onnx.utils import make_name
 
 from pipeline.engine.errors import ConfigError
-from pipeline.export.onnx.graphs import OPSET, convert_network
+from pipeline.export.onnx.conversion import OPSET
+from pipeline.export.onnx.graphs import convert_network
 from pipeline.models.classifier_networks import FEATURE_MAPS, OUTPUT, POOLED_FEATURES
 
 FEATURES, GRADIENTS = "features", "class_activation_gradients"

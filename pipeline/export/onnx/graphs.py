@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
 import onnx
 import tensorflow as tf
-from onnx import helper, numpy_helper
+from onnx import numpy_helper
 
 from pipeline.engine.errors import CorruptArtifactError
+from pipeline.export.onnx.conversion import OPSET, convert_function, finish_graph
 from pipeline.export.onnx.reshaped_outputs import squeeze_reshaped_outputs
 from pipeline.export.onnx.stored_weights import place_kernels
 
-OPSET = 17
 KERNEL_PREFIX = "kernel:"
 
 
@@ -40,9 +39,6 @@ def convert_network(
     Raises:
         CorruptArtifactError: the checker refuses the graph, or a kernel did not reach it.
     """
-    import tf2onnx
-
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     kernels = kernels_of(network)
     names = [f"{KERNEL_PREFIX}{position}" for position in range(len(kernels))]
     doors = [tf.TensorSpec((None, *door.shape[1:]), tf.float32, name=door.name) for door in network.inputs]
@@ -50,15 +46,13 @@ def convert_network(
     signature = [*doors, *arguments]
     forward = tf.function(_stateless(network, kernels, len(doors), outputs), input_signature=signature)
     turned = _image_doors(network, outputs) if channels_first else {}
-    model, _ = tf2onnx.convert.from_function(forward, input_signature=signature, opset=opset, **turned)
+    model = convert_function(forward, signature, opset, **turned)
     values = {spec.name: np.asarray(kernel.value, np.float32) for spec, kernel in zip(arguments, kernels, strict=True)}
     _close_captures(model, forward)
     place_kernels(model, values)
-    _name_doors(model, [door.name for door in network.inputs], outputs)
+    _check_doors(model, [door.name for door in network.inputs], outputs)
     squeeze_reshaped_outputs(model, {name: len(made.shape) for name, made in _outputs_of(network, outputs).items()})
-    model.producer_name = "respiratory-pipeline"
-    helper.set_model_props(model, dict(metadata))
-    check_graph(model)
+    finish_graph(model, metadata)
     return model
 
 
@@ -70,21 +64,6 @@ def graph_metadata(class_names: Sequence[str], positive_class: str, system: str,
         "system": system,
         "schema_version": str(schema_version),
     }
-
-
-def check_graph(model: onnx.ModelProto) -> None:
-    """Run ONNX's own checker with shape inference.
-
-    Raises:
-        CorruptArtifactError: the graph is not valid.
-    """
-    try:
-        onnx.checker.check_model(model, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as cause:
-        raise CorruptArtifactError(
-            f"the ONNX graph {model.graph.name!r} is not valid: {str(cause).splitlines()[0]}",
-            "Please report it with the run's configuration.",
-        ) from cause
 
 
 def _outputs_of(network: keras.Model, outputs: Sequence[str]) -> dict[str, keras.KerasTensor]:
@@ -136,7 +115,7 @@ def _close_captures(model: onnx.ModelProto, forward) -> None:
             model.graph.initializer.append(numpy_helper.from_array(values[door.name], door.name))
 
 
-def _name_doors(model: onnx.ModelProto, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+def _check_doors(model: onnx.ModelProto, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     found_inputs = [door.name for door in model.graph.input]
     found_outputs = [door.name for door in model.graph.output]
     if sorted(found_inputs) != sorted(inputs) or sorted(found_outputs) != sorted(outputs):
@@ -144,5 +123,3 @@ def _name_doors(model: onnx.ModelProto, inputs: Sequence[str], outputs: Sequence
             f"the converted graph has inputs {found_inputs} and outputs {found_outputs}; "
             f"expected {list(inputs)} and {list(outputs)}."
         )
-    for door in (*model.graph.input, *model.graph.output):
-        door.type.tensor_type.shape.dim[0].dim_param = "batch"

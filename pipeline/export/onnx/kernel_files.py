@@ -15,6 +15,7 @@ from onnx.external_data_helper import set_external_data
 
 from pipeline.engine.errors import CorruptArtifactError
 from pipeline.engine.files import atomic_write_bytes
+from pipeline.export.onnx.canonical import canonicalise
 
 FILE_LIMIT_BYTES = 30_000_000
 SMALLEST_SHARED_BYTES = 16_384
@@ -22,13 +23,15 @@ ALIGNMENT = 4096
 
 
 def write_graphs(graphs: Mapping[str, onnx.ModelProto], folder: Path, limit: int = FILE_LIMIT_BYTES) -> None:
-    """Write ``{file name: graph}`` into ``folder``; the graphs are left with their outer kernels pointed at.
+    """Write ``{file name: graph}`` into ``folder``, each in its canonical form, with its outer kernels pointed at.
 
     A single kernel larger than ``limit`` gets a file of its own.
 
     Raises:
         CorruptArtifactError: a written graph does not pass ONNX's checker.
     """
+    for graph in graphs.values():
+        canonicalise(graph)
     tensors = {name: [t for t in graph.graph.initializer if t.raw_data] for name, graph in graphs.items()}
     digests = {name: {t.name: _digest(t) for t in mine} for name, mine in tensors.items()}
     outer = _outer_kernels(graphs, tensors, digests, limit)

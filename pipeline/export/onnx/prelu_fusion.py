@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import onnx
 from onnx import helper, numpy_helper
 
+from pipeline.export.onnx.canonical import put_in_order
+
 
 @dataclass(frozen=True)
 class _Spelt:
@@ -31,12 +33,11 @@ def fuse_prelus(model: onnx.ModelProto) -> int:
     single = {tensor.name: tensor for tensor in graph.initializer if all(size == 1 for size in tensor.dims)}
     found = [spelt for node in graph.node if (spelt := _recognise(node, makers, single)) is not None]
     for spelt in found:
-        place = list(graph.node).index(spelt.last)
         name = f"{spelt.last.name}/prelu"
         fused = helper.make_node("LeakyRelu", [spelt.entering], list(spelt.last.output), name=name, alpha=spelt.slope)
         graph.node.remove(spelt.last)
-        graph.node.insert(place, fused)
-    _drop_unread(graph)
+        graph.node.append(fused)
+    put_in_order(graph)
     return len(found)
 
 
@@ -68,18 +69,3 @@ def _before_transposes(name: str, makers: dict[str, onnx.NodeProto]) -> onnx.Nod
     while node is not None and node.op_type == "Transpose":
         node = makers.get(node.input[0])
     return node
-
-
-def _drop_unread(graph: onnx.GraphProto) -> None:
-    """Take out nodes, and then initialisers, that nothing reads any more."""
-    leaving = {door.name for door in graph.output}
-    while True:
-        read = {name for node in graph.node for name in node.input} | leaving
-        unread = [node for node in graph.node if not read & set(node.output)]
-        if not unread:
-            break
-        for node in unread:
-            graph.node.remove(node)
-    kept = [tensor for tensor in graph.initializer if tensor.name in read]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)

@@ -11,7 +11,9 @@ import onnx
 
 from pipeline.engine.errors import UsageError
 from pipeline.engine.files import write_json
-from pipeline.export.onnx.graphs import OPSET, check_graph, convert_network, kernels_of
+from pipeline.export.onnx.canonical import canonicalise
+from pipeline.export.onnx.conversion import OPSET, check_graph
+from pipeline.export.onnx.graphs import convert_network, kernels_of
 from pipeline.export.onnx.prelu_fusion import fuse_prelus
 from pipeline.export.onnx.stored_weights import halved
 from pipeline.export.segmenter.source import SegmenterSource
@@ -48,6 +50,7 @@ def convert_segmenter(
     graph = convert_network(network, OUTPUTS, metadata, opset, channels_first=layout == "NCHW")
     fuse_prelus(graph)
     _name_sides(graph, layout)
+    canonicalise(graph)
     check_graph(graph)
     return graph
 
@@ -70,7 +73,7 @@ def stored_precision_of(network: keras.Model) -> Literal["float16", "float32"]:
 
 
 def _name_sides(graph: onnx.ModelProto, layout: Layout) -> None:
-    """Call the free sides height and width, where the converter numbers them."""
+    """Call the free sides height and width, at every door alike."""
     sides = {"NHWC": (1, 2), "NCHW": (2, 3)}[layout]
     for door in (*graph.graph.input, *graph.graph.output):
         shape = door.type.tensor_type.shape.dim

@@ -9,6 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.engine.errors import CorruptArtifactError
+from pipeline.export.onnx.canonical import put_in_order
 
 WIDENED = "/float32"
 
@@ -33,7 +34,7 @@ def place_kernels(model: onnx.ModelProto, values: Mapping[str, np.ndarray]) -> N
         graph.input.remove(doors[name])
         final, moved = _follow_reshaping(graph, readers, constants, name, np.asarray(value))
         graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(moved), final))
-    _drop_unread(graph)
+    put_in_order(graph)
 
 
 def store_as_float16(model: onnx.ModelProto, require: bool) -> int:
@@ -126,10 +127,3 @@ def _follow_reshaping(graph, readers, constants, name: str, value: np.ndarray) -
 def _reshaped(shape: tuple[int, ...], wanted: np.ndarray) -> list[int]:
     """ONNX's rule: 0 keeps the axis of the input, -1 is what is left."""
     return [shape[axis] if size == 0 else int(size) for axis, size in enumerate(wanted)]
-
-
-def _drop_unread(graph: onnx.GraphProto) -> None:
-    read = {name for node in graph.node for name in node.input} | {door.name for door in graph.output}
-    kept = [tensor for tensor in graph.initializer if tensor.name in read]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)

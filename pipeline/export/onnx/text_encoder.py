@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 
 import keras
@@ -12,7 +11,7 @@ import tensorflow as tf
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.engine.errors import CorruptArtifactError
-from pipeline.export.onnx.graphs import OPSET, check_graph
+from pipeline.export.onnx.conversion import check_graph, convert_function, finish_graph
 from pipeline.models.text_encoders import INT8_LIMIT, SMALLEST_ROUNDED
 
 IDS, MASK, FEATURES = "note_ids", "note_mask", "token_features"
@@ -39,20 +38,12 @@ def convert_dense_network(network: keras.Model, output: str, metadata: Mapping[s
 
 
 def _traced(network: keras.Model, signature: list, output: str, metadata: Mapping[str, str]) -> onnx.ModelProto:
-    import tf2onnx
-
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-
     def forward(*doors):
         return {output: tf.identity(network(list(doors), training=False))}
 
     traced = tf.function(forward, input_signature=signature)
-    model, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=OPSET)
-    for door in (*model.graph.input, *model.graph.output):
-        door.type.tensor_type.shape.dim[0].dim_param = "batch"
-    model.producer_name = "respiratory-pipeline"
-    helper.set_model_props(model, dict(metadata))
-    check_graph(model)
+    model = convert_function(traced, signature)
+    finish_graph(model, metadata)
     return model
 
 

@@ -18,7 +18,8 @@ from pipeline.export.bundle_folder import (
 )
 from pipeline.export.card.data_terms import data_terms
 from pipeline.export.card.segmenter import SegmenterCard, write_segmenter_card
-from pipeline.export.onnx.graphs import OPSET, graph_metadata
+from pipeline.export.onnx.conversion import OPSET
+from pipeline.export.onnx.graphs import graph_metadata
 from pipeline.export.onnx.kernel_files import write_graphs
 from pipeline.export.onnx.segmenter import convert_segmenter, stored_precision_of, write_meta
 from pipeline.export.onnx.stored_weights import store_as_float16

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.data.scans import CT, PAIRED, XRAY
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import DataError
-from pipeline.inference.answers import CT, PAIRED, TITLES, XRAY, Answer, Finding
+from pipeline.inference.answers import TITLES, Answer, Finding
 from pipeline.inference.bundle import load_bundle
 from pipeline.inference.multitask.bundle import MultitaskBundle, MultitaskManifest
 from pipeline.inference.opened_bundle import OpenedBundle, Scan, as_gray, finding_of, network_image

@@ -1,0 +1,116 @@
+"""Every scan comes in here: a file or its bytes to gray pixels, what was assumed, and what the header says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.data.reading.assumptions import ReadScan
+from pipeline.data.reading.file_integrity import BROKEN_REMEDY
+from pipeline.data.reading.raster_decoders import decode_raster, raster_kind
+from pipeline.engine.errors import DataError, PipelineError
+
+MINIMUM_SIDE = 16
+DICOM_SUFFIXES = (".dcm", ".dicom")
+
+_FORMAT_REMEDY = "Save it as PNG, JPEG, TIFF, BMP or DICOM, or leave it out."
+
+
+def read_scan(path: Path | str, *, slice: int | str | None = None, with_colour: bool = True) -> ReadScan:
+    """One scan as gray uint8 (H, W), 0 black … 255 white, both sides at least 16 px; see `ReadScan`.
+
+    The format is told from the file's bytes, never from its name.
+    - 8-bit gray: the stored values. Colour and palette: BT.601 luma; a palette is resolved first.
+    - 16-bit and floating point: stretched linearly from the file's own minimum…maximum to 0…255 (scanners
+      store 10, 12 or 16 significant bits without saying which); a flat one becomes 0.
+    - Alpha: composited on black, as a scan's surround is. CMYK JPEG: converted to RGB, then luma.
+    - EXIF orientation of a JPEG is applied: the scan is read as every viewer shows it.
+    - TIFF: one page only; white-is-zero is inverted.
+    - DICOM radiograph (PS3.3 C.11): stored bits, modality LUT or rescale, the first VOI LUT or window that shows
+      anything; without one, values of up to 8 bits over their range and deeper ones between their 0.5 and 99.5
+      percentiles; MONOCHROME1 inverted; padding black.
+    - DICOM CT: Hounsfield units through a lung window (centre −600 HU, width 1500 HU), windows of the file ignored;
+      an 8-bit capture as it is, and said.
+    - a file of several frames, a folder of a DICOM series or a NIfTI volume: the slice that `slice` names, a number
+      from 1 on or "largest-lung"; see `volume_reader`.
+
+    Raises DataError naming the file, the finding and the remedy: missing, empty, cut off, corrupt, not an image, of
+    another format or modality, of several pages or frames with no `slice`, too small or too large, a CT localizer
+    or a CT whose values are no Hounsfield units.
+    """
+    if slice is not None or is_volume(path):
+        from pipeline.data.reading.volume_reader import read_slice
+
+        return read_slice(path, slice, with_colour=with_colour)
+    return decode_scan(file_bytes(path), str(path), with_colour=with_colour)
+
+
+def decode_scan(data: bytes, name: str, *, with_colour: bool = True) -> ReadScan:
+    """`read_scan` for the bytes of one image that are in memory (an upload); `name` is what errors call them."""
+    if not data:
+        raise DataError(f"{name}: empty file (zero bytes).", BROKEN_REMEDY)
+    kind = raster_kind(data)
+    try:
+        if kind is not None:
+            scan = decode_raster(data, kind, name, with_colour)
+        elif is_dicom(data, name):
+            scan = _only_frame(data, name, with_colour)
+        else:
+            raise DataError(f"{name}: not a scan, its content is {_content(data)}.", _FORMAT_REMEDY)
+    except PipelineError:
+        raise
+    except Exception as cause:  # what a broken file makes of a decoder is that file's fault, whatever it raises
+        raise DataError(f"{name}: cannot be read ({type(cause).__name__}: {str(cause)[:120]}).", BROKEN_REMEDY) from cause
+    refuse_small(scan.gray, name)
+    return scan
+
+
+def refuse_small(gray: np.ndarray, name: str) -> None:
+    """Raises DataError where a side of a picture (H, W) is below 16 px."""
+    height, width = gray.shape
+    if min(height, width) < MINIMUM_SIDE:
+        raise DataError(
+            f"{name}: {width}x{height} pixels, at least {MINIMUM_SIDE} a side are needed.",
+            "Use the full scan, not a thumbnail.",
+        )
+
+
+def file_bytes(path: Path | str) -> bytes:
+    """A file's content. Raises DataError where there is none or it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError as cause:
+        raise DataError(f"{path}: no such file.", "Check the path or the manifest's row.") from cause
+    except (OSError, ValueError) as cause:
+        reason = getattr(cause, "strerror", None) or str(cause)
+        raise DataError(f"{path}: cannot be read ({reason}).", "Check the path and its permissions.") from cause
+
+
+def is_dicom(data: bytes, name: str) -> bool:
+    """Whether bytes are a DICOM object: by the prefix, or without one by the first group and the suffix."""
+    if data[128:132] == b"DICM":
+        return True
+    return name.lower().endswith(DICOM_SUFFIXES) and data[:2] in (b"\x08\0", b"\x02\0", b"\0\x08", b"\0\x02")
+
+
+def is_volume(path: Path | str) -> bool:
+    """Whether a path is a volume by its kind: a NIfTI file."""
+    return str(path).lower().endswith((".nii", ".nii.gz"))
+
+
+def _only_frame(data: bytes, name: str, with_colour: bool) -> ReadScan:
+    from pipeline.data.reading.dicom_chain.dicom_object import open_dicom
+
+    opened = open_dicom(data, name)
+    if opened.count != 1:
+        raise DataError(
+            f"{name}: DICOM object of {opened.count} frames, one image expected.",
+            "Say which slice is wanted, or save it as its own file.",
+        )
+    return opened.read(0, with_colour)
+
+
+def _content(data: bytes) -> str:
+    seems_text = all(byte >= 32 or byte in b"\t\r\n" for byte in data[:64])
+    return f"text ({data[:24].decode('utf-8', 'replace')!r}…)" if seems_text else "of no known image format"

@@ -1,0 +1,155 @@
+"""Broken DICOM files, seeded: bits flipped, cut, lengths changed; each is read or refused by name, soon."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import gdcm
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from pipeline.data.reading.scan_reader import decode_scan
+from pipeline.engine.errors import DataError
+from tests.data.dicom_objects import dicom_bytes, palette, table_bytes, thorax_hounsfield
+
+SIDE = 48
+JPEG, JPEG_2000, RLE, DEFLATED = (f"1.2.840.10008.1.2.{part}" for part in ("4.50", "4.90", "5", "1.99"))
+SECONDS = 2.0
+GROWTH = 64 << 20
+
+
+def picture(bits: int) -> np.ndarray:
+    rows, columns = np.mgrid[0:SIDE, 0:SIDE]
+    values = (rows + columns + 6 * np.sin(rows / 3)) / (2 * SIDE + 10)
+    return np.rint(np.clip(values, 0, 1) * ((1 << bits) - 1)).astype(np.uint8 if bits <= 8 else np.uint16)
+
+
+def whole_files(folder: Path) -> dict[str, bytes]:
+    """One good file of each kind: native, deflated, six codecs, palette, CT, tables, several frames."""
+    gray8, gray12 = picture(8), picture(12)
+    window = {"WindowCenter": 2048, "WindowWidth": 4096, "BitsStored": 12}
+    plain = dicom_bytes(gray12, **window)
+    chest = (thorax_hounsfield(SIDE) + 1024).astype(np.int16)
+    table = ((4096, 0, 12), table_bytes(np.arange(4096)[::-1]))
+    return {
+        "native": plain,
+        "deflated": dicom_bytes(gray12, syntax=DEFLATED, **window),
+        "jpeg": dicom_bytes(gray8, syntax=JPEG, frames=[jpeg(gray8)]),
+        "jpeg 2000": dicom_bytes(gray12, syntax=JPEG_2000, frames=[jpeg_2000(gray12)], **window),
+        "jpeg lossless": compressed(plain, gdcm.TransferSyntax.JPEGLosslessProcess14_1, folder),
+        "jpeg-ls": compressed(plain, gdcm.TransferSyntax.JPEGLSLossless, folder),
+        "rle": dicom_bytes(gray8, syntax=RLE, frames=[run_lengths(gray8)]),
+        "palette": dicom_bytes(gray8, **palette(np.stack([np.arange(256) * 257] * 3, axis=1), 16)),
+        "ct": dicom_bytes(chest, "CT", RescaleSlope=1, RescaleIntercept=-1024),
+        "table": dicom_bytes(gray12, BitsStored=12, VOILUTSequence=table),
+        "frames": dicom_bytes(np.concatenate([gray8, gray8]), NumberOfFrames=1),
+    }
+
+
+def compressed(data: bytes, syntax: int, folder: Path) -> bytes:
+    """The same object by GDCM's encoder."""
+    plain, path = folder / "plain.dcm", folder / "compressed.dcm"
+    plain.write_bytes(data)
+    reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
+    reader.SetFileName(str(plain))
+    assert reader.Read()
+    change.SetTransferSyntax(gdcm.TransferSyntax(syntax))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer.SetFileName(str(path))
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    assert writer.Write()
+    return path.read_bytes()
+
+
+def jpeg(pixels: np.ndarray) -> bytes:
+    stream = BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", quality=90)
+    return stream.getvalue()
+
+
+def jpeg_2000(pixels: np.ndarray) -> bytes:
+    stream = BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG2000", no_jp2=True)
+    return stream.getvalue()
+
+
+def run_lengths(pixels: np.ndarray) -> bytes:
+    """One segment of literal runs (PS3.5 annex G)."""
+    content = pixels.tobytes()
+    runs = b"".join(bytes([len(part) - 1]) + part for part in (content[at : at + 128] for at in range(0, len(content), 128)))
+    return np.array([1, 64, *[0] * 14], "<u4").tobytes() + runs + b"\0" * (len(runs) % 2)
+
+
+def mutated(data: bytes, rng: np.random.Generator) -> bytes:
+    """One to eight changes of one kind."""
+    changed = bytearray(data)
+    kind = rng.integers(5)
+    if kind == 0:
+        return bytes(changed[: rng.integers(1, len(changed))])
+    start = 132 if rng.random() < 0.8 else 0
+    # The header is small beside the pixels and the more fragile: half of the changes are to it.
+    end = len(changed) if rng.random() < 0.5 else min(len(changed), 900)
+    for _ in range(rng.integers(1, 9)):
+        place = int(rng.integers(start, end))
+        if kind == 1:
+            changed[place] ^= 1 << rng.integers(8)
+        elif kind == 2:
+            changed[place] = rng.integers(256)
+        elif kind == 3:
+            changed[place : place + 2] = rng.choice([b"\0\0", b"\xff\xff", b"\xff\x7f", b"\x01\0"])
+        elif rng.random() < 0.5:
+            del changed[place : place + int(rng.integers(1, 64))]
+        else:
+            changed[place:place] = rng.bytes(int(rng.integers(1, 64)))
+    return bytes(changed)
+
+
+def mutations(count: int, seed: int, folder: Path) -> Iterator[tuple[str, bytes]]:
+    rng, files = np.random.default_rng(seed), whole_files(folder)
+    names = sorted(files)
+    for number in range(count):
+        name = names[number % len(names)]
+        yield f"{number} {name}.dcm", mutated(files[name], rng)
+
+
+def hold_against(count: int, seed: int, folder: Path) -> None:
+    process, answered, refused, slowest = psutil.Process(), 0, 0, 0.0
+    before = 0
+    for number, (name, data) in enumerate(mutations(count, seed, folder)):
+        if number == min(50, count // 2):
+            before = process.memory_info().rss
+        start = time.perf_counter()
+        try:
+            gray = decode_scan(data, name).gray
+            answered += 1
+            assert gray.dtype == np.uint8 and gray.ndim == 2
+        except DataError as error:
+            refused += 1
+            assert name in str(error) and error.remedy
+        slowest = max(slowest, time.perf_counter() - start)
+    assert answered > count // 20 and refused > count // 4
+    assert slowest < 2 * SECONDS
+    assert process.memory_info().rss - before < GROWTH
+
+
+def test_the_whole_files_are_read(tmp_path: Path) -> None:
+    for name, data in whole_files(tmp_path).items():
+        assert decode_scan(data, f"{name}.dcm").gray.max() > 200
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_mutated_files_are_read_or_refused(tmp_path: Path) -> None:
+    hold_against(180, seed=1, folder=tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_two_thousand_mutated_files_are_read_or_refused(tmp_path: Path) -> None:
+    hold_against(2000, seed=2, folder=tmp_path)
