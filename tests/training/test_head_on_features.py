@@ -8,10 +8,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.models.classifier_networks import Head, build_head, set_feature_scaling
-from pipeline.training.classifier.fit import ClassifierRows, FitPlan
 from pipeline.training.classifier.folds import cross_validate
-from pipeline.training.classifier.heads import HeadRecipe, head_probabilities
-from pipeline.training.classifier.logistic_head import fit_logistic
+from pipeline.training.classifier.head_on_features import HeadPlan, head_probabilities
+from pipeline.training.classifier.logistic_solution import fit_logistic
+from pipeline.training.classifier.minibatch_fit import ClassifierRows, FitPlan
 from pipeline.training.classifier.settings import ClassifierFit
 from pipeline.training.trained_network import Workshop
 
@@ -69,7 +69,7 @@ def test_balanced_weights_raise_the_rare_class(data):
 def test_no_fold_learns_from_the_patients_that_it_tests(solver, data, monkeypatch):
     """With the classes of one fold turned, its own network answers as before, and the others do not."""
     features, class_index, patients = data
-    recipe = HeadRecipe(Head(hidden=(), standardize=True), 3, (0.01, 0.1) if solver == "logistic" else ())
+    recipe = HeadPlan(Head(hidden=(), standardize=True), 3, (0.01, 0.1) if solver == "logistic" else ())
     plan = FitPlan(ClassifierFit(epochs=4, learning_rate=0.05, monitor="val_loss"))
     seen = []
 
@@ -85,11 +85,12 @@ def test_no_fold_learns_from_the_patients_that_it_tests(solver, data, monkeypatc
     assert all(len(set(answered.fold[patients == patient])) == 1 for patient in set(patients))
     held = [np.sum(answered.fold != number) for number in range(3)]
     assert seen == held if solver == "logistic" else all(0.1 * h < s < 0.25 * h for s, h in zip(seen, held, strict=True))
-    assert (answered.probabilities.argmax(axis=1) == class_index).mean() > 0.6
+    # Guessing is right in a third of the rows, give or take sqrt(2/9 / rows): four of these are met by 3 guesses in 100,000.
+    assert (answered.probabilities.argmax(axis=1) == class_index).mean() > 1 / 3 + 4 * (2 / 9 / ROWS) ** 0.5
     np.testing.assert_allclose(answered.probabilities.sum(axis=1), 1, atol=1e-5)
     fixed = answered.fold
     monkeypatch.setattr("pipeline.training.classifier.folds.grouped_folds", fixed_folds(fixed, patients))
-    monkeypatch.setattr("pipeline.training.classifier.logistic_head.grouped_folds", fixed_folds(fixed, patients))
+    monkeypatch.setattr("pipeline.training.classifier.logistic_solution.grouped_folds", fixed_folds(fixed, patients))
     expected = cross_validated(features, class_index).probabilities
     turned = np.where(fixed == 0, (class_index + 1) % 3, class_index)
     again = cross_validated(features, turned).probabilities
