@@ -20,7 +20,7 @@ from pipeline.training.classifier.folds import OutOfFold, cross_validate
 from pipeline.training.classifier.minibatch_fit import FitPlan
 from pipeline.training.classifier.settings import Validation
 from pipeline.training.classifier.task import ClassifierTask, TrainedClassifier, scan_probabilities
-from pipeline.training.training_curves import fit_figure
+from pipeline.training.figures.training_curves import fit_figure
 
 if TYPE_CHECKING:
     import pandas as pd

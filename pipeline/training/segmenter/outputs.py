@@ -13,8 +13,8 @@ from pipeline.evaluation.figures.roc import roc_figure
 from pipeline.evaluation.metrics.classification import class_metrics, confusion_matrix
 from pipeline.evaluation.statistics.intervals import class_intervals
 from pipeline.evaluation.tables.rows import Rows
+from pipeline.training.figures.segmenter import CURVES, overlay_figure, training_figure
 from pipeline.training.segmenter.evaluation import ScanAnswers, overlap_summary, overlap_table
-from pipeline.training.segmenter.figures import CURVES, overlay_figure, training_figure
 
 if TYPE_CHECKING:
     import pandas as pd
