@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.data.preprocessing import Profile
 from pipeline.engine.contract import Artifact
-from pipeline.engine.errors import CorruptArtifactError, UsageError
+from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError, UsageError
 from pipeline.engine.files import sha256_file, write_json
 from pipeline.engine.manifest import Manifest, describe_output
 
@@ -93,11 +93,12 @@ def run(network, tmp_path_factory):
 @pytest.fixture(scope="module")
 def segmenter(run, tmp_path_factory):
     """The run's bundle with its Keras files, not to be changed."""
-    from pipeline.export.segmenter.bundle import write_segmenter_bundle
+    from pipeline.export.segmenter.bundle import SegmenterExporter
     from pipeline.export.segmenter.source import read_segmenter_run
+    from pipeline.export.template import ExportOptions
 
     out = tmp_path_factory.mktemp("bundles") / "unet"
-    return write_segmenter_bundle(read_segmenter_run(run), out, keras=True, card_text="Collected by **us**.")
+    return SegmenterExporter(read_segmenter_run(run), ExportOptions(keras=True, card="Collected by **us**.")).write(out)
 
 
 def described(bundle: Path) -> dict:
@@ -185,13 +186,13 @@ def test_three_runtimes_one_answer(segmenter, shape):
 def test_mirroring_and_pieces_travel_with_the_bundle(run, tmp_path):
     from dataclasses import replace
 
-    from pipeline.export.segmenter.bundle import write_segmenter_bundle
+    from pipeline.export.segmenter.bundle import SegmenterExporter
     from pipeline.export.segmenter.source import read_segmenter_run
     from pipeline.inference.bundle import open_bundle
 
     source = read_segmenter_run(run)
     assert not source.mirror_average and source.lung_pieces == "all"
-    bundle = write_segmenter_bundle(replace(source, mirror_average=True, lung_pieces="two_largest"), tmp_path / "unet")
+    bundle = SegmenterExporter(replace(source, mirror_average=True, lung_pieces="two_largest")).write(tmp_path / "unet")
     manifest = open_bundle(bundle).manifest
     assert manifest.mirror_average and manifest.lung_pieces == "two_largest"
     card = (bundle / "MODEL_CARD.md").read_text()
@@ -200,15 +201,16 @@ def test_mirroring_and_pieces_travel_with_the_bundle(run, tmp_path):
 
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 def test_grad_cam_from_the_graph_is_that_of_the_tape(run, network, tmp_path, layout):
-    from pipeline.export.segmenter.bundle import write_segmenter_bundle
+    from pipeline.export.segmenter.bundle import SegmenterExporter
     from pipeline.export.segmenter.source import read_segmenter_run
+    from pipeline.export.template import ExportOptions
     from pipeline.inference.activation.class_activation import at_size
     from pipeline.inference.bundle import open_bundle
     from pipeline.inference.segmenter.activation import SegmenterActivation
     from pipeline.inference.segmenter.segmenter import network_input
     from pipeline.models.grad_cam import grad_cam, map_gradients
 
-    bundle = write_segmenter_bundle(read_segmenter_run(run), tmp_path / "unet", layout=layout)
+    bundle = SegmenterExporter(read_segmenter_run(run), ExportOptions(layout=layout)).write(tmp_path / "unet")
     shown = SegmenterActivation(open_bundle(bundle).bundle)
     gray = np.random.default_rng(7).integers(0, 256, (50, 40), dtype=np.uint8)
     image = network_input(gray, Profile(modality="xray", size=SIZE))
@@ -223,12 +225,13 @@ def test_grad_cam_from_the_graph_is_that_of_the_tape(run, network, tmp_path, lay
 
 @pytest.mark.parametrize("opset", [13, 18])
 def test_channels_first_and_another_opset_give_the_same_answers(run, segmenter, tmp_path, opset):
-    from pipeline.export.segmenter.bundle import write_segmenter_bundle
+    from pipeline.export.segmenter.bundle import SegmenterExporter
     from pipeline.export.segmenter.source import read_segmenter_run
+    from pipeline.export.template import ExportOptions
     from pipeline.inference.bundle import open_bundle
     from pipeline.inference.segmenter.runtimes import open_runtime
 
-    out = write_segmenter_bundle(read_segmenter_run(run), tmp_path / "nchw", opset=opset, layout="NCHW")
+    out = SegmenterExporter(read_segmenter_run(run), ExportOptions(opset=opset, layout="NCHW")).write(tmp_path / "nchw")
     assert onnx.load(out / "unet.onnx").opset_import[0].version == opset
     assert json.loads((out / "unet.onnx.meta.json").read_text())["layout"] == "NCHW"
     images = np.random.default_rng(4).random((3, 48, 32, 3), np.float32)
@@ -238,16 +241,17 @@ def test_channels_first_and_another_opset_give_the_same_answers(run, segmenter, 
 
 
 def test_an_opset_that_cannot_be_written_and_a_place_that_is_taken(run, tmp_path):
-    from pipeline.export.segmenter.bundle import write_segmenter_bundle
+    from pipeline.export.segmenter.bundle import SegmenterExporter
     from pipeline.export.segmenter.source import read_segmenter_run
+    from pipeline.export.template import ExportOptions
 
     source = read_segmenter_run(run)
     with pytest.raises(UsageError, match="opset 21"):
-        write_segmenter_bundle(source, tmp_path / "b", opset=21)
+        SegmenterExporter(source, ExportOptions(opset=21)).write(tmp_path / "b")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "note.txt").write_text("mine")
     with pytest.raises(UsageError, match="left alone"):
-        write_segmenter_bundle(source, tmp_path)
+        SegmenterExporter(source).write(tmp_path)
 
 
 def test_a_network_that_does_not_belong_to_its_graph_is_not_exported(run, tmp_path, monkeypatch):
@@ -258,13 +262,14 @@ def test_a_network_that_does_not_belong_to_its_graph_is_not_exported(run, tmp_pa
     real = segmenter_bundle.convert_segmenter
     monkeypatch.setattr(segmenter_bundle, "convert_segmenter", lambda network, *rest: real(other, *rest))
     with pytest.raises(CorruptArtifactError, match="parity of unet"):
-        segmenter_bundle.write_segmenter_bundle(read_segmenter_run(run), tmp_path / "b")
+        segmenter_bundle.SegmenterExporter(read_segmenter_run(run)).write(tmp_path / "b")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_changed_artifact_and_a_run_of_another_system(run, finished_run, tmp_path):
     import shutil
 
+    from pipeline.export.segmenter.bundle import SegmenterExporter
     from pipeline.export.segmenter.source import read_segmenter_run
 
     mine = shutil.copytree(run, tmp_path / "run")
@@ -274,8 +279,8 @@ def test_a_changed_artifact_and_a_run_of_another_system(run, finished_run, tmp_p
     weights.write_bytes(content)
     with pytest.raises(CorruptArtifactError, match="was changed after it was made"):
         read_segmenter_run(mine)
-    with pytest.raises(UsageError, match="is a run of 'respiratory_mtl'"):
-        read_segmenter_run(finished_run)
+    with pytest.raises(MissingArtifactError, match="holds no finished radiography_unet; it has respiratory_mtl"):
+        SegmenterExporter.of_run(finished_run)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
@@ -333,10 +338,10 @@ def checkpoint(tmp_path_factory):
 
 
 def test_a_checkpoint_becomes_a_bundle(checkpoint, tmp_path):
-    from pipeline.export.segmenter.bundle import write_segmenter_bundle
+    from pipeline.export.segmenter.bundle import SegmenterExporter
     from pipeline.export.segmenter.source import read_checkpoint
 
-    out = write_segmenter_bundle(read_checkpoint(checkpoint, CLASS_NAMES, image_size=64), tmp_path / "unet")
+    out = SegmenterExporter(read_checkpoint(checkpoint, CLASS_NAMES, image_size=64)).write(tmp_path / "unet")
     document = described(out)
     assert document["training"]["imported_from"] == {"unet.pth": sha256_file(checkpoint)}
     assert document["image_size"] == 64 and document["stored_precision"] == "float32" and document["keras"] is None

@@ -94,12 +94,12 @@ def _run_stages(stages: Sequence[Stage], out: Path, phantoms: Path, reporter: Re
 
 
 def _bundle(out: Path, reporter: Reporter) -> Path:
-    from pipeline.export.multitask.bundle import export_bundle
+    from pipeline.cli.run_exporters import export_run
+    from pipeline.export.template import PLAIN
 
     bundle = out / "bundle"
     reporter.line(f"bundle: exporting the chosen variant to {bundle}")
-    export_bundle(out, bundle)
-    return bundle
+    return export_run(out, bundle, PLAIN)
 
 
 def _diagnose(bundle: Path, phantoms: Path) -> dict[str, Any]:
