@@ -115,10 +115,10 @@ def system_named(name: str) -> System:
     raise UsageError(f"No system is called {name!r}.{did_you_mean(name, known)}", f"There are: {', '.join(known)}.")
 
 
-def default_bundle(command: str) -> Path:
-    """Where the bundle that a command reads when none is named lies below the repository. Raises UsageError: it has none."""
+def default_bundle(command: str | None = None) -> Path:
+    """Where the bundle that a command (None: any) reads when none is named lies below the repository. Raises UsageError."""
     for system in SYSTEMS:
-        if system.command == command and system.default_bundle is not None:
+        if command in (None, system.command) and system.default_bundle is not None:
             return Path(system.default_bundle)
     raise UsageError(f"{command} has no bundle of its own.", "Give --bundle DIR, or --run DIR with a finished run.")
 

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 from pathlib import Path
 
 import pipeline
-from pipeline.cli.run_exporters import EXPORTER, write_bundle
 from pipeline.engine.errors import MissingArtifactError, StorageError, UsageError
 from pipeline.engine.files import remove_folder, sha256_file
 from pipeline.engine.progress import Reporter
 from pipeline.engine.rundir import RunDirectory
 from pipeline.systems import System, default_bundle, system_of_run
 
+EXPORTER = "pipeline.export"
 REPOSITORY = Path(pipeline.__file__).parents[1]
 
 
 def find_bundle(
-    bundle: Path | None, run: Path | None, reporter: Reporter, command: str = "predict", system: str | None = None
+    bundle: Path | None, run: Path | None, reporter: Reporter, command: str | None = None, system: str | None = None
 ) -> Path:
-    """The bundle's folder; where none is named, the one in the repository that `command` reads.
+    """The bundle's folder; where none is named, the one in the repository that `command` reads (None: any command).
 
-    system: which of a run's, where the run holds several that `command` reads.
-
-    Raises UsageError where both are given, MissingArtifactError where there is none.
+    system: of a run that holds several. Raises UsageError where two models are named, or of the run's systems not one is
+    meant; MissingArtifactError where there is none.
     """
     if bundle is not None and run is not None:
         raise UsageError("--bundle and --run name two models.", "Give one of them.")
-    if run is None and system is not None:
-        raise UsageError("--system goes with --run.", "A bundle is of one system.")
     if run is not None:
-        return bundle_of_run(run, reporter, command, system)
+        return bundle_of_run(run, reporter, system_of_run(RunDirectory(run), system, command))
+    if system is not None:
+        raise UsageError("--system is for a run that holds several.", "Give the run with --run DIR.")
     if bundle is not None:
         return bundle
     default = default_bundle(command)
@@ -43,17 +43,12 @@ def find_bundle(
     return REPOSITORY / default
 
 
-def bundle_of_run(run: Path, reporter: Reporter, command: str | None = None, named: str | None = None) -> Path:
-    """A finished run's system as a bundle under `<run>/.cache/bundle`, made again only when its artifacts or the exporter
-    change.
+def bundle_of_run(run: Path, reporter: Reporter, system: System) -> Path:
+    """A system of a finished run as a bundle under `<run>/.cache/bundle`, made again only when artifacts or exporter change.
 
-    command: the command that is to read it, whose system is meant. named: the system, where the run holds several.
-
-    Raises what `export_run` raises, and StorageError where the run's folder cannot be written to.
+    Raises what the system's exporter raises, and StorageError where the run's folder cannot be written to.
     """
-    directory = RunDirectory(run)
-    system = system_of_run(directory, named, command)
-    finished = run / ".cache" / "bundle" / system.name / _key(directory)
+    finished = run / ".cache" / "bundle" / system.name / _key(RunDirectory(run))
     if finished.is_dir():
         return finished
     from filelock import FileLock
@@ -64,7 +59,7 @@ def bundle_of_run(run: Path, reporter: Reporter, command: str | None = None, nam
         with FileLock(cache.with_name(f"{system.name}.lock")):
             if not finished.is_dir():
                 reporter.line(f"making a bundle of {run} (once, until the run changes)")
-                _export(system, run, finished)
+                _export(run, finished, system)
     except PermissionError as cause:
         raise StorageError(
             f"{cache}: cannot be written to ({cause.strerror}).", f"Export it elsewhere: export --run {run} --out DIR."
@@ -72,10 +67,11 @@ def bundle_of_run(run: Path, reporter: Reporter, command: str | None = None, nam
     return finished
 
 
-def _export(system: System, run: Path, finished: Path) -> None:
-    from pipeline.export.template import ExportOptions
-
-    write_bundle(system, run, finished, ExportOptions(keras=system.load("exporter").NEEDS_KERAS))
+def _export(run: Path, finished: Path, system: System) -> None:
+    # The exporter imports TensorFlow; whoever has a bundle must never pay for that, nor read its log.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    exporter = system.load("exporter")
+    exporter.for_commands(run).write(finished)
     for outdated in finished.parent.iterdir():
         if outdated != finished and outdated.is_dir():
             remove_folder(outdated)

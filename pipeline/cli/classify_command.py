@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.device_option import DeviceChoice, device_of, tell_placement
+from pipeline.cli.bundle_options import (
+    AsJson,
+    DeviceChoice,
+    Quiet,
+    RunFolder,
+    SystemName,
+    device_of,
+    open_asked,
+    tell_placement,
+)
 from pipeline.engine.errors import UsageError
 from pipeline.engine.progress import Reporter
 
@@ -37,7 +46,8 @@ def _classify(
     bundle: Annotated[
         Path | None, typer.Option("--bundle", help="A classifier's bundle; the shipped one of pneumonia by default.")
     ] = None,
-    run: Annotated[Path | None, typer.Option("--run", help="A finished run instead of a bundle.")] = None,
+    run: RunFolder = None,
+    system: SystemName = None,
     note: Annotated[
         str | None, typer.Option("--note", help="A case's note, for a bundle of vision and text; with one image or none.")
     ] = None,
@@ -52,8 +62,8 @@ def _classify(
     ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for predictions.csv and overlays.")] = None,
     device: DeviceChoice = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Name the class of each image, with its probabilities.
 
@@ -61,10 +71,8 @@ def _classify(
     What was taken out of a note, and what to be wary of, is told. --shap writes shap.npy (a row an image, a column a feature),
     shap.json and shap.png.
     """
-    from pipeline.cli.bundle_source import find_bundle
-    from pipeline.cli.pictures import picture_targets, write_heat_maps
+    from pipeline.cli.pictures import picture_targets
     from pipeline.data.layouts.source_images import NOTE_ALONE, find_images
-    from pipeline.data.reading.gray_reader import read_gray
     from pipeline.engine.files import atomic_write_bytes
     from pipeline.inference.answered_rows import (
         PREDICTIONS,
@@ -78,18 +86,13 @@ def _classify(
     from pipeline.inference.classifier.head_shap import open_head
 
     methods = tuple(name for name, wanted in (("gradcam", gradcam), ("gradcam_plus_plus", plus_plus)) if wanted)
-    if methods and out is None:
-        raise UsageError("--gradcam draws pictures.", "Say where with --out DIR.")
-    if shap and out is None:
-        raise UsageError("--shap writes an array and a picture.", "Say where with --out DIR.")
-    if lungs is not None and not methods:
-        raise UsageError("--lungs tells how much of a heat map lies in the lungs.", "Add --gradcam.")
-    reporter, on = Reporter(quiet), device_of(device)
-    opened = open_bundle(find_bundle(bundle, run, reporter, COMMAND), on, command=COMMAND)
+    _refuse_nonsense(methods, shap, lungs, out)
+    reporter = Reporter(quiet)
+    opened = open_asked(bundle, run, system, device, reporter, COMMAND)
     opened.require(["note"] if note is not None else [], methods)
     if features is not None and not opened.has_features:
         raise UsageError(f"{opened.path} gives no features.", "Leave --features out, or give a classifier of images alone.")
-    head = open_head(opened, on) if shap else None
+    head = open_head(opened, device_of(device)) if shap else None
     sources = find_images(images or []) if images or note is None else [NOTE_ALONE]
     if note is not None and len(sources) > 1:
         raise UsageError(f"One note and {len(sources)} images.", "A note is of one case: give one image with it, or none.")
@@ -97,17 +100,9 @@ def _classify(
     tables = [out / name for name in (PREDICTIONS, *(SHAP_OUTPUTS if shap else ()))] if out is not None else []
     tables += [features] if features is not None else []
     targets = picture_targets(sources, out, endings, tables)
-    segmenter = open_bundle(lungs, on, command="segment") if lungs is not None else None
-
-    def ask(image: SourceImage) -> Answer:
-        if image == NOTE_ALONE:
-            return _told(opened, opened.answer(note=note))
-        gray = read_gray(image.path)
-        answer = opened.answer(gray, note=note, methods=methods)
-        mask = segmenter.answer(gray).lung_mask if segmenter is not None else None
-        return _told(opened, answer, write_heat_maps(targets.get(image, {}), gray, answer.findings[0], mask))
-
-    rows = list(answer_rows(reporter.track(sources, len(sources), "images"), ask))
+    segmenter = open_bundle(lungs, device_of(device), command="segment") if lungs is not None else None
+    asked = reporter.track(sources, len(sources), "images")
+    rows = list(answer_rows(asked, lambda image: _answer(opened, image, note, methods, targets.get(image, {}), segmenter)))
     if out is not None:
         write_class_table(out / PREDICTIONS, rows, opened.manifest.class_names)
     for line in failure_summary(rows):
@@ -125,10 +120,36 @@ def _classify(
         tell_placement(device, opened.placement)
 
 
-def _told(opened: OpenedBundle[Manifest], answer: Answer, measured: dict[str, float | None] | None = None) -> Answer:
+def _refuse_nonsense(methods: Sequence[str], shap: bool, lungs: Path | None, out: Path | None) -> None:
+    if methods and out is None:
+        raise UsageError("--gradcam draws pictures.", "Say where with --out DIR.")
+    if shap and out is None:
+        raise UsageError("--shap writes an array and a picture.", "Say where with --out DIR.")
+    if lungs is not None and not methods:
+        raise UsageError("--lungs tells how much of a heat map lies in the lungs.", "Add --gradcam.")
+
+
+def _answer(
+    opened: OpenedBundle[Manifest], image: SourceImage, note: str | None, methods: Sequence[str], files: Mapping[str, Path],
+    segmenter: OpenedBundle[Manifest] | None,
+) -> Answer:  # fmt: skip
+    """Ask about an image, its note, or a note alone; draw, measure, and let go of the pixels."""
+    from pipeline.cli.pictures import write_heat_maps
+    from pipeline.data.layouts.source_images import NOTE_ALONE
+    from pipeline.data.reading.gray_reader import read_gray
+
+    if image == NOTE_ALONE:
+        return _told(opened, opened.answer(note=note), {})
+    gray = read_gray(image.path)
+    answer = opened.answer(gray, note=note, methods=methods)
+    lungs = segmenter.answer(gray).lung_mask if segmenter is not None else None
+    return _told(opened, answer, write_heat_maps(files, gray, answer.findings[0], lungs))
+
+
+def _told(opened: OpenedBundle[Manifest], answer: Answer, measured: Mapping[str, float | None]) -> Answer:
     """What is kept of an answer: with the columns of a note, where the bundle reads notes, and of the heat maps."""
     of_note = {"used": " and ".join(answer.used), "masked": ", ".join(answer.masked), "warnings": " ".join(answer.warnings)}
-    return answer.without_pictures({**(of_note if "note" in opened.doors else {}), **(measured or {})})
+    return answer.without_pictures({**(of_note if "note" in opened.doors else {}), **measured})
 
 
 def _npy(array: Array) -> bytes:

@@ -82,13 +82,13 @@ def _refuse_nonsense(sources: dict[str, Path], given: dict[str, Any]) -> None:
             "Export what?", "Give --run DIR of a finished run, or --original DIR or --checkpoint FILE of foreign models; one."
         )
     (source,) = sources
+    if ("classes" in given) != (source == "checkpoint"):
+        raise UsageError("--checkpoint and --classes belong together.", "A checkpoint does not name its classes.")
     foreign = [name for name in given if name not in SOURCES[source]]
     if foreign:
         fitting = [f"--{name}" for name, taken in SOURCES.items() if foreign[0] in taken]
         option = f"--{foreign[0].replace('_', '-')}"
         raise UsageError(f"{option} goes with {' or '.join(fitting)}.", f"Leave it out with --{source}.")
-    if source == "checkpoint" and "classes" not in given:
-        raise UsageError("--checkpoint and --classes belong together.", "A checkpoint does not name its classes.")
 
 
 def _write(sources: dict[str, Path], given: dict[str, Any], out: Path) -> Path:
@@ -101,9 +101,12 @@ def _write(sources: dict[str, Path], given: dict[str, Any], out: Path) -> Path:
     options = ExportOptions(**given)
     refuse_foreign_folder(out)
     if "run" in sources:
-        from pipeline.cli.run_exporters import export_run
+        from pipeline.engine.rundir import RunDirectory
+        from pipeline.systems import system_of_run
 
-        return export_run(sources["run"], out, options, system)
+        run = sources["run"]
+        written: Path = system_of_run(RunDirectory(run), system).load("exporter").of_run(run, options).write(out)
+        return written
     if "original" in sources:
         from pipeline.export.original.bundle import OriginalExporter
 

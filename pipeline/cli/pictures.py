@@ -51,7 +51,7 @@ def write_heat_maps(
     """
     from pipeline.evaluation.studies.lung_energy import lung_energy
     from pipeline.inference.activation.overlays import draw_activation
-    from pipeline.inference.segmenter.overlays import write_png
+    from pipeline.inference.pictures import write_png
 
     measured: dict[str, float | None] = {}
     for method, activation in finding.activations.items():

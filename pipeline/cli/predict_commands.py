@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.device_option import DeviceChoice, device_of, tell_placement
+from pipeline.cli.bundle_options import (
+    AsJson,
+    BundleFolder,
+    DeviceChoice,
+    Quiet,
+    RunFolder,
+    SystemName,
+    open_asked,
+    tell_placement,
+)
 from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.progress import Reporter
 
@@ -29,14 +38,6 @@ class Modality(StrEnum):
     CT = "ct"
 
 
-BundleFolder = Annotated[
-    Path | None, typer.Option("--bundle", help="The bundle's folder; the one that comes with the repository by default.")
-]
-RunFolder = Annotated[Path | None, typer.Option("--run", help="A finished run instead of a bundle.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-
-
 def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
     """Adds `predict` and `evaluate`."""
     app.command(COMMAND)(_predict)
@@ -46,6 +47,7 @@ def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
 def _predict(
     bundle: BundleFolder = None,
     run: RunFolder = None,
+    system: SystemName = None,
     xray: Annotated[Path | None, typer.Option("--xray", help="A chest X-ray.")] = None,
     ct: Annotated[Path | None, typer.Option("--ct", help="A CT slice.")] = None,
     table: Annotated[
@@ -63,10 +65,8 @@ def _predict(
 
     Without any scan, a generated pair is answered. An unreadable scan is named, and the rest is answered.
     """
-    from pipeline.cli.bundle_source import find_bundle
     from pipeline.data.layouts.pair_table import read_pairs
     from pipeline.engine.outputs import prepare_output, refuse_overwriting
-    from pipeline.inference.bundle import open_bundle
 
     scans = {name: scan for name, scan in (("xray", xray), ("ct", ct)) if scan is not None}
     if table is not None and scans:
@@ -80,7 +80,7 @@ def _predict(
     if out is not None:
         refuse_overwriting([out], [table, *(scan for row in rows for scan in row.scans)])
         prepare_output(out)
-    opened = open_bundle(find_bundle(bundle, run, reporter, COMMAND), device_of(device), command=COMMAND)
+    opened = open_asked(bundle, run, system, device, reporter, COMMAND)
     if out is not None:
         _answer_table(opened, rows, out, reporter, as_json)
     else:
@@ -161,6 +161,7 @@ def _evaluate(
     out: Annotated[Path, typer.Option("--out", help="Folder for predictions.csv, metrics.json and figures.")],
     bundle: BundleFolder = None,
     run: RunFolder = None,
+    system: SystemName = None,
     modality: Annotated[
         Modality | None, typer.Option("--modality", help="Of the scans, where --data holds class folders only.")
     ] = None,
@@ -176,15 +177,13 @@ def _evaluate(
     A CSV has image,modality,label or id,xray,ct,label; image,label,mask for a segmenter or a classifier, and note for one
     of vision and text; patient_id where it is known.
     """
-    from pipeline.cli.bundle_source import find_bundle
     from pipeline.cli.evaluate.request import EvaluationRequest
-    from pipeline.inference.bundle import open_bundle
     from pipeline.systems import system_named
 
     if data.is_dir() and out.resolve().is_relative_to(data.resolve()):
         raise UsageError(f"{out}: lies inside the data, which is never written to.", "Give --out another place.")
     reporter = Reporter(quiet)
-    opened = open_bundle(find_bundle(bundle, run, reporter), device_of(device))
+    opened = open_asked(bundle, run, system, device, reporter)
     if modality is not None and len(opened.modalities) < 2:
         reads = " ".join(opened.modalities)
         raise UsageError("--modality is for a bundle of both modalities.", f"Leave it out: this one reads {reads} alone.")

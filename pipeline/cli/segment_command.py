@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.device_option import DeviceChoice, DeviceName, device_of, tell_placement
+from pipeline.cli.bundle_options import (
+    AsJson,
+    DeviceChoice,
+    DeviceName,
+    Quiet,
+    RunFolder,
+    SystemName,
+    device_of,
+    open_asked,
+    tell_placement,
+)
 from pipeline.engine.errors import UsageError
 from pipeline.engine.progress import Reporter
 
@@ -49,7 +59,8 @@ def _segment(
         Path | None,
         typer.Option("--bundle", help="A bundle, or an .onnx with its .meta.json; the shipped segmenter by default."),
     ] = None,
-    run: Annotated[Path | None, typer.Option("--run", help="A finished run instead of a bundle.")] = None,
+    run: RunFolder = None,
+    system: SystemName = None,
     runtime: RuntimeChoice = Runtime.ONNX,
     num_samples: Annotated[int | None, typer.Option("--num-samples", min=1, help="That many at random.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of --num-samples.")] = 0,
@@ -60,18 +71,16 @@ def _segment(
     no_gate: Annotated[bool, typer.Option("--no-gate", help="Segment whatever is given.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Let the nine simple checks refuse images.")] = False,
     device: DeviceChoice = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Outline the lungs and name the diagnosis; overlays, probabilities and measures of the masks.
 
     An image that cannot be read, or that is no chest X-ray, is named, skipped and counted; the rest go on.
     """
-    from pipeline.cli.bundle_source import find_bundle
     from pipeline.cli.pictures import picture_targets
     from pipeline.data.layouts.source_images import find_images
     from pipeline.inference.answered_rows import PREDICTIONS, answer_rows, failure_summary, refuse_all_failed, write_class_table
-    from pipeline.inference.bundle import open_bundle
     from pipeline.inference.segmenter.lung_geometry import COLUMNS
 
     if strict and no_gate:
@@ -82,7 +91,7 @@ def _segment(
     endings = {"overlay": "", **({"mask": "_mask"} if masks else {}), **({"gradcam": "_gradcam"} if gradcam else {})}
     targets = picture_targets(sources, out, endings, [out / PREDICTIONS])
     reporter = Reporter(quiet)
-    opened: Any = open_bundle(find_bundle(bundle, run, reporter, COMMAND), device_of(device), command=COMMAND)
+    opened = open_asked(bundle, run, system, device, reporter, COMMAND)
     gate = None if no_gate else _open_gate(opened, strict, device)
     if runtime is not Runtime.ONNX:
         opened.use(_other_runtime(opened, runtime))
@@ -132,7 +141,8 @@ def _answer(
     from pipeline.cli.pictures import write_heat_maps
     from pipeline.data.reading.colour_reader import read_gray_and_colour
     from pipeline.inference.answers import Answer
-    from pipeline.inference.segmenter.overlays import draw_overlay, mask_picture, write_png
+    from pipeline.inference.pictures import write_png
+    from pipeline.inference.segmenter.overlays import draw_overlay, mask_picture
 
     gray, colour = read_gray_and_colour(image.path)
     verdict = gate.judge(gray, colour, strict=strict) if gate is not None else None

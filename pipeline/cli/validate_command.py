@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.device_option import DeviceChoice, device_of, tell_placement
+from pipeline.cli.bundle_options import AsJson, DeviceChoice, Quiet, device_of, tell_placement
 from pipeline.engine.errors import DataError
 from pipeline.engine.progress import Reporter
 
@@ -49,8 +49,8 @@ def _validate(
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Let the nine simple checks refuse images too.")] = False,
     device: DeviceChoice = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Tell chest X-rays from CT slices, photographs, drawings and other pictures.
 

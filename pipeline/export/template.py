@@ -71,6 +71,11 @@ class Exporter(ABC):
         return cls(cls.read_run(Path(run_dir)), options)
 
     @classmethod
+    def for_commands(cls, run_dir: Path) -> Self:
+        """The exporter of a bundle that every runtime of the system's command can answer with. Raises as `of_run`."""
+        return cls.of_run(run_dir, ExportOptions(keras=cls.NEEDS_KERAS))
+
+    @classmethod
     @abstractmethod
     def read_run(cls, run_dir: Path) -> Any:
         """The source that a run is; every artifact of it comes from a CheckedRun."""

@@ -70,15 +70,16 @@ def answer_rows(cases: Iterable[AnyCase], ask: Callable[[AnyCase], Answer]) -> I
         yield AnsweredRow(case.id, answer, case.copied)
 
 
+def ask_pair(opened: OpenedBundle[Manifest], pair: PairRow) -> Answer:
+    """Ask a bundle of both modalities about a pair; a row that names no scan is one without an answer."""
+    if not pair.scans:
+        return Answer.failed("the row names neither an X-ray nor a CT")
+    return opened.answer(xray=pair.xray, ct=pair.ct).without_pictures()
+
+
 def answer_pairs(opened: OpenedBundle[Manifest], pairs: Iterable[PairRow]) -> list[AnsweredRow]:
-    """Ask a bundle of both modalities about pairs; a row that names no scan is one without an answer."""
-
-    def ask(pair: PairRow) -> Answer:
-        if not pair.scans:
-            return Answer.failed("the row names neither an X-ray nor a CT")
-        return opened.answer(xray=pair.xray, ct=pair.ct).without_pictures()
-
-    return list(answer_rows(pairs, ask))
+    """`ask_pair` about each."""
+    return list(answer_rows(pairs, lambda pair: ask_pair(opened, pair)))
 
 
 def failures(rows: Iterable[AnsweredRow]) -> list[tuple[AnsweredRow, Finding]]:
@@ -112,7 +113,7 @@ def refuse_all_failed(rows: Sequence[AnsweredRow], what: str = "images") -> None
     row, first = failed[0]
     if not row.id:
         raise DataError(first.error or "", "Give an image, or a note that describes the case.")
-    mend = "--no-gate takes what the X-ray gate refuses." if row.answer.refused else f"Mend the paths or the {what}."
+    mend = "--no-gate segments what the X-ray gate refuses." if row.answer.refused else f"Mend the paths or the {what}."
     raise DataError(f"None of the {len(failed)} {what} has an answer (first: {_named(row, first)}: {first.error})", mend)
 
 

@@ -138,8 +138,7 @@ def open_bundle(
             f"{path} is a bundle of {found.name!r}; {command or 'this'} reads those of {' and '.join(map(repr, wanted))}.",
             f"Use {found.command}: {found.command} --bundle {path}",
         )
-    opened: OpenedBundle[Manifest] = found.load("opener")(path, device)
-    return opened
+    return found.load("opener")(path, device)
 
 
 def system_of_bundle(path: Path) -> systems.System:

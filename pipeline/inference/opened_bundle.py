@@ -123,8 +123,7 @@ def network_image(gray: Array, profile: Profile) -> Array:
 
 def batch_image(pixels: Array) -> Array:
     """Preprocessed scans uint8 (n, size, size) → float32 (n, size, size, 1) in [0, 1]."""
-    image: Array = (pixels.astype(np.float32) / np.float32(255))[..., None]
-    return image
+    return (pixels.astype(np.float32) / np.float32(255))[..., None]
 
 
 def class_shares(logits: Array, class_names: Sequence[str], source: Path) -> Array:
@@ -145,5 +144,4 @@ def class_shares(logits: Array, class_names: Sequence[str], source: Path) -> Arr
 def softmax(logits: Array) -> Array:
     """(K,) logits → (K,) float64 probabilities."""
     powers = np.exp(logits.astype(np.float64) - float(logits.max()))
-    shares: Array = powers / powers.sum()
-    return shares
+    return powers / powers.sum()

@@ -43,14 +43,13 @@ class Graph:
         self.outputs: dict[str, Shape] = {door.name: door.shape for door in session.get_outputs()}
         self.device = "cuda" if session.get_providers()[0] == CUDA else "cpu"
 
-    def run(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
-        """Compute `outputs`, in that order. Raises CorruptArtifactError where the graph has not these doors, or fails."""
+    def run(self, feeds: Mapping[str, Array], outputs: Sequence[str] = ()) -> list[Array]:
+        """Compute `outputs` in that order, or all. Raises CorruptArtifactError where the graph has not these doors, or fails."""
         self.require({name: feed.shape for name, feed in feeds.items()}, dict.fromkeys(outputs))
         try:
-            made: list[Array] = self._session.run(list(outputs), dict(feeds))
+            return self._session.run(list(outputs) or list(self.outputs), dict(feeds))
         except _states() as cause:
             raise CorruptArtifactError(f"{self.name}: onnxruntime cannot compute it ({_reason(cause)}).", MEND) from cause
-        return made
 
     def require(self, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape | None]) -> None:
         """Raise CorruptArtifactError where the graph has other inputs, or lacks an output, or one of another shape.

@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from pipeline.cli import classify_command
-from pipeline.cli.evaluate.classifier import OUTPUTS, evaluate
+from pipeline.cli.evaluate.classifier import evaluate
 from pipeline.cli.evaluate.request import EvaluationRequest
 from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.progress import Reporter
@@ -121,7 +121,8 @@ def test_evaluation_counts_and_intervals(bundle, scans, tmp_path):
     assert document["confusion"] == [[11, 1], [1, 11]] and document["metrics"]["accuracy"]["value"] == pytest.approx(22 / 24)
     sensitivity = document["metrics"]["per_class"]["PNEUMONIA"]["sensitivity"]
     assert document["patients"] == 24 and sensitivity["value"] == pytest.approx(11 / 12)
-    assert all((out / name).is_file() for name in OUTPUTS)
+    figures = ("confusion.png", "roc.png", "precision_recall.png")
+    assert all((out / name).is_file() for name in ("predictions.csv", "metrics.json", *figures))
     assert json.loads((out / "metrics.json").read_text())["positive_class"] == "PNEUMONIA"
     assert "0.917" in words and "22 of" not in words and "24 of 24 images answered of 24 patients" in words
     header = (out / "predictions.csv").read_text().splitlines()[0]
@@ -146,11 +147,14 @@ def test_masks_of_the_lungs_tell_what_the_classifier_reads(bundle, scans, tmp_pa
 
 
 def test_the_table_of_answers_can_be_read_again(bundle, scans, tmp_path):
-    from pipeline.evaluation.tables.prediction_files import read_one_arm
+    from pipeline.evaluation.tables.prediction_files import read_one_arm, read_predictions
 
     judge(bundle, scans, tmp_path / "out", 0.05)
     found, patients, _ = read_one_arm(tmp_path / "out" / "predictions.csv", "patient_id", positive="PNEUMONIA")
     assert (found.truth == found.predicted[0]).sum() == 22 and (patients == found.patients).all()
+    read = read_predictions([tmp_path / "out"])
+    rows = read.arms["out"]["images"]
+    assert read.systems == {"out": "classifier"} and rows.is_binary and (rows.predicted == found.predicted).all()
 
 
 def test_the_bundles_threshold_is_used(bundle, scans, tmp_path):

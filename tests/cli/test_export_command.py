@@ -13,7 +13,7 @@ from pipeline.cli.app import main
         (["--run", "r", "--original", "o", "--out", "b"], "Export what?"),
         (["--original", "o", "--keras", "--out", "b"], "--keras goes with --run or --checkpoint"),
         (["--run", "r", "--positive-index", "1", "--out", "b"], "--positive-index goes with --original"),
-        (["--run", "r", "--classes", "A,B", "--out", "b"], "--classes goes with --checkpoint"),
+        (["--run", "r", "--classes", "A,B", "--out", "b"], "--checkpoint and --classes belong together"),
         (["--checkpoint", "c", "--out", "b"], "--checkpoint and --classes belong together"),
         (["--original", "o", "--system", "classifier", "--out", "b"], "--system goes with --run"),
     ],

@@ -174,10 +174,8 @@ def test_a_run_is_exported_once_and_again_when_its_artifacts_change(bundle, data
     run.mkdir()
 
     class Exporter:
-        NEEDS_KERAS = False
-
         @classmethod
-        def of_run(cls, run_dir: Path, options) -> Exporter:
+        def for_commands(cls, run_dir: Path) -> Exporter:
             return cls()
 
         def write(self, out: Path) -> Path:
@@ -214,7 +212,7 @@ def test_evaluate_folders(bundle, data, tmp_path, call):
 
 
 def test_evaluate_a_table_of_pairs_in_json(bundle, data, tmp_path, call, monkeypatch):
-    monkeypatch.setattr("pipeline.cli.evaluate.multitask._write_figures", lambda *drawn: None)
+    monkeypatch.setattr("pipeline.cli.evaluate.multitask.MultitaskEvaluator.draw", lambda *drawn: {})
     table = tmp_path / "labelled.csv"
     lines = []
     for name in [f"{label}/{number}.png" for label in ("COVID", "Non_COVID") for number in range(6)]:
@@ -226,6 +224,10 @@ def test_evaluate_a_table_of_pairs_in_json(bundle, data, tmp_path, call, monkeyp
     assert code == 0 and set(document["modalities"]) == {"xray", "ct", "paired"}
     assert document.pop("device") == "cpu" and document.pop("threads") >= 1
     assert document == json.loads((tmp_path / "out" / "metrics.json").read_text())
+    code, out, _ = call("compare", "--predictions", tmp_path / "out", "--json")
+    compared = json.loads(out)
+    assert code == 0 and compared["arms"] == ["out"]
+    assert compared["modalities"]["paired"]["out"] == document["modalities"]["paired"]
 
 
 def test_evaluate_refuses(bundle, data, tmp_path, call):

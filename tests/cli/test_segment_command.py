@@ -7,13 +7,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
 from pipeline.cli import app as command_line
-from pipeline.cli import bundle_source
+from pipeline.cli import bundle_source, segment_command
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = "pipeline.cli.segment_command"
@@ -257,6 +258,10 @@ def test_evaluate_a_labelled_folder(bundle, data, tmp_path, call):
     for name in ("confusion.png", "roc.png", "dice.png"):
         assert cv2.imread(str(out / name)) is not None
     assert "Dice" in words and "sensitivity" in words
+    code, told, err = call("compare", "--predictions", out, "--json")
+    compared = json.loads(told)["modalities"]
+    assert code == 0 and compared["lungs"]["out"]["dice"]["value"] == pytest.approx(lungs["dice"]["value"]), err
+    assert compared["images"]["out"]["accuracy"]["value"] == pytest.approx(right)
 
 
 def test_evaluate_a_table_as_json(bundle, data, tmp_path, call):
@@ -297,7 +302,7 @@ def test_a_mask_that_cannot_be_read_is_named_and_its_image_still_classified(bund
         (["--checkpoint", "x.pth"], "--checkpoint and --classes belong together"),
         (["--run", "r", "--classes", "A,B"], "--checkpoint and --classes belong together"),
         (["--run", "r", "--checkpoint", "x.pth", "--classes", "A,B"], "Export what?"),
-        (["--original", "o", "--opset", "15"], "--opset and --layout are for a segmenter"),
+        (["--original", "o", "--opset", "15"], "--opset goes with --run or --checkpoint"),
     ],
 )
 def test_exports_that_make_no_sense(call, tmp_path, words, said):
@@ -314,3 +319,32 @@ def test_a_checkpoint_of_another_network_names_every_tensor(call, tmp_path, monk
     code, _, err = call("export", "--checkpoint", path, "--classes", "A,B,C,D", "--out", tmp_path / "b")
     assert code == 5 and "first tensor is conv1.weight" in err and "classifier.9.weight is missing" in err
     assert not (tmp_path / "b").exists()
+
+
+def test_a_gate_whose_files_nobody_vouches_for_is_refused(gated, tmp_path, call):
+    document = json.loads((gated / "bundle.json").read_text())
+    document["gate"]["statistics"] = "../unknown.npz"
+    (gated / "bundle.json").write_text(json.dumps(document))
+    code, _, err = call("segment", "--bundle", gated, tmp_path / "scans", "--out", tmp_path / "out")
+    assert code == 5 and "gate: files gives no hash for '../unknown.npz'" in err
+    assert call("segment", "--bundle", gated, tmp_path / "scans", "--out", tmp_path / "out", "--no-gate")[0] == 0
+
+
+def test_the_gate_is_asked_with_the_colours_and_strictness(bundle, data, tmp_path, call, monkeypatch):
+    asked = []
+
+    class DarkOnly:
+        def judge(self, gray, colour, strict=False):
+            asked.append((gray.shape, colour is not None, strict))
+            return SimpleNamespace(valid=gray.mean() < 200, message=f"brightness {gray.mean():.0f}")
+
+    monkeypatch.setattr(segment_command, "_open_gate", lambda *given: DarkOnly())
+    folder = tmp_path / "three"
+    folder.mkdir()
+    pictures = {"a": np.full((40, 50), 90), "b": np.full((40, 50), 250), "c": np.full((40, 50, 3), (10, 90, 200))}
+    for name, picture in pictures.items():
+        cv2.imwrite(str(folder / f"{name}.png"), picture.astype(np.uint8))
+    code, out, _ = call("segment", "--bundle", bundle, folder, "--out", tmp_path / "out", "--strict", "--json")
+    assert code == 0 and asked == [((40, 50), False, True), ((40, 50), False, True), ((40, 50), True, True)]
+    errors = [answer["error"] for answer in json.loads(out)["answers"]]
+    assert errors == [None, "refused by the X-ray gate: brightness 250", None]

@@ -89,7 +89,7 @@ def _gate_of_cxr4(folder: Path):
     from pipeline.data.reading.gray_reader import read_gray
     from pipeline.data.splitting.splits import DEFAULT_FRACTIONS, split_by_patient
     from pipeline.export.segmenter.gate_files import write_gate
-    from pipeline.inference.gate.xray_gate import XrayGate
+    from pipeline.inference.gate.xray_gate import GateSection, XrayGate
     from pipeline.models.backbones.gate_backbone import build_gate_backbone
     from pipeline.training.segmenter.gate_fit import fit_gate, gate_features
 
@@ -102,4 +102,4 @@ def _gate_of_cxr4(folder: Path):
         for split in ("train", "valid")
     }
     entry = write_gate(folder, network, fit_gate(features["train"], features["valid"]), profile)
-    return XrayGate.load(folder, entry), {scan.patient_id for scan in scans if scan.split != "test"}
+    return XrayGate.load(folder, GateSection(**entry)), {scan.patient_id for scan in scans if scan.split != "test"}

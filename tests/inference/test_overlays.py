@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.inference.answers import Finding
-from pipeline.inference.segmenter.overlays import LEFT_COLOUR, RIGHT_COLOUR, draw_overlay, mask_picture, write_png
+from pipeline.inference.pictures import write_png
+from pipeline.inference.segmenter.overlays import LEFT_COLOUR, RIGHT_COLOUR, draw_overlay, mask_picture
 
 
 def drawn(gray, mask, predicted="COVID"):

@@ -13,7 +13,7 @@ import pytest
 from pipeline.data.gate.xray_checks import CHECK_NAMES
 from pipeline.data.preprocessing import Profile, preprocess
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError, StaleArtifactError
-from pipeline.inference.gate.xray_gate import EMBEDDING_DISTANCE, XrayGate, load_gate
+from pipeline.inference.gate.xray_gate import EMBEDDING_DISTANCE, GateSection, XrayGate, load_gate
 
 
 @pytest.fixture
@@ -73,8 +73,8 @@ def test_colour_reaches_the_grayscale_check(gate, tiny):
 
 def test_the_threshold_is_the_bundles(folder, tiny):
     entry = tiny.ENTRY | {"threshold": 1e-6}
-    assert not XrayGate.load(folder, entry).judge(tiny.near(1)).valid
-    assert XrayGate.load(folder, tiny.ENTRY | {"threshold": 1e6}).judge(tiny.far(1)).valid
+    assert not XrayGate.load(folder, GateSection(**entry)).judge(tiny.near(1)).valid
+    assert XrayGate.load(folder, GateSection(**tiny.ENTRY | {"threshold": 1e6})).judge(tiny.far(1)).valid
 
 
 def _without(name):
@@ -108,15 +108,15 @@ def test_files_that_do_not_fit_are_refused(case, folder, tiny):
     change, error, said = BROKEN[case]
     change(folder, tiny)
     with pytest.raises(error, match=said):
-        XrayGate.load(folder, tiny.ENTRY)
+        XrayGate.load(folder, GateSection(**tiny.ENTRY))
 
 
 @pytest.mark.parametrize(
     "entry", [{"threshold": -1.0}, {"threshold": float("nan")}, {"profile": {"size": 32}}, {"network": None}]
 )
-def test_an_entry_that_makes_no_sense_is_refused(entry, folder, tiny):
-    with pytest.raises(CorruptArtifactError, match="bundle.json"):
-        XrayGate.load(folder, tiny.ENTRY | entry)
+def test_an_entry_that_makes_no_sense_is_refused(entry, tmp_path, tiny):
+    with pytest.raises(CorruptArtifactError, match="bundle.json: gate."):
+        load_gate(tiny.write_gate_bundle(tmp_path / "nonsense", gate=tiny.ENTRY | entry))
 
 
 def test_a_bundle_is_compared_with_its_hashes(folder, tiny):

@@ -114,7 +114,7 @@ def test_features_of_a_file_and_of_an_array_agree(network, tmp_path: Path):
 
 def test_the_written_gate_judges_as_the_fitted_one(network, tmp_path: Path):
     from pipeline.export.segmenter.gate_files import write_gate
-    from pipeline.inference.gate.xray_gate import XrayGate
+    from pipeline.inference.gate.xray_gate import GateSection, XrayGate
 
     profile = Profile(modality="xray", size=SIDE)
     fitted = fit_gate(gate_features(network, pictures(40, 0)), gate_features(network, pictures(16, 1)))
@@ -124,7 +124,7 @@ def test_the_written_gate_judges_as_the_fitted_one(network, tmp_path: Path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([entry["network"], entry["statistics"]])
     assert (entry["threshold"], entry["profile"]["size"]) == (fitted.threshold, SIDE)
 
-    gate = XrayGate.load(tmp_path, entry)
+    gate = XrayGate.load(tmp_path, GateSection(**entry))
     unseen, stripes = pictures(6, 2), (np.indices((SIDE, SIDE))[0] % 8 // 4 * 255).astype(np.uint8)
     for picture in unseen:
         expected = fitted.distance(gate_features(network, preprocess(picture, profile)[None]))[0]

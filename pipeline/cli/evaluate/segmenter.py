@@ -4,32 +4,40 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.cli.evaluate.request import Evaluation
+from pipeline.cli.evaluate.flow import PREDICTIONS, SEED, Evaluator, answered_words
 from pipeline.data.reading.gray_reader import read_gray
 from pipeline.engine.errors import DataError
-from pipeline.engine.files import atomic_write_bytes, atomic_write_text, write_json
+from pipeline.engine.files import atomic_write_text
 from pipeline.engine.interval_text import interval_text
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.figure import Figure
 
-    from pipeline.cli.evaluate.request import EvaluationRequest
+    from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
     from pipeline.data.layouts.labelled_cases import LabelledCase
-    from pipeline.evaluation.tables.rows import MeasuredRows, Rows
+    from pipeline.evaluation.tables.rows import MeasuredRows
     from pipeline.inference.answered_rows import AnsweredRow
     from pipeline.inference.answers import Answer
     from pipeline.inference.opened_bundle import OpenedBundle
 
-PREDICTIONS, SEGMENTATION, METRICS = "predictions.csv", "segmentation.csv", "metrics.json"
-FIGURES = ("confusion.png", "roc.png", "dice.png")
-OUTPUTS = (PREDICTIONS, SEGMENTATION, METRICS, *FIGURES)
-SEED = 0
+SEGMENTATION = "segmentation.csv"
 _SHOWN = ("accuracy", "macro_f1", "macro_auc")
+_SHOWN_OF_CLASS = ("sensitivity", "specificity", "f1", "auc")
+
+
+def evaluate(opened: OpenedBundle, request: EvaluationRequest) -> Evaluation:
+    """Judge a bundle that draws lungs and names a class. See `Evaluator.run`.
+
+    Dice, IoU, HD95 and mean surface distance (px) at each image's own size; every classification metric. The X-ray gate is
+    not asked: labelled data say what they are.
+    """
+    return SegmenterEvaluator(opened, request).run()
 
 
 @dataclass
@@ -67,86 +75,79 @@ class MaskScores:
         classes = [list(class_names).index(image.label) for image, _ in self.rows]
         return MeasuredRows(values, classes, tuple(class_names), [image.patient_id for image, _ in self.rows])
 
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on masks that did not fit or could not be read."""
+        resized = f"{self.resized} masks had another size than their image and were stretched to it"
+        return [*([resized] if self.resized else []),
+                *(f"mask of {name} left out: {message}" for name, message in self.unreadable.items())]  # fmt: skip
 
-def evaluate(segmenter: OpenedBundle, request: EvaluationRequest) -> Evaluation:
-    """Answer the labelled images, write OUTPUTS and return the document of `metrics.json` with its words.
 
-    Dice, IoU, HD95 and mean surface distance (px) at each image's own size; every classification metric. Intervals are
-    clustered by patient. The X-ray gate is not asked: labelled data say what they are.
-    Raises DataError where too many of the images have no answer.
-    """
-    from pipeline.cli.evaluate.scored_rows import scored_rows
-    from pipeline.data.layouts.labelled_cases import read_labelled_cases
-    from pipeline.engine.outputs import prepare_output, refuse_overwriting
-    from pipeline.inference.answered_rows import answer_rows, refuse_all_failed, refuse_many_failures, write_class_table
-    from pipeline.inference.segmenter.lung_geometry import COLUMNS
+class SegmenterEvaluator(Evaluator):
+    """Of masks and classes."""
 
-    data, out = request.data, request.out
-    warnings: list[str] = []
-    names = segmenter.manifest.class_names
-    labelled = read_labelled_cases(data, names, warnings.append, modalities=segmenter.modalities, masks=True)
-    scores = MaskScores()
-    read = [data, *(path for case in labelled for path in (*case.scans, case.mask) if path is not None)]
-    refuse_overwriting([out / name for name in OUTPUTS], read)
-    prepare_output(out / PREDICTIONS)
+    figures = ("confusion", "roc", "dice")
+    tables = (PREDICTIONS, SEGMENTATION)
+    masks = True
 
-    def ask(case: LabelledCase) -> Answer:
+    def __init__(self, opened: OpenedBundle, request: EvaluationRequest) -> None:
+        super().__init__(opened, request)
+        self.scores = MaskScores()
+
+    def ask(self, case: LabelledCase) -> Answer:
         gray = read_gray(case.scans[0])
-        answer = segmenter.answer(gray)
-        scores.keep(case, gray, answer.lung_mask)
+        answer = self.opened.answer(gray)
+        self.scores.keep(case, gray, answer.lung_mask)
         return answer.without_pictures(answer.geometry)
 
-    rows = list(answer_rows(request.reporter.track(labelled, len(labelled), "images"), ask))
-    write_class_table(out / PREDICTIONS, rows, names, "true_class", COLUMNS)
-    refuse_all_failed(rows)
-    refuse_many_failures(rows, request.max_unreadable, out / PREDICTIONS)
-    atomic_write_text(out / SEGMENTATION, _mask_table(scores))
-    document = _document(segmenter, rows, scores, warnings)
-    write_json(out / METRICS, document)
-    _write_figures(out, scored_rows(segmenter.manifest, rows), scores, names)
-    return Evaluation(document, segmentation_words(document, out))
+    def write_table(self, path: Path, rows: Sequence[AnsweredRow]) -> None:
+        """Write the answers, with the measures of the lungs."""
+        from pipeline.inference.answered_rows import write_class_table
+        from pipeline.inference.segmenter.lung_geometry import COLUMNS
 
+        write_class_table(path, rows, self.manifest.class_names, "true_class", COLUMNS)
 
-def _document(segmenter: OpenedBundle, answered: Sequence[AnsweredRow], scores: MaskScores, warnings: list[str]) -> dict:
-    from pipeline.cli.evaluate.scored_rows import scored_rows
-    from pipeline.evaluation.metrics.classification import confusion_matrix
-    from pipeline.evaluation.statistics.clusters import cluster_note
-    from pipeline.evaluation.statistics.intervals import class_intervals
+    def refuse_one_class(self, rows: Sequence[AnsweredRow]) -> None:
+        """Masks can be judged where there is one class."""
 
-    manifest = segmenter.manifest
-    names = manifest.class_names
-    rows = scored_rows(manifest, answered)
-    confusion, patients = confusion_matrix(rows).tolist(), rows.patients.tolist()
-    notes = [note for note in [cluster_note(patients)] if note]
-    if scores.resized:
-        notes.append(f"{scores.resized} masks had another size than their image and were stretched to it")
-    notes += [f"mask of {name} left out: {message}" for name, message in scores.unreadable.items()]
-    return {
-        "schema_version": 1,
-        "system": segmenter.system,
-        "bundle": str(segmenter.path),
-        "class_names": list(names),
-        "threshold": manifest.threshold,
-        "images": len(answered),
-        "unreadable": {row.id: row.answer.error for row in answered if row.answer.error is not None},
-        "patients": len({patient for patient in patients if patient}) or None,
-        "classification": class_intervals(rows, seed=SEED),
-        "confusion": confusion,
-        "support": {name: sum(counts) for name, counts in zip(names, confusion, strict=True)},
-        "segmentation": _segmentation(scores, names),
-        "settings": {"seed": SEED, "level": 0.95, "clusters": "patients", "distance_unit": "px of the image's own size"},
-        "warnings": [*warnings, *notes],
-    }
+    def judge(self, answered: Sequence[AnsweredRow]) -> tuple[dict, Mapping[str, Figure]]:
+        from pipeline.evaluation.figures.confusion import confusion_figure
+        from pipeline.evaluation.figures.measures import by_class, measures_figure
+        from pipeline.evaluation.figures.roc import roc_figure
+        from pipeline.evaluation.statistics.intervals import class_intervals, measured_intervals
 
+        rows, scores, names = self.scored(answered), self.scores, self.manifest.class_names
+        atomic_write_text(self.out / SEGMENTATION, _mask_table(scores))
+        document = self.class_document(answered, rows, scores.notes, distance_unit="px of the image's own size")
+        document |= {"classification": class_intervals(rows, seed=SEED), "segmentation": None}
+        figures = {
+            "confusion": confusion_figure({"": {"": document["confusion"]}}, names, "Diagnosis"),
+            "roc": roc_figure({"": {"images": rows}}, title="One class against the rest"),
+        }
+        if scores.rows:
+            measured = scores.measured(names)
+            pooled = scores.pooled[0] / scores.pooled[1] if scores.pooled[1] else 1.0
+            document["segmentation"] = {**measured_intervals(measured, seed=SEED), "pooled_dice": pooled}
+            figures["dice"] = measures_figure({"dice": by_class(measured, "dice")}, "Lungs")
+        return document, figures
 
-def _segmentation(scores: MaskScores, names: Sequence[str]) -> dict | None:
-    """None where no image has a mask."""
-    from pipeline.evaluation.statistics.intervals import measured_intervals
-
-    if not scores.rows:
-        return None
-    pooled = scores.pooled[0] / scores.pooled[1] if scores.pooled[1] else 1.0
-    return {**measured_intervals(scores.measured(names), seed=SEED), "pooled_dice": pooled}
+    def words(self, document: dict) -> list[str]:
+        lines = [answered_words(document, ", ")]
+        lungs = document["segmentation"]
+        if lungs is not None:
+            lines.append(f"Lungs, {lungs['scans']} masks: "
+                         f"Dice {interval_text(lungs['dice'])}, IoU {interval_text(lungs['iou'])}, "
+                         f"HD95 {interval_text(lungs['hd95'], 1)} px, mean surface distance "
+                         f"{interval_text(lungs['mean_surface_distance'], 2)} px, "
+                         f"pooled Dice {lungs['pooled_dice']:.3f}")  # fmt: skip
+            for name, entry in lungs["per_class"].items():
+                lines.append(f"  {name:<16} Dice {interval_text(entry['dice'])} ({entry['scans']})")
+        metrics = document["classification"]
+        lines.append("Classes: " + ", ".join(f"{name.replace('_', ' ')} {interval_text(metrics[name])}" for name in _SHOWN))
+        for name, entry in metrics["per_class"].items():
+            shown = ", ".join(f"{metric} {interval_text(entry[metric])}" for metric in _SHOWN_OF_CLASS)
+            lines.append(f"  {name:<16} {shown} ({document['support'][name]})")
+        return lines
 
 
 def _mask_table(scores: MaskScores) -> str:
@@ -159,45 +160,3 @@ def _mask_table(scores: MaskScores) -> str:
         writer.writerow([image.id, image.label, image.patient_id,
                          *(f"{row[name]:.9g}" for name in SEGMENTATION_METRICS)])  # fmt: skip
     return text.getvalue()
-
-
-def _write_figures(out: Path, rows: Rows, scores: MaskScores, names: Sequence[str]) -> None:
-    from pipeline.evaluation.figures.confusion import confusion_figure
-    from pipeline.evaluation.figures.measures import by_class, measures_figure
-    from pipeline.evaluation.figures.roc import roc_figure
-    from pipeline.evaluation.metrics.classification import confusion_matrix
-
-    drawn = {
-        "confusion.png": confusion_figure({"": {"": confusion_matrix(rows).tolist()}}, names, "Diagnosis"),
-        "roc.png": roc_figure({"": {"": rows}}, title="One class against the rest"),
-    }
-    if scores.rows:
-        drawn["dice.png"] = measures_figure({"dice": by_class(scores.measured(names), "dice")}, "Lungs")
-    for name, figure in drawn.items():
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", metadata={"Software": None})
-        atomic_write_bytes(out / name, picture.getvalue())
-
-
-def segmentation_words(document: dict, out: Path) -> str:
-    """The document as lines for people."""
-    failed = len(document["unreadable"])
-    lines = [f"{document['images'] - failed} of {document['images']} images answered"
-             + (f", {document['patients']} patients" if document["patients"] else "")]  # fmt: skip
-    lungs = document["segmentation"]
-    if lungs is not None:
-        lines.append(f"Lungs, {lungs['scans']} masks: "
-                     f"Dice {interval_text(lungs['dice'])}, IoU {interval_text(lungs['iou'])}, "
-                     f"HD95 {interval_text(lungs['hd95'], 1)} px, mean surface distance "
-                     f"{interval_text(lungs['mean_surface_distance'], 2)} px, "
-                     f"pooled Dice {lungs['pooled_dice']:.3f}")  # fmt: skip
-        for name, entry in lungs["per_class"].items():
-            lines.append(f"  {name:<16} Dice {interval_text(entry['dice'])} ({entry['scans']})")
-    metrics = document["classification"]
-    lines.append("Classes: " + ", ".join(f"{name.replace('_', ' ')} {interval_text(metrics[name])}" for name in _SHOWN))
-    for name, entry in metrics["per_class"].items():
-        shown = ", ".join(f"{metric} {interval_text(entry[metric])}" for metric in ("sensitivity", "specificity", "f1", "auc"))
-        lines.append(f"  {name:<16} {shown} ({document['support'][name]})")
-    lines += [f"note: {warning}" for warning in document["warnings"]]
-    lines.append(f"{', '.join(name for name in OUTPUTS if (out / name).exists())} in {out}")
-    return "\n".join(lines)

@@ -13,17 +13,22 @@ import pandas
 from pipeline.data.scans import PAIRED
 from pipeline.engine.errors import DataError, did_you_mean
 from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
+from pipeline.evaluation.tables.csv_tables import (
+    CONTROL,
+    IMAGES,
+    LABELS,
+    OF_CLASS,
+    PATIENTS,
+    answer_columns,
+    answered_rows,
+    joined,
+    judged_rows,
+    read_table,
+)
 from pipeline.evaluation.tables.rows import UNNAMED, Arms, MeasuredRows, Rows
 
-IDS = ("id", "image")
-LABELS = ("label", "truth", "true_label")
-OF_CLASS = ("prob_", "probability_")
 ARMS = ("arm", "variant")
-PATIENTS = ("patient_id", "patient_id_ct")
-# what rows without a modality are of, and masks
-IMAGES, LUNGS, CONTROL, OUT_OF_FOLD = "images", "lungs", "shuffled_pairs", "out_of_fold"
-# of the parts of a split those that are judged
-JUDGED = {"test": "", "shuffled": CONTROL, OUT_OF_FOLD: OUT_OF_FOLD}
+LUNGS = "lungs"
 PREDICTIONS, SEGMENTATION, METRICS = "predictions.csv", "segmentation.csv", "metrics.json"
 DEFAULT_POSITIVE = "COVID"
 
@@ -53,12 +58,12 @@ def read_predictions(
 ) -> ReadArms:
     """Arms -> modality -> rows of CSV files, or of the folders that `evaluate --out` wrote.
 
-    Columns: id (or image); label (or truth, true_label): a class name, or 0/1, unless `labels` names a CSV with id, label and
-    optionally modality and patient_id, whose columns win over the predictions' own where `labels_win`, and else fill their
-    gaps; prob_<class> (or probability_<class>) columns, or probability of the positive class, or predicted alone; or
-    measures of masks (dice, iou, …). Optional: modality; patient_id (of pairs the X-ray patient, with patient_id_ct beside
-    it, or both as "x|ct"); seed (one row for each training); arm (or variant; else each file is an arm, named by its stem);
-    split (test, shuffled and out_of_fold rows are read where there are any); error.
+    Columns: id (or image); label (or truth, true_label, true_class): a class name, or 0/1, unless `labels` names a CSV with
+    id, label and optionally modality and patient_id, whose columns win over the predictions' own where `labels_win`, and
+    else fill their gaps; prob_<class> (or probability_<class>) columns, or probability of the positive class, or predicted
+    alone; or measures of masks (dice, iou, …). Optional: modality; patient_id (of pairs the X-ray patient, with
+    patient_id_ct beside it, or both as "x|ct"); seed (one row for each training); arm (or variant; else each file is an arm,
+    named by its stem); split (test, shuffled and out_of_fold rows are read where there are any); error.
 
     positive: the positive class of two, DEFAULT_POSITIVE where a probability needs one; labels of 0 and 1 have the classes "0"
     and "1", positive "1". `predicted` decides where it is filled and there is one training; else the threshold of the
@@ -68,16 +73,16 @@ def read_predictions(
     if not paths:
         raise DataError("No prediction file was given.", "Name at least one CSV.")
     read = ReadArms()
-    truth = None if labels is None else _frame(Path(labels))
+    truth = None if labels is None else read_table(Path(labels))
     frames: dict[str, list[_Part]] = {}
     for path in map(Path, paths):
         folder = _Folder.of(path, positive, threshold)
         for file in folder.files:
-            frame = _frame(file)
-            frame = _joined(frame, truth, file, Path(str(labels)), labels_win) if truth is not None else frame
+            frame = read_table(file)
+            frame = joined(frame, truth, file, Path(str(labels)), labels_win) if truth is not None else frame
             column = next((name for name in ARMS if name in frame), None)
             arms = frame[column] if column is not None else pandas.Series(folder.arm(file), index=frame.index)
-            for arm, rows in _judged(_answered(frame, file, read.warnings)).groupby(arms, sort=False):
+            for arm, rows in judged_rows(answered_rows(frame, file, read.warnings)).groupby(arms, sort=False):
                 if column is None and any(part.source != path for part in frames.get(str(arm), ())):
                     raise DataError(f"Two files are both named {path.name}.", "Rename one: the name is the arm's.")
                 frames.setdefault(str(arm), []).append(_Part(rows, file, path, folder))
@@ -127,84 +132,12 @@ class _Part:
     folder: _Folder
 
 
-def _frame(path: Path) -> pandas.DataFrame:
-    """The table as text, stripped, with its ids in `id` and its labels, where it has any, in `label`."""
-    if not path.is_file():
-        raise DataError(f"{path} does not exist.", "Check the path.")
-    try:
-        frame = pandas.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig").fillna("")
-    except (pandas.errors.EmptyDataError, pandas.errors.ParserError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as CSV ({error}).", "Write it with `predict --csv`.") from error
-    if frame.empty:
-        raise DataError(f"{path} has no rows.", "Check what wrote it.")
-    frame = frame.apply(lambda column: column.str.strip())
-    for wanted, names in (("id", IDS), ("label", LABELS)):
-        found = next((name for name in names if name in frame), None)
-        if found is not None:
-            frame[wanted] = frame[found]
-        elif wanted == "id":
-            raise DataError(f"{path} has neither of the columns {' and '.join(IDS)}.", "Name each scan in one of them.")
-    return frame
-
-
-def _joined(frame: pandas.DataFrame, facts: pandas.DataFrame, path: Path, table: Path, wins: bool) -> pandas.DataFrame:
-    """Each row with the table's further columns, joined by id and, where both have it, modality."""
-    keys = ["id", "modality"] if "modality" in frame and "modality" in facts else ["id"]
-    twice = facts.duplicated(keys)
-    if twice.any():
-        raise DataError(f"{table}: {facts['id'][twice].iloc[0]} has two rows.", "Keep one row for each id.")
-    places = pandas.MultiIndex.from_frame(facts[keys]).get_indexer(pandas.MultiIndex.from_frame(frame[keys]))
-    if (places < 0).all():
-        raise DataError(f"{table} has none of the {len(frame)} scans of {path}.", "Write their ids alike in both.")
-    joined = frame.copy()
-    for name in (name for name in facts if name not in keys):
-        found = np.where(places >= 0, facts[name].to_numpy()[places], "")
-        if name in frame and not (wins and name in ("label", *PATIENTS)):
-            found = np.where(frame[name] != "", frame[name], found)
-        joined[name] = found
-    return joined
-
-
-def _answered(frame: pandas.DataFrame, path: Path, warnings: list[str]) -> pandas.DataFrame:
-    """Only rows with an answer; the others are counted."""
-    answers = _answers(frame)
-    if not answers:
-        raise DataError(
-            f"{path} lacks the column(s) probability; it has {', '.join(frame.columns)}.", "Write it with `predict --csv`."
-        )
-    failed = (frame[answers] == "").all(axis=1)
-    if "error" in frame:
-        failed |= frame["error"] != ""
-    if failed.all():
-        raise DataError(f"{path}: every row is an error.", "Mend the scans it names first.")
-    if failed.any():
-        warnings.append(f"{path.name}: {int(failed.sum())} of {len(frame)} rows have no answer and were left out")
-    return frame[~failed]
-
-
-def _answers(frame: pandas.DataFrame) -> list[str]:
-    """The columns that hold answers: probabilities of classes, the positive class's, predicted classes, or measures."""
-    of_classes = [name for name in frame if name.startswith(OF_CLASS)]
-    one = [name for name in ("probability", "predicted") if name in frame][:1]
-    return of_classes or one or [name for name in SEGMENTATION_METRICS if name in frame]
-
-
-def _judged(frame: pandas.DataFrame) -> pandas.DataFrame:
-    """The rows of the parts of a split that are judged, with a modality."""
-    frame = frame.assign(modality=frame.get("modality", IMAGES))
-    if "split" not in frame or not frame["split"].isin(list(JUDGED)).any():
-        return frame
-    frame = frame[frame["split"].isin(list(JUDGED))]
-    part = frame["split"].map(JUDGED)
-    return frame.assign(modality=np.where(part == "", frame["modality"], part))
-
-
 def _tables(
     arm: str, parts: Sequence[_Part], warnings: list[str]
 ) -> Iterator[tuple[str, Rows | MeasuredRows, pandas.DataFrame]]:
     """The rows of one arm by modality."""
     folder, path = parts[0].folder, parts[0].file
-    scored = [part.rows for part in parts if any(name not in SEGMENTATION_METRICS for name in _answers(part.rows))]
+    scored = [part.rows for part in parts if any(name not in SEGMENTATION_METRICS for name in answer_columns(part.rows))]
     for modality, rows in pandas.concat(scored).groupby("modality", sort=False) if scored else ():
         facts, places = _once(rows, f"{arm}, {modality}", warnings)
         _refuse_unlabelled(facts, path)

@@ -11,7 +11,8 @@ import numpy as np
 from pipeline.engine.errors import DataError
 from pipeline.engine.rundir import RunDirectory
 from pipeline.evaluation.tables.alignment import keep_shared_rows
-from pipeline.evaluation.tables.prediction_files import OUT_OF_FOLD, ReadArms, read_predictions
+from pipeline.evaluation.tables.csv_tables import OUT_OF_FOLD
+from pipeline.evaluation.tables.prediction_files import ReadArms, read_predictions
 from pipeline.evaluation.tables.resplits import Resplits, out_of_fold_resplits
 from pipeline.evaluation.tables.rows import Arms, Rows
 

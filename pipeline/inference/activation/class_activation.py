@@ -47,10 +47,8 @@ def at_size(activation: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _at_each_position(feature_maps: Array, pooled_gradients: Array) -> Array:
-    gradient: Array = pooled_gradients.astype(np.float64) / (feature_maps.shape[0] * feature_maps.shape[1])
-    return gradient
+    return pooled_gradients.astype(np.float64) / (feature_maps.shape[0] * feature_maps.shape[1])
 
 
 def _positive_sum(feature_maps: Array, weights: Array) -> Array:
-    heat: Array = np.maximum(feature_maps.astype(np.float64) @ weights, 0).astype(np.float32)
-    return heat
+    return np.maximum(feature_maps.astype(np.float64) @ weights, 0).astype(np.float32)

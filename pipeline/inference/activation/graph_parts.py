@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.engine.arrays import Array
 from pipeline.engine.errors import CorruptArtifactError
 from pipeline.inference.packed_graphs import is_packed, unpacked
-from pipeline.inference.sessions import Device, open_graph
+from pipeline.inference.sessions import Device, Graph, open_graph
 
 if TYPE_CHECKING:
     import onnx
@@ -48,9 +47,10 @@ class GraphParts:
         """The node that makes a tensor, None for an input or a stored one."""
         return next((node for node in self._model.graph.node if tensor in node.output), None)
 
-    def part(self, inputs: Sequence[str], outputs: Sequence[str]) -> GraphPart:
-        """What computes some tensors from others."""
-        return GraphPart(self._extractor.extract_model(list(inputs), list(outputs)), outputs, self.path, self._device)
+    def part(self, inputs: Sequence[str], outputs: Sequence[str]) -> Graph:
+        """What computes some tensors from others; its outputs are these, in this order."""
+        model = self._extractor.extract_model(list(inputs), list(outputs))
+        return open_graph(self.path, self._device, spinning=True, content=model.SerializeToString())
 
 
 def _loaded(path: Path) -> onnx.ModelProto:
@@ -61,16 +61,3 @@ def _loaded(path: Path) -> onnx.ModelProto:
     model = onnx.load_model_from_string(unpacked(path))
     onnx.load_external_data_for_model(model, str(path.parent))
     return model
-
-
-class GraphPart:
-    """A part of a graph as a session of its own."""
-
-    def __init__(self, model: onnx.ModelProto, outputs: Sequence[str], path: Path, device: Device) -> None:
-        """path: of the whole, for messages."""
-        self._outputs = list(outputs)
-        self._graph = open_graph(path, device, spinning=True, content=model.SerializeToString())
-
-    def run(self, feeds: Mapping[str, Array]) -> list[Array]:
-        """The outputs in the order they were asked for; feeds by tensor name, float32."""
-        return self._graph.run(feeds, self._outputs)

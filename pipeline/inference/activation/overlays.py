@@ -6,12 +6,10 @@ import cv2
 import numpy as np
 
 from pipeline.engine.arrays import Array
+from pipeline.inference.pictures import write_caption
 
 OPACITY = 0.45
-FONT = cv2.FONT_HERSHEY_SIMPLEX
-CAPTION_SHARE, SMALLEST_CAPTION_PX = 0.045, 9
-# Height of a capital letter at scale 1.
-FONT_HEIGHT_PX = 22
+CAPTION_SHARE = 0.045
 
 
 def draw_activation(gray: Array, activation: Array, text: str = "") -> Array:
@@ -26,18 +24,5 @@ def draw_activation(gray: Array, activation: Array, text: str = "") -> Array:
     scan = cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR)
     picture: Array = np.rint((1 - strength) * scan + strength * colours).astype(np.uint8)
     if text:
-        _write_line(picture, text.encode("ascii", "replace").decode("ascii"))
+        write_caption(picture, text, CAPTION_SHARE, dimming=3, on_top=True)
     return picture
-
-
-def _write_line(picture: Array, text: str) -> None:
-    """Light letters on a dimmed bar along the top edge, as large as the width allows; the scan shows through the bar."""
-    height, width = picture.shape[:2]
-    (at_scale_1, _), _ = cv2.getTextSize(text, FONT, 1.0, 1)
-    wanted = max(SMALLEST_CAPTION_PX, CAPTION_SHARE * height)
-    margin = max(2, round(wanted / 3))
-    scale = min(wanted / FONT_HEIGHT_PX, max(1, width - 2 * margin) / at_scale_1)
-    (_, letters), below = cv2.getTextSize(text, FONT, scale, 1)
-    bar = min(height, letters + below + 2 * margin)
-    picture[:bar] = picture[:bar] // 3
-    cv2.putText(picture, text, (margin, margin + letters), FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)

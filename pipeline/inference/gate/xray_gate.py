@@ -6,7 +6,6 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -71,13 +70,11 @@ class XrayGate:
         self.threshold = threshold
 
     @classmethod
-    def load(cls, folder: Path, entry: Mapping[str, Any], device: Device = "auto") -> XrayGate:
+    def load(cls, folder: Path, described: GateSection, device: Device = "auto") -> XrayGate:
         """The gate that a bundle's section describes; its files lie in `folder`, compared with their hashes already.
 
-        Raises MissingArtifactError (a file is gone), StaleArtifactError (a newer section), CorruptArtifactError (a section or
-        files that cannot be read or do not fit).
+        Raises MissingArtifactError (a file is gone), CorruptArtifactError (files that cannot be read or do not fit).
         """
-        described = _read_entry(entry, folder / MANIFEST_FILE)
         statistics = _read_statistics(folder / described.statistics)
         graph = open_graph(folder / described.network, device)
         size = described.profile.size
@@ -118,8 +115,11 @@ class XrayGate:
 
 def gate_of(bundle: Bundle[Manifest], device: Device = "auto") -> XrayGate | None:
     """The gate of a bundle that is read already; None where it has none. Raises as `load_gate`."""
-    entry = bundle.document.get(SECTION)
-    return XrayGate.load(bundle.path, entry, device) if entry else None
+    described = bundle.section(SECTION, GateSection)
+    if described is None:
+        return None
+    _require_hashes(described, bundle.manifest.files, bundle.path / MANIFEST_FILE)
+    return XrayGate.load(bundle.path, described, device)
 
 
 def load_gate(bundle: Path, device: Device = "auto") -> XrayGate:
@@ -128,25 +128,23 @@ def load_gate(bundle: Path, device: Device = "auto") -> XrayGate:
     Raises MissingArtifactError (no bundle, no gate in it, a file gone), StaleArtifactError, CorruptArtifactError.
     """
     document, source = read_description(bundle), bundle / MANIFEST_FILE
-    if not document.get(SECTION):
+    described = read_section(document, SECTION, GateSection, source)
+    if described is None:
         raise MissingArtifactError(f"{bundle} has no X-ray gate.", "Export it from a segmenter's run, or use the shipped one.")
-    described = _read_entry(document[SECTION], source)
     needed = (described.network, described.statistics)
     files = {
         name: validated(StoredFile, stored, source) for name, stored in document.get("files", {}).items() if name in needed
     }
+    _require_hashes(described, files, source)
+    verify_files(bundle, files)
+    return XrayGate.load(bundle, described, device)
+
+
+def _require_hashes(described: GateSection, files: Mapping[str, StoredFile], source: Path) -> None:
     try:
-        check_file_names(needed, files)
+        check_file_names([described.network, described.statistics], files)
     except ValueError as cause:
         raise CorruptArtifactError(f"{source}: gate: {cause}.", MEND) from cause
-    verify_files(bundle, files)
-    return XrayGate.load(bundle, document[SECTION], device)
-
-
-def _read_entry(entry: Mapping[str, Any], source: Path) -> GateSection:
-    described = read_section({SECTION: entry}, SECTION, GateSection, source)
-    assert described is not None
-    return described
 
 
 def _read_statistics(path: Path) -> GateStatistics:

@@ -10,10 +10,10 @@ from pipeline.engine.arrays import Array
 from pipeline.engine.errors import CorruptArtifactError
 from pipeline.inference.activation.channel_gradients import channel_gradients
 from pipeline.inference.activation.class_activation import at_size, grad_cam
-from pipeline.inference.activation.graph_parts import GraphPart, GraphParts
+from pipeline.inference.activation.graph_parts import GraphParts
 from pipeline.inference.multitask.bundle import Embedder, MultitaskBundle
 from pipeline.inference.opened_bundle import network_image
-from pipeline.inference.sessions import Device
+from pipeline.inference.sessions import Device, Graph
 
 IMAGE, FEATURES, PROBABILITY = "image", "features", "covid_probs"
 ROLES = ("task", "shared")
@@ -73,18 +73,17 @@ class ScanActivation:
             rows = np.repeat(own[None], len(moved), axis=0)
             rows[:, -ends.shape[1] :] = ends
             feeds = {name: rows if name == door else np.repeat(given, len(moved), axis=0) for name, given in features.items()}
-            scores: Array = sign * part.run(feeds)[0][:, 0].astype(np.float64)
-            return scores
+            return sign * part.run(feeds)[0][:, 0].astype(np.float64)
 
         return grad_cam(maps, channel_gradients(logit, maps, self._step))
 
-    def _open_maps(self, backbone: str) -> GraphPart:
+    def _open_maps(self, backbone: str) -> Graph:
         """The backbone with every tensor that can be its last maps: what is pooled, what is flattened."""
         parts = GraphParts(self.bundle.path / self.bundle.manifest.backbones[backbone].file, self._device)
         candidates = [node.input[0] for node in reversed(parts.nodes(POOL, "Reshape", "Flatten"))]
         return parts.part([IMAGE], [FEATURES, *dict.fromkeys(parts.maps_among(candidates))])
 
-    def _open_logit(self, modality: str) -> GraphPart:
+    def _open_logit(self, modality: str) -> Graph:
         """The network up to what its sigmoid reads: probabilities near 0 and 1 have no differences left."""
         parts = GraphParts(self.bundle.path / self.bundle.manifest.modalities[modality].network, self._device)
         node = parts.maker_of(PROBABILITY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.engine.interval_text import interval_text
 from pipeline.inference.answers import CAUTION, TITLES, Answer, Finding
 from pipeline.inference.multitask.bundle import MultitaskBundle
 
@@ -55,7 +56,7 @@ def _sentence(bundle: MultitaskBundle, finding: Finding) -> str:
     width = max(map(len, bundle.manifest.class_names))
     words = f"{finding.predicted:<{width}}  probability {_shown(finding.probability)}"
     recorded = bundle.manifest.test_metrics(finding.modality)
-    shown = [_metric(title, recorded[name]) for name, title in _SHOWN_METRICS.items() if name in recorded]
+    shown = [f"{title} {interval_text(recorded[name])}" for name, title in _SHOWN_METRICS.items() if name in recorded]
     return words + (f"   (test {'; '.join(shown)})" if shown else "")
 
 
@@ -64,12 +65,3 @@ def _shown(probability: float) -> str:
     if probability < 0.001:
         return "<0.001"
     return ">0.999" if probability > 0.999 else f"{probability:.3f}"
-
-
-def _metric(title: str, interval: dict[str, float | None]) -> str:
-    if interval.get("value") is None:
-        return f"{title} undefined"
-    text = f"{title} {interval['value']:.3f}"
-    if interval.get("low") is None or interval.get("high") is None:
-        return text
-    return f"{text} [{interval['low']:.3f}, {interval['high']:.3f}]"

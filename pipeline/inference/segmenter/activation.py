@@ -47,7 +47,6 @@ class SegmenterActivation:
         maps = self._maps_of.run({self._door: np.ascontiguousarray(image)})[0][0].transpose(1, 2, 0)
 
         def logit(means: Array) -> Array:
-            scores: Array = self._head.run({self._means: means[:, :, None, None]})[0][:, index].astype(np.float64)
-            return scores
+            return self._head.run({self._means: means[:, :, None, None]})[0][:, index].astype(np.float64)
 
         return at_size(grad_cam(maps, channel_gradients(logit, maps.mean(axis=(0, 1)), STEP)), gray.shape)

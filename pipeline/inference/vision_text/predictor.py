@@ -87,8 +87,7 @@ class FusionPredictor(OpenedBundle[FusionManifest]):
         def logit(patches: Array) -> Array:
             held = {name: np.repeat(feed, len(patches), axis=0) for name, feed in feeds.items() if name != "patches"}
             shares = np.maximum(self._shares({**held, "patches": patches}).astype(np.float64), np.finfo(np.float32).tiny)
-            scores: Array = np.log(shares[:, class_index]) - np.log(shares[:, 1 - class_index])
-            return scores
+            return np.log(shares[:, class_index]) - np.log(shares[:, 1 - class_index])
 
         patches = feeds["patches"][0]
         side = math.isqrt(len(patches))

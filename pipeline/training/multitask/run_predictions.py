@@ -7,7 +7,8 @@ import numpy as np
 from pipeline.data.scan_index import TEXT_COLUMNS, ModalityIndex, modality_index
 from pipeline.data.scans import PAIRED
 from pipeline.engine.rundir import RunDirectory
-from pipeline.evaluation.tables.prediction_files import CONTROL, read_predictions
+from pipeline.evaluation.tables.csv_tables import CONTROL
+from pipeline.evaluation.tables.prediction_files import read_predictions
 from pipeline.evaluation.tables.prediction_frame import split_tables
 from pipeline.evaluation.tables.rows import Arms, Rows
 from pipeline.evaluation.tables.run_arms import RunArms, made_artifacts

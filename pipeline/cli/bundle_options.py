@@ -1,0 +1,55 @@
+"""The options of every command that asks a bundle, and the opened bundle that they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.engine.progress import Reporter
+
+
+class DeviceName(StrEnum):
+    """What may compute; `pipeline.inference.sessions.Device` by name."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+BundleFolder = Annotated[
+    Path | None, typer.Option("--bundle", help="The bundle's folder; the one that comes with the repository by default.")
+]
+RunFolder = Annotated[Path | None, typer.Option("--run", help="A finished run instead of a bundle.")]
+SystemName = Annotated[str | None, typer.Option("--system", help="With --run, where the run holds several systems.")]
+DeviceChoice = Annotated[
+    DeviceName | None,
+    typer.Option("--device", help="auto: an NVIDIA device where there is one, else the CPU; cpu; cuda. Given, it is told."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+def open_asked(
+    bundle: Path | None, run: Path | None, system: str | None, device: DeviceName | None, reporter: Reporter,
+    command: str | None = None,
+) -> Any:  # fmt: skip
+    """The bundle that the options name, ready to answer; of a system that `command` reads, where it is given."""
+    from pipeline.cli.bundle_source import find_bundle
+    from pipeline.inference.bundle import open_bundle
+
+    return open_bundle(find_bundle(bundle, run, reporter, command, system), device_of(device), command=command)
+
+
+def device_of(choice: DeviceName | None) -> Any:
+    """The device that is asked for; auto where none is."""
+    return (choice or DeviceName.AUTO).value
+
+
+def tell_placement(choice: DeviceName | None, placement: Mapping[str, Any]) -> None:
+    """Say what computed, where a device was asked for. placement: of `OpenedBundle`."""
+    if choice is not None and placement["device"] is not None:
+        typer.echo(f"Computed on {placement['device']}, with {placement['threads']} threads of the processor.")

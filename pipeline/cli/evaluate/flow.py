@@ -1,0 +1,152 @@
+"""How every bundle is judged: labelled cases → answers → their table → rows → document, figures and words."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from pipeline.cli.evaluate.request import Evaluation
+from pipeline.engine.errors import DataError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from pipeline.cli.evaluate.request import EvaluationRequest
+    from pipeline.data.layouts.labelled_cases import LabelledCase
+    from pipeline.evaluation.tables.rows import Rows
+    from pipeline.inference.answered_rows import AnsweredRow
+    from pipeline.inference.answers import Answer
+    from pipeline.inference.opened_bundle import OpenedBundle
+
+PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
+SEED, LEVEL = 0, 0.95
+
+
+class Evaluator(ABC):
+    """One evaluation. A system says what is its own: how a case is asked, what is judged and drawn, and how it is told.
+
+    figures: names of the figures; tables: the files of rows. what: its scans in messages. masks: whether lungs are compared
+    too.
+    """
+
+    figures: ClassVar[tuple[str, ...]]
+    tables: ClassVar[tuple[str, ...]] = (PREDICTIONS,)
+    what: ClassVar[str] = "images"
+    masks: ClassVar[bool] = False
+
+    def __init__(self, opened: OpenedBundle, request: EvaluationRequest) -> None:
+        self.opened, self.request = opened, request
+        self.manifest, self.out = opened.manifest, request.out
+        self.warnings: list[str] = []
+        self.cases: Sequence[LabelledCase] = []
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The files that it writes."""
+        return (*self.tables, METRICS, *(f"{name}.png" for name in self.figures))
+
+    def run(self) -> Evaluation:
+        """Answer the labelled cases, write `outputs` and return the document of `metrics.json` with its words.
+
+        Intervals are clustered by patient. Raises what `read_labelled_cases` raises, and DataError where too many of the
+        scans have no answer or what is left cannot be judged; `predictions.csv` is written all the same and names them.
+        """
+        from pipeline.cli.output_folder import refuse_taken_folder, write_findings
+        from pipeline.data.layouts.labelled_cases import read_labelled_cases
+        from pipeline.engine.outputs import prepare_output, refuse_overwriting
+        from pipeline.inference.answered_rows import answer_rows, failure_summary, refuse_all_failed, refuse_many_failures
+
+        data, reporter = self.request.data, self.request.reporter
+        refuse_taken_folder(self.out)
+        self.cases = read_labelled_cases(
+            data, self.manifest.class_names, self.warnings.append, modalities=self.opened.modalities,
+            modality=self.request.modality, masks=self.masks,
+        )  # fmt: skip
+        read = [path for case in self.cases for path in (*case.scans, case.mask) if path is not None]
+        refuse_overwriting([self.out / name for name in self.outputs], [data, *read])
+        prepare_output(self.out / PREDICTIONS)
+        rows = list(answer_rows(reporter.track(self.cases, len(self.cases), self.what), self.ask))
+        for line in failure_summary(rows, self.what):
+            reporter.line(line)
+        self.write_table(self.out / PREDICTIONS, rows)
+        refuse_all_failed(rows, self.what)
+        refuse_many_failures(rows, self.request.max_unreadable, self.out / PREDICTIONS, self.what)
+        self.refuse_one_class(rows)
+        document, drawn = self.judge(rows)
+        write_findings(self.out, METRICS, document, drawn)
+        written = [name for name in self.outputs if (self.out / name).exists()]
+        notes = [f"note: {warning}" for warning in document["warnings"]]
+        return Evaluation(document, "\n".join([*self.words(document), *notes, f"{', '.join(written)} in {self.out}"]))
+
+    @abstractmethod
+    def ask(self, case: LabelledCase) -> Answer:
+        """What is kept of the answer to one case."""
+
+    @abstractmethod
+    def judge(self, rows: Sequence[AnsweredRow]) -> tuple[dict, Mapping[str, Figure]]:
+        """The document, ready for json.dump, with its "warnings", and the figures by name."""
+
+    @abstractmethod
+    def words(self, document: dict) -> list[str]:
+        """The document as lines for people, without its warnings."""
+
+    def write_table(self, path: Path, rows: Sequence[AnsweredRow]) -> None:
+        """Write the answers: a row a case."""
+        from pipeline.inference.answered_rows import write_class_table
+
+        write_class_table(path, rows, self.manifest.class_names)
+
+    def refuse_one_class(self, rows: Sequence[AnsweredRow]) -> None:
+        """Raise DataError where what was answered is of one class."""
+        left = {row.label for row in rows if row.answer.error is None}
+        if len(left) < 2:
+            mend = "One class cannot be judged."
+            raise DataError(f"{self.request.data}: every image that was answered is {left.pop()}.", mend)
+
+    def scored(self, answered: Sequence[AnsweredRow]) -> Rows:
+        """The cases that have an answer, with the class that the bundle itself named."""
+        from pipeline.evaluation.tables.rows import Rows
+
+        names, mine = self.manifest.class_names, [row for row in answered if row.answer.error is None]
+        threshold = self.manifest.class_threshold
+        return Rows(
+            truth=[names.index(row.label) for row in mine],
+            probabilities=[[row.answer.probabilities[name] for name in names] for row in mine],
+            class_names=names,
+            patients=[row.copied.get("patient_id", "") for row in mine],
+            positive_class=self.manifest.positive_class if threshold is not None else None,
+            threshold=0.5 if threshold is None else threshold,
+            predicted=[names.index(row.answer.predicted) for row in mine],
+        )
+
+    def class_document(self, answered: Sequence[AnsweredRow], rows: Rows, notes: Sequence[str] = (), **settings: str) -> dict:
+        """What is said of every bundle that answers images with a class each; `settings`: more of them."""
+        from pipeline.evaluation.metrics.classification import confusion_matrix
+        from pipeline.evaluation.statistics.clusters import cluster_note
+        from pipeline.inference.answered_rows import failures
+
+        names, confusion, patients = list(rows.class_names), confusion_matrix(rows).tolist(), rows.patients.tolist()
+        return {
+            "schema_version": 1,
+            "system": self.opened.system,
+            "bundle": str(self.opened.path),
+            "class_names": names,
+            "positive_class": self.manifest.positive_class,
+            "threshold": self.manifest.threshold,
+            "images": len(answered),
+            "unreadable": {row.id: finding.error for row, finding in failures(answered)},
+            "patients": len(set(patients) - {""}) or None,
+            "confusion": confusion,
+            "support": {name: sum(counts) for name, counts in zip(names, confusion, strict=True)},
+            "settings": {"seed": SEED, "level": LEVEL, "clusters": "patients", **settings},
+            "warnings": [*self.warnings, *filter(None, [cluster_note(patients)]), *notes],
+        }
+
+
+def answered_words(document: dict, joined: str) -> str:
+    """How many images were answered, of how many patients; `joined`: what stands between."""
+    failed = len(document["unreadable"])
+    patients = f"{joined}{document['patients']} patients" if document["patients"] else ""
+    return f"{document['images'] - failed} of {document['images']} images answered{patients}"

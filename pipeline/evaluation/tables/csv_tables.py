@@ -1,0 +1,92 @@
+"""Tables of predictions as text: read, joined with what is known of their scans, without rows that have no answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas
+
+from pipeline.engine.errors import DataError
+from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
+
+IDS = ("id", "image")
+LABELS = ("label", "truth", "true_label", "true_class")
+OF_CLASS = ("prob_", "probability_")
+PATIENTS = ("patient_id", "patient_id_ct")
+# what rows without a modality are of
+IMAGES, CONTROL, OUT_OF_FOLD = "images", "shuffled_pairs", "out_of_fold"
+# of the parts of a split those that are judged
+JUDGED = {"test": "", "shuffled": CONTROL, OUT_OF_FOLD: OUT_OF_FOLD}
+
+
+def read_table(path: Path) -> pandas.DataFrame:
+    """The table as text, stripped, with its ids in `id` and its labels, where it has any, in `label`."""
+    if not path.is_file():
+        raise DataError(f"{path} does not exist.", "Check the path.")
+    try:
+        frame = pandas.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig").fillna("")
+    except (pandas.errors.EmptyDataError, pandas.errors.ParserError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as CSV ({error}).", "Write it with `predict --csv`.") from error
+    if frame.empty:
+        raise DataError(f"{path} has no rows.", "Check what wrote it.")
+    frame = frame.apply(lambda column: column.str.strip())
+    for wanted, names in (("id", IDS), ("label", LABELS)):
+        found = next((name for name in names if name in frame), None)
+        if found is not None:
+            frame[wanted] = frame[found]
+        elif wanted == "id":
+            raise DataError(f"{path} has neither of the columns {' and '.join(IDS)}.", "Name each scan in one of them.")
+    return frame
+
+
+def joined(frame: pandas.DataFrame, facts: pandas.DataFrame, path: Path, table: Path, wins: bool) -> pandas.DataFrame:
+    """Each row with the table's further columns, joined by id and, where both have it, modality."""
+    keys = ["id", "modality"] if "modality" in frame and "modality" in facts else ["id"]
+    twice = facts.duplicated(keys)
+    if twice.any():
+        raise DataError(f"{table}: {facts['id'][twice].iloc[0]} has two rows.", "Keep one row for each id.")
+    places = pandas.MultiIndex.from_frame(facts[keys]).get_indexer(pandas.MultiIndex.from_frame(frame[keys]))
+    if (places < 0).all():
+        raise DataError(f"{table} has none of the {len(frame)} scans of {path}.", "Write their ids alike in both.")
+    joined = frame.copy()
+    for name in (name for name in facts if name not in keys):
+        found = np.where(places >= 0, facts[name].to_numpy()[places], "")
+        if name in frame and not (wins and name in ("label", *PATIENTS)):
+            found = np.where(frame[name] != "", frame[name], found)
+        joined[name] = found
+    return joined
+
+
+def answered_rows(frame: pandas.DataFrame, path: Path, warnings: list[str]) -> pandas.DataFrame:
+    """Only rows with an answer; the others are counted."""
+    answers = answer_columns(frame)
+    if not answers:
+        raise DataError(
+            f"{path} lacks the column(s) probability; it has {', '.join(frame.columns)}.", "Write it with `predict --csv`."
+        )
+    failed = (frame[answers] == "").all(axis=1)
+    if "error" in frame:
+        failed |= frame["error"] != ""
+    if failed.all():
+        raise DataError(f"{path}: every row is an error.", "Mend the scans it names first.")
+    if failed.any():
+        warnings.append(f"{path.name}: {int(failed.sum())} of {len(frame)} rows have no answer and were left out")
+    return frame[~failed]
+
+
+def answer_columns(frame: pandas.DataFrame) -> list[str]:
+    """The columns that hold answers: probabilities of classes, the positive class's, predicted classes, or measures."""
+    of_classes = [name for name in frame if name.startswith(OF_CLASS)]
+    one = [name for name in ("probability", "predicted") if name in frame][:1]
+    return of_classes or one or [name for name in SEGMENTATION_METRICS if name in frame]
+
+
+def judged_rows(frame: pandas.DataFrame) -> pandas.DataFrame:
+    """The rows of the parts of a split that are judged, with a modality."""
+    frame = frame.assign(modality=frame.get("modality", IMAGES))
+    if "split" not in frame or not frame["split"].isin(list(JUDGED)).any():
+        return frame
+    frame = frame[frame["split"].isin(list(JUDGED))]
+    part = frame["split"].map(JUDGED)
+    return frame.assign(modality=np.where(part == "", frame["modality"], part))
