@@ -1,4 +1,4 @@
-"""One optional section of a bundle put in, replaced or taken out; graphs, and all else that the bundle holds, stay as they are."""
+"""One optional section of a bundle put in, replaced or taken out; graphs, and all else in the bundle, stay as they are."""
 
 from __future__ import annotations
 
