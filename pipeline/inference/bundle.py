@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline import systems
+from pipeline.data.preprocessing import Profile
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError, StaleArtifactError, UsageError
 from pipeline.engine.files import sha256_file
@@ -55,12 +56,14 @@ class StoredFile(Entry):
 class Manifest(Entry):
     """What every system's `bundle.json` says.
 
-    threshold: the positive class of two is named from this probability on; without one, the most probable class.
+    threshold: the positive class of two is named from this probability on; without one, the most probable class. profile: how
+    a scan becomes the network's image, where one network looks at it.
     """
 
     class_names: tuple[str, ...] = Field(min_length=2)
     positive_class: str | None = None
     threshold: float | None = Field(default=None, ge=0, le=1)
+    profile: Profile | None = None
     figures: dict[str, Any] = {}
     files: dict[str, StoredFile]
 

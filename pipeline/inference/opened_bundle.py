@@ -47,9 +47,14 @@ class OpenedBundle(ABC, Generic[AnyManifest]):
         return self.bundle.manifest
 
     @property
+    def profile(self) -> Profile | None:
+        """How a scan becomes the network's image, where one network looks at it."""
+        return self.manifest.profile
+
+    @property
     def modalities(self) -> tuple[str, ...]:
         """What its scans are: "xray", "ct" or both."""
-        return ("xray",)
+        return (self.profile.modality if self.profile is not None else "xray",)
 
     @property
     def system(self) -> str:

@@ -153,8 +153,8 @@ class Sessions:
 
     @property
     def devices(self) -> set[str]:
-        """What the graphs that were opened run on."""
-        return {future.result().device for future in self._opened.values()}
+        """What the graphs that are open run on."""
+        return {future.result().device for future in self._opened.values() if future.done() and not future.exception()}
 
     def _future(self, file: str) -> Future[Graph]:
         with self._lock:

@@ -142,6 +142,7 @@ def test_sessions_are_opened_once_and_know_their_facts(tmp_path):
     assert opened.devices == {"cpu"} and list(opened._opened) == ["a.onnx"]
     with pytest.raises(CorruptArtifactError, match=r"b.onnx: class_names in the graph is \[\"B\"\]"):
         opened.run("b.onnx", {"x": np.ones((1, 3), np.float32)}, ["y"])
+    assert opened.devices == {"cpu"}
 
 
 def test_nothing_else_makes_sessions():

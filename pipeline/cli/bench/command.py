@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from pipeline.systems import default_bundle
+
 if TYPE_CHECKING:
     from pipeline.engine.contract import Stage
 
-BUNDLE = Path("pretrained/respiratory_mtl")
+BUNDLE = default_bundle("predict")
 EVERYTHING = "all"
 
 

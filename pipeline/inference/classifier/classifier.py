@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.data.preprocessing import Profile
 from pipeline.engine.arrays import Array
 from pipeline.inference.activation.class_activation import at_size, grad_cam, grad_cam_plus_plus
 from pipeline.inference.answers import Answer
@@ -38,14 +37,6 @@ class Classifier(OpenedBundle[ClassifierManifest]):
 
     methods = tuple(METHODS)
     has_features = True
-
-    @property
-    def profile(self) -> Profile:
-        return self.manifest.profile
-
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        return (self.profile.modality,)
 
     def _answer(self, given: Mapping[str, Any], methods: tuple[str, ...]) -> Answer:
         manifest, gray = self.manifest, as_gray(given[IMAGE])

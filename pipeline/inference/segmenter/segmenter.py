@@ -42,10 +42,6 @@ class Segmenter(OpenedBundle[SegmenterManifest]):
             self._runtime = open_runtime(self.bundle, device=self._device)
         return self._runtime
 
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        return (self.manifest.profile.modality,)
-
     def use(self, runtime: SegmentationRuntime) -> None:
         """Answer with another runtime."""
         self._runtime = runtime

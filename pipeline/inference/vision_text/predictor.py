@@ -42,10 +42,6 @@ class FusionPredictor(OpenedBundle[FusionManifest]):
     def profile(self) -> Profile:
         return self.manifest.image.profile
 
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        return (self.profile.modality,)
-
     def _answer(self, given: Mapping[str, Any], methods: tuple[str, ...]) -> Answer:
         if IMAGE not in given:
             return self._asked(None, given.get(NOTE), (), ())
