@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from pipeline.engine.arrays import ArrayWriter, open_array, read_layout
 from pipeline.engine.config import StageConfig
@@ -16,7 +16,7 @@ from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
 from pipeline.engine.errors import ConfigError, did_you_mean
 from pipeline.models.backbones.names import NO_FILE, feature_key, require_backbone
 from pipeline.training.network_artifacts import save_network
-from pipeline.training.settings import FineTuning, FitSettings
+from pipeline.training.settings import FitSettings, Settings, TailTuning
 
 if TYPE_CHECKING:
     import keras
@@ -25,7 +25,7 @@ MODALITIES = ("xray", "ct")
 ROLES = ("task", "shared")
 
 
-class Embedder(BaseModel):
+class Embedder(Settings):
     """One embedder: which backbone on which of s01's profiles.
 
     ``weights`` is ``imagenet``, ``none`` or a file; ``taps`` names inner layers whose pooled maps join the
@@ -33,14 +33,12 @@ class Embedder(BaseModel):
     backbone's last blocks with the embedding layer.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     backbone: str = "EfficientNetLite0"
     profile: str
     weights: str = "imagenet"
     taps: tuple[str, ...] = ()
     mirrored: bool = False
-    fine_tune: FineTuning | None = None
+    fine_tune: TailTuning | None = None
 
     @property
     def key(self) -> str:
@@ -48,10 +46,8 @@ class Embedder(BaseModel):
         return feature_key(self.backbone, self.profile, self.weights, self.taps, self.mirrored, after)
 
 
-class Embedders(BaseModel):
+class Embedders(Settings):
     """The four embedders."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     xray_task: Embedder
     xray_shared: Embedder
@@ -121,12 +117,12 @@ def run(context: Context) -> None:
     """Compute each distinct backbone's features once, then train the four embedders on the training rows."""
     from pipeline.training.determinism import make_deterministic
     from pipeline.training.multitask.recipes import EmbedderRecipe, Tail, Workshop, feature_blocks, train_embedder
-    from pipeline.training.multitask.scan_labels import read_labelled
+    from pipeline.training.multitask.scan_labels import read_scan_labels
 
     config: Config = context.config
     make_deterministic(context.seed)
     files, tails = _write_backbone_features(context)
-    labelled = read_labelled(context)
+    labelled = read_scan_labels(context)
     recipe = EmbedderRecipe(fit=config.fit, dropout=config.dropout, precision=config.stored_precision)
     workshop = Workshop(context.seed, config.stored_precision, context.scratch)
     histories = {}

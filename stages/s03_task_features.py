@@ -43,13 +43,13 @@ def run(context: Context) -> None:
     """Train both extractors on the training rows and keep the features of every row."""
     from pipeline.training.determinism import make_deterministic
     from pipeline.training.multitask.recipes import TaskRecipe, Workshop, features_from, train_task_extractor
-    from pipeline.training.multitask.scan_labels import read_labelled
+    from pipeline.training.multitask.scan_labels import read_scan_labels
 
     make_deterministic(context.seed)
     recipe = TaskRecipe(fit=context.config.fit, precision=context.config.stored_precision)
     workshop = Workshop(context.seed, recipe.precision, context.scratch)
     histories = {}
-    for modality, scans in read_labelled(context).items():
+    for modality, scans in read_scan_labels(context).items():
         embedding = context.load(f"embedding_{modality}_task")
         model, histories[modality] = train_task_extractor(modality, embedding, scans, recipe, workshop)
         context.save(f"task_features_{modality}", features_from(model, embedding))

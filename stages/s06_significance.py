@@ -60,7 +60,7 @@ def run(context: Context) -> None:
     from pipeline.training.determinism import make_deterministic
     from pipeline.training.multitask.chain_inputs import read_chain
     from pipeline.training.multitask.resplitting import train_resplits
-    from pipeline.training.multitask.seed_repetition import train_seeds
+    from pipeline.training.multitask.seed_trainings import train_seeds
 
     make_deterministic(context.seed)
     chain = read_chain(context)

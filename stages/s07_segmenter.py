@@ -8,21 +8,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from pipeline.data.masks.lung_components import LungPieces
 from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
 from pipeline.engine.errors import ConfigError, did_you_mean
 from pipeline.training.segmenter.settings import REDUCTION, Architecture, SegmentationFit
+from pipeline.training.settings import Settings
 
 if TYPE_CHECKING:
     import keras
     import pandas as pd
 
     from pipeline.data.class_index import ClassIndex
-    from pipeline.training.segmenter.fit import SegmentationHistory
+    from pipeline.training.kept_epoch import FitHistory
     from pipeline.training.segmenter.outputs import JudgedPart
     from pipeline.training.segmenter.rows import SegmentationRows
 
@@ -32,10 +31,8 @@ THRESHOLD = 0.5
 TOLD = {"loss": "loss", "val_loss": "validation loss", "val_dice": "Dice", "val_accuracy": "accuracy", "val_auc": "AUC"}
 
 
-class Gate(BaseModel):
+class Gate(Settings):
     """The X-ray gate: the profile whose scans, of every class, it learns to recognise."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     profile: str
 
@@ -156,7 +153,7 @@ def _save_gate(context: Context, frame: pd.DataFrame, profile: dict[str, Any]) -
     import numpy as np
 
     from pipeline.training.network_artifacts import save_network
-    from pipeline.training.segmenter.gate_training import train_gate
+    from pipeline.training.segmenter.gate_of_run import train_gate
 
     mine = frame[frame["modality"] == profile["modality"]].sort_values("row")
     network, statistics, document = train_gate(
@@ -183,15 +180,14 @@ def _scans(context: Context, index: ClassIndex) -> SegmentationRows:
     return scans
 
 
-def _train(context: Context, scans: SegmentationRows) -> tuple[keras.Model, SegmentationHistory, dict[str, int]]:
+def _train(context: Context, scans: SegmentationRows) -> tuple[keras.Model, FitHistory, dict[str, int]]:
     """The network as it is stored, in float32 with rounded kernels, and how it came about."""
     import keras
 
-    from pipeline.models.stored_precision import round_kernels
+    from pipeline.models.stored_precision import computing_in, round_kernels
     from pipeline.training.network_artifacts import save_network
     from pipeline.training.segmenter.fit import CHECKPOINTS, fit_segmenter
     from pipeline.training.segmenter.start import starting_network
-    from pipeline.training.segmenter.step import computing_in
 
     config: Config = context.config
     keras.utils.set_random_seed(context.seed)
@@ -224,7 +220,7 @@ def _train(context: Context, scans: SegmentationRows) -> tuple[keras.Model, Segm
 def _tensorboard(context: Context) -> Any:
     if not context.config.tensorboard:
         return None
-    from pipeline.training.tensorboard_log import TensorBoardLog
+    from pipeline.training.segmenter.tensorboard_log import TensorBoardLog
 
     return TensorBoardLog(context.scratch / "tensorboard")
 
@@ -253,7 +249,7 @@ def _save_part(context: Context, part: JudgedPart, prefix: str) -> None:
     context.log(f"{part.name}: {shown}, accuracy {metrics['classification']['accuracy']['value']:.3f}")
 
 
-def _summary(config: Config, index: ClassIndex, history: SegmentationHistory, parameters: dict[str, int]) -> dict[str, Any]:
+def _summary(config: Config, index: ClassIndex, history: FitHistory, parameters: dict[str, int]) -> dict[str, Any]:
     best = history.best_epoch
     return {
         "epochs": len(history.epochs["loss"]),

@@ -90,7 +90,7 @@ def balanced_class_weights(class_index: np.ndarray, class_count: int) -> np.ndar
     return (counts.sum() / (class_count * counts)).astype(np.float32)
 
 
-def sample_weights(
+def scan_weights(
     has_mask: np.ndarray, class_index: np.ndarray, class_weights: Sequence[float] | np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
     """What each scan counts in each output's loss: ``{"segmentation": (B,), "classification": (B,)}`` float32.
@@ -115,7 +115,7 @@ def multi_head_loss(
     Args:
         targets: ``segmentation`` ``(B, H, W, 1)`` of 0 and 1, ``classification`` ``(B,)`` class indices.
         outputs: of ``build_unet``, by the same names.
-        weights: of ``sample_weights``, by the same names.
+        weights: of ``scan_weights``, by the same names.
         loss_weights: share of each output in ``loss``.
     """
     scalars = {

@@ -1,11 +1,14 @@
-"""Round weights to what is shipped, before any figure is taken from them.
+"""The precision in which networks are stored, and in which they compute.
 
-Kernels (two dimensions or more) are rounded to float16 and kept as float32 numbers; biases and
-batch-normalisation statistics stay whole, since they are few and span many orders of magnitude.
+Weights are rounded to what is shipped before any figure is taken from them. Kernels (two dimensions or more) are
+rounded to float16 and kept as float32 numbers; biases and batch-normalisation statistics stay whole, since they are few
+and span many orders of magnitude.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import keras
@@ -23,3 +26,14 @@ def round_kernels(model: keras.Model, precision: StoredPrecision) -> keras.Model
                 rounded = np.clip(np.asarray(weight.value), -limit, limit).astype(np.float16)
                 weight.assign(rounded.astype(np.float32))
     return model
+
+
+@contextmanager
+def computing_in(policy: str) -> Iterator[None]:
+    """Networks built inside compute in this Keras policy; the process's own returns afterwards."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

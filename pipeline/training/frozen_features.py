@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -11,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.engine.arrays import read_layout, read_rows
+from pipeline.training.prefetch import prefetched
 
 BATCH = 32
 
@@ -35,15 +35,10 @@ def frozen_features(
     """
     rows = read_layout(pixels).shape[0]
     forward = compiled_forward(backbone)
-    starts = list(range(0, rows, batch))
+    batches = -(-rows // batch)
 
-    def load(start: int) -> np.ndarray:
-        return scaled(read_rows(pixels, start, min(start + batch, rows)))
+    def load(place: int) -> np.ndarray:
+        return scaled(read_rows(pixels, place * batch, min((place + 1) * batch, rows)))
 
-    with ThreadPoolExecutor(1) as reader:
-        upcoming = reader.submit(load, starts[0]) if starts else None
-        for position in track(range(len(starts)), len(starts)):
-            images = upcoming.result()
-            if position + 1 < len(starts):
-                upcoming = reader.submit(load, starts[position + 1])
-            yield forward(tf.constant(images)).numpy()
+    for images in track(prefetched(load, batches), batches):
+        yield forward(tf.constant(images)).numpy()

@@ -11,7 +11,9 @@ from typing import Annotated
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from pipeline.training.settings import Settings
 
 Chance = Annotated[float, Field(ge=0, le=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -20,7 +22,7 @@ HOLE_SIDE = (0.05, 0.15)
 CLAHE_TILES = (8, 8)
 
 
-class AugmentationSettings(BaseModel):
+class AugmentationSettings(Settings):
     """Chances and strengths; a chance of 0 switches an operation off.
 
     flip: chance of mirroring left and right. rotation, rotation_degrees: chance, and the bound of the uniform angle.
@@ -31,8 +33,6 @@ class AugmentationSettings(BaseModel):
     8 rectangles of 5 to 15 % of the side are blacked out (DeVries & Taylor 2017). grid_dropout: chance that a share
     grid_share of each cell of a regular grid is blacked out (Chen et al. 2020, GridMask).
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     flip: Chance = 0.5
     rotation: Chance = 1.0

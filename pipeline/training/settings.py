@@ -7,14 +7,18 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class FitSettings(BaseModel):
+class Settings(BaseModel):
+    """Base of every nested section: unknown keys refused, frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FitSettings(Settings):
     """Mini-batch training with Adam and early stopping on validation.
 
     ``input_dropout`` zeroes that share of each input while training; ``mixup`` is the α of mixup's Beta(α, α)
     within a minibatch (Zhang et al. 2018, eq. 2), 0 for none. Both fight memorising few scans.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 100
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 32
@@ -27,7 +31,7 @@ class FitSettings(BaseModel):
     class_weights: Literal["none", "balanced"] = "none"
 
 
-class FineTuning(BaseModel):
+class TailTuning(Settings):
     """Which part of an embedder's backbone is trained too, and how.
 
     after: the layer behind which the backbone learns; up to it the backbone stays frozen and its maps are stored once.
@@ -35,13 +39,11 @@ class FineTuning(BaseModel):
     (linear probing, then fine-tuning: Kumar et al. 2022). Batch normalisations stay as they are.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     after: str
     fit: FitSettings = FitSettings(epochs=10, batch_size=16, learning_rate=3e-4, patience=10, monitor="val_auc")
 
 
-class AdversarialSettings(BaseModel):
+class AdversarialSettings(Settings):
     """How the generator and the discriminator are set against each other.
 
     ``original`` keeps the published losses (both minimise the same term), 10 full-batch steps and fine-tuning
@@ -49,8 +51,6 @@ class AdversarialSettings(BaseModel):
     generated embeddings is within ``tolerance`` of the majority rate for ``hold_epochs`` epochs in a row.
     ``warmup_epochs`` train the discriminator alone first, so that it is an opponent at all (``sound`` only).
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     objective: Literal["sound", "original"] = "sound"
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-5

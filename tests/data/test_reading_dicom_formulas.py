@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 
 import numpy as np
+import pydicom
 import pytest
+from PIL import Image
 
 from pipeline.data.reading.scan_reader import decode_scan
 from pipeline.engine.errors import DataError
@@ -13,6 +16,7 @@ from tests.data.dicom_objects import dicom_bytes, palette, table_bytes
 
 ROWS, COLUMNS = 32, 64
 ROUNDING = 0.5 + 1e-3
+RLE, JPEG = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.50"
 COLOURS = ("Red", "Green", "Blue")
 
 
@@ -194,3 +198,75 @@ def test_a_table_whose_entries_exceed_its_bits_is_widened_and_said() -> None:
     scan = decode_scan(dicom_bytes(ramp(12), BitsStored=12, VOILUTSequence=table), "x.dcm")
     assert np.abs(scan.gray - ramp(12) * (255 / 4095)).max() <= ROUNDING
     assert "bits" in [said.name for said in scan.assumptions if said.changes_answer]
+
+
+def test_a_voi_table_of_12_bits_that_tells_16_is_spread_and_said() -> None:
+    table = ((4096, 0, 16), table_bytes(np.arange(4096)))
+    scan = decode_scan(dicom_bytes(ramp(12), BitsStored=12, VOILUTSequence=table), "x.dcm")
+    assert np.abs(scan.gray - ramp(12) * (255 / 4095)).max() <= ROUNDING
+    assert "bits" in [said.name for said in scan.assumptions if said.changes_answer]
+
+
+def test_the_second_table_or_the_window_is_used_where_the_first_table_is_broken() -> None:
+    broken = ((4096, 0, 12), b"\0\0")
+    told = {"VOILUTSequence": broken, "WindowCenter": 2048, "WindowWidth": 4096}
+    scan = decode_scan(dicom_bytes(ramp(12), BitsStored=12, **told), "x.dcm")
+    assert np.abs(scan.gray - ramp(12) * (255 / 4095)).max() <= 1
+    assert any("VOI LUT" in sentence and "left out" in sentence for sentence in scan.warnings)
+
+
+def test_raw_radiographs_are_warned_of() -> None:
+    scan = decode_scan(dicom_bytes(ramp(12), BitsStored=12, PresentationIntentType="FOR PROCESSING"), "x.dcm")
+    assert "intent" in [said.name for said in scan.assumptions if said.changes_answer]
+
+
+def test_bytes_in_words_of_the_other_order() -> None:
+    """Explicit big endian with 8-bit pixels in OW: two to a word, the first in its low half (PS3.5 8.1.1)."""
+    dataset = pydicom.dcmread(BytesIO(dicom_bytes(ramp(8))))
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRBigEndian
+    swapped = ramp(8).reshape(-1, 2)[:, ::-1].tobytes()
+    for vr, content in (("OW", swapped), ("OB", ramp(8).tobytes())):
+        dataset.add_new(0x7FE00010, vr, content)
+        stream = BytesIO()
+        # pydicom writes the bytes as they are; the elements before them are swapped by it.
+        plain = pydicom.Dataset()
+        plain.update({tag: element for tag, element in dataset.items() if tag != 0x7FE00010})
+        plain.file_meta = dataset.file_meta
+        pydicom.dcmwrite(stream, plain, implicit_vr=False, little_endian=False, enforce_file_format=False)
+        data = stream.getvalue() + struct.pack(">HH2sHI", 0x7FE0, 0x0010, vr.encode(), 0, len(content)) + content
+        data = data if data[128:132] == b"DICM" else b"\0" * 128 + b"DICM" + data
+        np.testing.assert_array_equal(decode_scan(data, "x.dcm").gray, ramp(8))
+
+
+def test_a_frame_of_rle_in_two_fragments_and_two_frames_without_their_number() -> None:
+    def frame(picture: np.ndarray) -> bytes:
+        content = picture.tobytes()
+        runs = b"".join(b"\x7f" + content[at : at + 128] for at in range(0, len(content), 128))
+        return np.array([1, 64, *[0] * 14], "<u4").tobytes() + runs
+
+    whole = frame(ramp(8))
+    data = dicom_bytes(ramp(8), syntax=RLE, frames=[whole[:1000], whole[1000:]])
+    np.testing.assert_array_equal(decode_scan(data, "x.dcm").gray, ramp(8))
+    with pytest.raises(DataError, match="2 frames"):
+        decode_scan(dicom_bytes(ramp(8), syntax=RLE, frames=[whole, whole]), "x.dcm")
+    with pytest.raises(DataError, match="RLE segment 1 gives"):
+        decode_scan(dicom_bytes(ramp(8), syntax=RLE, frames=[whole[:1000]]), "x.dcm")
+
+
+@pytest.mark.parametrize("told", ["RGB", "YBR_FULL_422"])
+@pytest.mark.parametrize("coded", ["YBR", "RGB"])
+def test_colour_jpeg_is_read_as_it_is_coded_whatever_the_header_says(told: str, coded: str) -> None:
+    picture = np.stack([ramp(8), np.full_like(ramp(8), 90), 255 - ramp(8)], axis=-1)
+    stream = BytesIO()
+    Image.fromarray(picture).save(stream, "JPEG", quality=98, subsampling=0, keep_rgb=coded == "RGB")
+    elements = {"SamplesPerPixel": 3, "PhotometricInterpretation": told, "PlanarConfiguration": 0}
+    scan = decode_scan(dicom_bytes(picture, syntax=JPEG, frames=[stream.getvalue()], **elements), "x.dcm")
+    assert np.abs(scan.colour.astype(int) - picture).max() <= 12
+    contradicted = (told == "RGB") != (coded == "RGB")
+    assert contradicted == ("colour" in [said.name for said in scan.assumptions if said.changes_answer])
+
+
+def test_a_transform_of_jpeg_2000_without_jpeg_2000_is_refused() -> None:
+    picture = np.stack([ramp(8)] * 3, axis=-1)
+    with pytest.raises(DataError, match="YBR_RCT and not of JPEG 2000"):
+        decode_scan(dicom_bytes(picture, SamplesPerPixel=3, PhotometricInterpretation="YBR_RCT"), "x.dcm")

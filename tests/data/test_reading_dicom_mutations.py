@@ -8,12 +8,14 @@ from io import BytesIO
 from pathlib import Path
 
 import gdcm
+import nibabel
 import numpy as np
 import psutil
 import pytest
 from PIL import Image
 
 from pipeline.data.reading.scan_reader import decode_scan
+from pipeline.data.reading.volume_reader import read_volume
 from pipeline.engine.errors import DataError
 from tests.data.dicom_objects import dicom_bytes, palette, table_bytes, thorax_hounsfield
 
@@ -87,13 +89,13 @@ def run_lengths(pixels: np.ndarray) -> bytes:
     return np.array([1, 64, *[0] * 14], "<u4").tobytes() + runs + b"\0" * (len(runs) % 2)
 
 
-def mutated(data: bytes, rng: np.random.Generator) -> bytes:
-    """One to eight changes of one kind."""
+def mutated(data: bytes, rng: np.random.Generator, prefix: int = 132) -> bytes:
+    """One to eight changes of one kind, most of them after the prefix."""
     changed = bytearray(data)
     kind = rng.integers(5)
     if kind == 0:
         return bytes(changed[: rng.integers(1, len(changed))])
-    start = 132 if rng.random() < 0.8 else 0
+    start = prefix if rng.random() < 0.8 else 0
     # The header is small beside the pixels and the more fragile: half of the changes are to it.
     end = len(changed) if rng.random() < 0.5 else min(len(changed), 900)
     for _ in range(rng.integers(1, 9)):
@@ -144,6 +146,18 @@ def test_the_whole_files_are_read(tmp_path: Path) -> None:
         assert decode_scan(data, f"{name}.dcm").gray.max() > 200
 
 
+@pytest.mark.parametrize(("kind", "frame_start"), [("jpeg lossless", b"\xff\xc3"), ("jpeg-ls", b"\xff\xf7")])
+@pytest.mark.parametrize(("offset", "byte"), [(4, 17), (4, 214), (4, 1), (13, 0xDF)])
+def test_streams_over_which_the_decoder_ends_the_process_never_reach_it(
+    tmp_path: Path, kind: str, frame_start: bytes, offset: int, byte: int
+) -> None:
+    data = bytearray(whole_files(tmp_path)[kind])
+    # The precision of the frame, and the marker of the segment behind its header.
+    data[data.index(frame_start) + offset] = byte
+    with pytest.raises(DataError, match=rf"{kind}\.dcm"):
+        decode_scan(bytes(data), f"{kind}.dcm")
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_mutated_files_are_read_or_refused(tmp_path: Path) -> None:
     hold_against(180, seed=1, folder=tmp_path)
@@ -153,3 +167,23 @@ def test_mutated_files_are_read_or_refused(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_two_thousand_mutated_files_are_read_or_refused(tmp_path: Path) -> None:
     hold_against(2000, seed=2, folder=tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_mutated_nifti_files_are_read_or_refused(tmp_path: Path) -> None:
+    volume = np.stack([thorax_hounsfield(SIDE)] * 3, axis=-1)
+    rng, refused = np.random.default_rng(4), 0
+    for suffix in (".nii", ".nii.gz"):
+        whole = tmp_path / f"whole{suffix}"
+        nibabel.save(nibabel.Nifti1Image(volume, np.diag([-1, -1, 5, 1])), whole)
+        assert read_volume(whole).count == 3
+        data = whole.read_bytes()
+        for number in range(100):
+            path = tmp_path / f"{number}{suffix}"
+            path.write_bytes(mutated(data, rng, prefix=0))
+            try:
+                assert read_volume(path).slice(1).gray.dtype == np.uint8
+            except DataError as error:
+                refused += 1
+                assert path.name in str(error) and error.remedy
+    assert 50 < refused < 200

@@ -19,7 +19,7 @@ from pipeline.models.segmentation_losses import (
     multi_head_loss,
     multi_head_losses,
     pixel_crossentropy,
-    sample_weights,
+    scan_weights,
 )
 from pipeline.models.unet import build_unet
 
@@ -83,7 +83,7 @@ def batch():
 
 def test_the_weighted_sum_by_hand():
     targets, outputs = batch()
-    weights = sample_weights(np.array([True, False, True]), targets["classification"], class_weights=(2.0, 1.0))
+    weights = scan_weights(np.array([True, False, True]), targets["classification"], class_weights=(2.0, 1.0))
     scalars = {name: float(value) for name, value in multi_head_loss(targets, outputs, weights).items()}
     segmentation = ((1 / 3 + LN2) + (1 - 0.5 / 1.3125 + (math.log(4) + LN2) / 4)) / 2
     classification = (2 * LN2 + math.log(4) + math.log(4 / 3)) / 4
@@ -94,7 +94,7 @@ def test_the_weighted_sum_by_hand():
 
 def test_a_batch_without_masks_has_no_segmentation_loss():
     targets, outputs = batch()
-    scalars = multi_head_loss(targets, outputs, sample_weights(np.zeros(3, bool), targets["classification"]))
+    scalars = multi_head_loss(targets, outputs, scan_weights(np.zeros(3, bool), targets["classification"]))
     assert float(scalars["segmentation_loss"]) == 0
     assert float(scalars["loss"]) == pytest.approx(2 * float(scalars["classification_loss"]))
 
@@ -124,7 +124,7 @@ def test_monai_and_pytorch_agree():
     masks, probs = reference["masks"], reference["segmentation"]
     assert float(keras.ops.mean(dice_loss(masks, probs))) == pytest.approx(float(reference["dice_loss"]), abs=1e-6)
     assert float(keras.ops.mean(pixel_crossentropy(masks, probs))) == pytest.approx(float(reference["bce_loss"]), abs=1e-5)
-    weights = sample_weights(np.ones(2, bool), reference["class_index"], reference["class_weights"])
+    weights = scan_weights(np.ones(2, bool), reference["class_index"], reference["class_weights"])
     targets = {"segmentation": masks, "classification": reference["class_index"]}
     outputs = {name: reference[name] for name in targets}
     loss = float(multi_head_loss(targets, outputs, weights)["loss"])
@@ -140,7 +140,7 @@ def test_compiled_into_a_model_it_is_the_same_sum():
         "segmentation": (draw.uniform(size=(5, 8, 8, 1)) < 0.4).astype(np.float32),
         "classification": np.array([0, 1, 2, 2, 2]),
     }
-    weights = sample_weights(np.array([1, 0, 1, 1, 0]), targets["classification"], balanced_class_weights([0, 1, 2, 2, 2], 3))
+    weights = scan_weights(np.array([1, 0, 1, 1, 0]), targets["classification"], balanced_class_weights([0, 1, 2, 2, 2], 3))
     model.compile(loss=multi_head_losses(), loss_weights=LOSS_WEIGHTS)
     evaluated = model.evaluate(images, targets, sample_weight=weights, batch_size=5, verbose=0, return_dict=True)
     expected = multi_head_loss(targets, model(images, training=False), weights)

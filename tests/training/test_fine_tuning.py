@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.models.backbones.split_backbone import split_backbone
 from pipeline.models.respiratory_networks import build_embedder, build_fine_tuned_embedder
-from pipeline.training.multitask.binary_fit import apply_network, predict_logits
+from pipeline.training.multitask.one_logit_fit import apply_network, one_logit
 from pipeline.training.multitask.recipes import EmbedderRecipe, Labelled, Tail, train_embedder
 from pipeline.training.settings import FitSettings
 from pipeline.training.trained_network import Workshop
@@ -38,7 +38,7 @@ def test_it_starts_by_answering_as_the_frozen_parts_do(halves, rows):
     pooled = apply_network(halves.tail, rows)
     frozen = build_embedder(pooled.mean(axis=0), pooled.var(axis=0), "e", dropout=0.5)
     whole = build_fine_tuned_embedder(halves.tail, frozen, "e")
-    np.testing.assert_allclose(predict_logits(whole, rows), predict_logits(frozen, pooled), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(one_logit(whole, rows), one_logit(frozen, pooled), rtol=1e-3, atol=1e-4)
     assert whole.get_layer("dropout_input").rate == 0.5
     trained = {variable.path for variable in whole.trainable_variables}
     assert any("block15" in path and "kernel" in path for path in trained) and any("logit" in path for path in trained)

@@ -8,12 +8,12 @@ import keras
 import numpy as np
 import pytest
 
+from pipeline.models.stored_precision import computing_in
 from pipeline.models.unet import build_unet
 from pipeline.training.determinism import make_deterministic
 from pipeline.training.segmenter.fit import CHECKPOINTS, Course, fit_segmenter
 from pipeline.training.segmenter.rows import SegmentationRows
 from pipeline.training.segmenter.settings import EarlySize, SegmentationAugmentation, SegmentationFit
-from pipeline.training.segmenter.step import computing_in
 
 SIDE = 32
 FAST = {"batch_size": 8, "learning_rate": 3e-3, "keep_every": 2}
@@ -124,7 +124,7 @@ def test_it_learns_in_every_precision(precision, scans, tmp_path):
 
 def test_validation_scores_are_those_of_the_losses(scans, tmp_path):
     """val_loss against the Keras losses on the whole validation part at once."""
-    from pipeline.models.segmentation_losses import multi_head_loss, sample_weights
+    from pipeline.models.segmentation_losses import multi_head_loss, scan_weights
 
     model, history = trained(scans, tmp_path, epochs=1)
     images = np.repeat(scans.images[scans.valid][..., None].astype(np.float32) / 255, 3, -1)
@@ -132,7 +132,7 @@ def test_validation_scores_are_those_of_the_losses(scans, tmp_path):
     classes, has_mask = scans.class_index[scans.valid], scans.has_mask[scans.valid]
     expected = multi_head_loss(
         {"segmentation": scans.masks[scans.valid][..., None], "classification": classes}, outputs,
-        sample_weights(has_mask, classes, scans.class_weights("balanced")),
+        scan_weights(has_mask, classes, scans.class_weights("balanced")),
     )  # fmt: skip
     for name, mine in (("loss", "val_loss"), ("segmentation_loss", "val_seg_loss"), ("classification_loss", "val_cls_loss")):
         assert history.epochs[mine][0] == pytest.approx(float(expected[name]), rel=1e-4)

@@ -10,11 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.models.segmentation_losses import LOSS_WEIGHTS
+from pipeline.models.stored_precision import computing_in
 from pipeline.models.unet import build_unet
 from pipeline.training.benchmarks.fits import measured
 from pipeline.training.segmenter.pointwise_fusion import fusing_pointwise
 from pipeline.training.segmenter.settings import Precision, SegmentationFit
-from pipeline.training.segmenter.step import build_optimizer, computing_in, training_step
+from pipeline.training.segmenter.step import build_optimizer, training_step
 
 CLASSES = 4
 Name = TypeVar("Name")

@@ -11,9 +11,9 @@ from pipeline.data.splitting.splits import grouped_folds
 from pipeline.engine.seeds import derive_seed
 from pipeline.models.classifier_networks import build_head
 from pipeline.models.stored_precision import round_kernels
-from pipeline.training.classifier.fit import ClassifierRows, FitPlan
-from pipeline.training.classifier.heads import HeadRecipe, head_probabilities, train_head
-from pipeline.training.classifier.logistic_head import refit_logistic
+from pipeline.training.classifier.head_on_features import HeadPlan, head_probabilities, train_class_head
+from pipeline.training.classifier.logistic_solution import refit_logistic
+from pipeline.training.classifier.minibatch_fit import ClassifierRows, FitPlan
 from pipeline.training.trained_network import Workshop
 
 HELD_OUT = 6
@@ -31,7 +31,7 @@ class OutOfFold:
 
 
 def cross_validate(
-    views: np.ndarray, class_index: np.ndarray, patients: np.ndarray, recipe: HeadRecipe, plan: FitPlan, folds: int,
+    views: np.ndarray, class_index: np.ndarray, patients: np.ndarray, recipe: HeadPlan, plan: FitPlan, folds: int,
     workshop: Workshop, threshold_of: Callable[[np.ndarray, np.ndarray], float],
 ) -> OutOfFold:  # fmt: skip
     """Train one head a fold on the rows outside it; the fold itself chooses nothing.
@@ -72,5 +72,5 @@ def _logistic(views, class_index, patients, outside, recipe, plan, workshop, num
 def _in_minibatches(views, class_index, patients, outside, recipe, plan, workshop, number):
     inner = grouped_folds(class_index[outside], patients[outside], HELD_OUT, derive_seed(workshop.seed, f"inner_{number}"))
     rows = ClassifierRows(class_index, outside[inner != 0], outside[inner == 0], recipe.class_count)
-    model, history = train_head(f"head_fold_{number}", views, rows, recipe, plan, workshop)
+    model, history = train_class_head(f"head_fold_{number}", views, rows, recipe, plan, workshop)
     return model, rows.valid, head_probabilities(model, views, rows.valid), history

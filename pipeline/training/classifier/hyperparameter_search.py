@@ -96,8 +96,8 @@ def search_head(task, trials: int, folder: Path, space: Space = HEAD_SPACE) -> S
     from pipeline.models.classifier_networks import feature_extractor
     from pipeline.models.stored_precision import round_kernels
     from pipeline.training.classifier.features import feature_views
-    from pipeline.training.classifier.fit import FitPlan
-    from pipeline.training.classifier.heads import HeadRecipe, train_head
+    from pipeline.training.classifier.head_on_features import HeadPlan, train_class_head
+    from pipeline.training.classifier.minibatch_fit import FitPlan
     from pipeline.training.classifier.task import build_network
     from pipeline.training.trained_network import Workshop
 
@@ -112,8 +112,8 @@ def search_head(task, trials: int, folder: Path, space: Space = HEAD_SPACE) -> S
 
     def score(values: Mapping[str, Any]) -> float:
         tried = with_values(settings, values)
-        recipe = HeadRecipe.of(tried.head, len(task.index.class_names))
-        _, history = train_head("searched_head", views, task.rows, recipe, FitPlan(tried.fit, tried.loss), apart)
+        recipe = HeadPlan.of(tried.head, len(task.index.class_names))
+        _, history = train_class_head("searched_head", views, task.rows, recipe, FitPlan(tried.fit, tried.loss), apart)
         return sign * history[settings.fit.monitor][history["best_epoch"]]
 
     return search(score, space, trials, workshop.seed, folder)

@@ -17,8 +17,8 @@ from pipeline.evaluation.metrics.classification import confusion_matrix
 from pipeline.evaluation.metrics.decision_threshold import choose_threshold
 from pipeline.evaluation.statistics.intervals import class_intervals
 from pipeline.evaluation.tables.rows import Rows
-from pipeline.training.classifier.fit import FitPlan
 from pipeline.training.classifier.folds import OutOfFold, cross_validate
+from pipeline.training.classifier.minibatch_fit import FitPlan
 from pipeline.training.classifier.settings import Validation
 from pipeline.training.classifier.task import ClassifierTask, TrainedClassifier, scan_probabilities
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from sklearn.metrics import f1_score, roc_auc_score
 
+from pipeline.training.probabilities import log_softmax
+
 
 def validation_scores(class_index: np.ndarray, logits: np.ndarray) -> dict[str, float]:
     """``val_loss`` (unweighted cross-entropy, nats), ``val_accuracy``, ``val_macro_f1`` and ``val_auc``.
@@ -27,14 +29,3 @@ def validation_scores(class_index: np.ndarray, logits: np.ndarray) -> dict[str, 
         "val_macro_f1": float(f1_score(class_index, predicted, average="macro", zero_division=0)),
         "val_auc": float(np.mean(against_rest)) if against_rest else 0.0,
     }
-
-
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Logarithms of the probabilities ``(n, K)`` float64, stable at both ends."""
-    shifted = np.asarray(logits, np.float64) - np.max(logits, axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities ``(n, K)`` float32."""
-    return np.exp(log_softmax(logits)).astype(np.float32)

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from pipeline.engine.config import StageConfig
 from pipeline.engine.errors import ConfigError
 from pipeline.models.backbones.names import NO_FILE, require_backbone
 from pipeline.training.image_augmentation import AugmentationSettings
+from pipeline.training.settings import Settings
 
 Monitor = Literal["val_loss", "val_accuracy", "val_auc", "val_macro_f1"]
 Layers = Annotated[int, Field(ge=0)] | Literal["all"]
 Rate = Annotated[float, Field(ge=0, lt=1)]
-
-
-class Settings(BaseModel):
-    """Unknown keys refused, frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class HeadSettings(Settings):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,14 +12,14 @@ import numpy as np
 from pipeline.data.class_index import ClassIndex
 from pipeline.engine.seeds import derive_seed
 from pipeline.models.classifier_networks import build_classifier, copy_head, feature_extractor
-from pipeline.models.stored_precision import round_kernels
+from pipeline.models.stored_precision import computing_in, round_kernels
 from pipeline.training.classifier.features import feature_views
-from pipeline.training.classifier.fit import ClassifierRows, FitPlan, fit_classifier, predict_logits
-from pipeline.training.classifier.heads import HeadRecipe, train_head
+from pipeline.training.classifier.head_on_features import HeadPlan, train_class_head
 from pipeline.training.classifier.inputs import StoredScans
 from pipeline.training.classifier.layer_groups import Thawing
-from pipeline.training.classifier.scores import softmax
+from pipeline.training.classifier.minibatch_fit import ClassifierRows, FitPlan, class_logits, fit_classifier
 from pipeline.training.classifier.settings import ClassifierConfig
+from pipeline.training.probabilities import softmax
 from pipeline.training.trained_network import Workshop, train_once
 
 MIXED_POLICY = "mixed_bfloat16"
@@ -47,8 +46,8 @@ class ClassifierTask:
         return ClassifierRows(index.class_index, index.positions("train"), index.positions("valid"), len(index.class_names))
 
     @property
-    def recipe(self) -> HeadRecipe:
-        return HeadRecipe.of(self.settings.head, len(self.index.class_names))
+    def recipe(self) -> HeadPlan:
+        return HeadPlan.of(self.settings.head, len(self.index.class_names))
 
 
 @dataclass
@@ -75,7 +74,7 @@ def train_classifier(task: ClassifierTask) -> TrainedClassifier:
                               workshop.seed, workshop.folder, task.track)  # fmt: skip
     if not fine or settings.finetuning.warm_head:
         plan = FitPlan(settings.fit, settings.loss)
-        head, histories["head"] = train_head("classifier_head", views, task.rows, task.recipe, plan, workshop)
+        head, histories["head"] = train_class_head("classifier_head", views, task.rows, task.recipe, plan, workshop)
         copy_head(head, model)
     if fine:
         model, histories["finetuning"] = _fine_tune(task, model)
@@ -92,7 +91,7 @@ def build_network(task: ClassifierTask, weights: str) -> keras.Model:
 
 def scan_probabilities(model: keras.Model, task: ClassifierTask, rows: np.ndarray) -> np.ndarray:
     """Probabilities ``(n, K)`` float32 of the whole network for rows of the index."""
-    return softmax(predict_logits(model, StoredScans(task.pixels, task.index.rows), rows))
+    return softmax(class_logits(model, StoredScans(task.pixels, task.index.rows), rows))
 
 
 def _fine_tune(task: ClassifierTask, warm: keras.Model) -> tuple[keras.Model, dict]:
@@ -103,7 +102,7 @@ def _fine_tune(task: ClassifierTask, warm: keras.Model) -> tuple[keras.Model, di
     def build(seed: int) -> keras.Model:
         if not tuning.fit.mixed_precision:
             return warm
-        with dtype_policy(MIXED_POLICY):
+        with computing_in(MIXED_POLICY):
             mixed = build_network(task, "none")
         mixed.set_weights(warm.get_weights())
         return mixed
@@ -118,14 +117,3 @@ def _fine_tune(task: ClassifierTask, warm: keras.Model) -> tuple[keras.Model, di
         model = warm
     model.trainable = True
     return model, history
-
-
-@contextmanager
-def dtype_policy(name: str):
-    """Build layers under a dtype policy, and go back to the one before."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)

@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.training.epoch_state import EpochState
-from pipeline.training.multitask.binary_fit import FitHistory, apply_network, predict_logits, weighted_log_loss
-from pipeline.training.multitask.compiled_fit import architecture_of, compiled_once, copy_variables, double_of, restart
+from pipeline.training.kept_epoch import FitHistory, KeptEpoch
+from pipeline.training.multitask.one_logit_fit import apply_network, one_logit, weighted_log_loss
+from pipeline.training.multitask.reused_graphs import architecture_of, compiled_once, copy_variables, double_of, restart
 from pipeline.training.settings import AdversarialSettings
 
 
@@ -55,24 +56,21 @@ def fit_adversarial(
     duel = _compiled_duel(adversaries, settings)
     state = EpochState(state_file, [*duel.players.each(), *duel.optimizers])
     modality, covid = (labels.astype(np.float32)[:, None] for labels in (examples.modality, examples.covid))
-    history, first = FitHistory(), 0
-    if (restored := state.restore()) is not None:
-        history, first = FitHistory(restored[0]["history"], restored[0]["epoch"]), restored[0]["epoch"] + 1
-    for epoch in range(first, settings.warmup_epochs + settings.epoch_budget if sound else settings.original_steps):
-        if sound and _aligned(history, settings):
+    kept = KeptEpoch(duel.players.generator, monitor=None, state=state)
+    for epoch in kept.epochs(settings.warmup_epochs + settings.epoch_budget if sound else settings.original_steps):
+        if sound and _aligned(kept.history, settings):
             break
         order = np.random.default_rng([seed, epoch]).permutation(examples.train)
         size = settings.batch_size if sound else len(order)
         both = tf.constant(not sound or epoch >= settings.warmup_epochs)
         steps = [duel.step(examples.embeddings[rows], modality[rows], covid[rows], both) for rows in _batches(order, size)]
         losses = np.mean([[float(loss) for loss in step] for step in steps], axis=0)
-        history.append({"discriminator_loss": losses[0], "generator_loss": losses[1], "covid_loss": losses[2],
-                        **_validation(duel.players, examples)})  # fmt: skip
-        history.best_epoch = epoch
-        state.save({"epoch": epoch, "history": history.epochs}, None)
+        kept.judge(epoch, {"discriminator_loss": losses[0], "generator_loss": losses[1], "covid_loss": losses[2],
+                           **_validation(duel.players, examples)})  # fmt: skip
+        kept.save()
     for trained, player in zip(duel.players.each(), adversaries.each(), strict=True):
         copy_variables(trained, player)
-    return history
+    return kept.history
 
 
 def majority_rate(modality: np.ndarray) -> float:
@@ -161,10 +159,10 @@ def _step_function(players: Adversaries, optimizers: tuple, settings: Adversaria
 def _validation(adversaries: Adversaries, examples: ModalityExamples) -> dict[str, float]:
     rows = examples.valid
     generated = apply_network(adversaries.generator, examples.embeddings, rows)
-    told = predict_logits(adversaries.discriminator, generated)
-    real = predict_logits(adversaries.discriminator, examples.embeddings, rows)
+    told = one_logit(adversaries.discriminator, generated)
+    real = one_logit(adversaries.discriminator, examples.embeddings, rows)
     modality = examples.modality[rows]
-    covid = predict_logits(adversaries.covid_probe, generated).astype(np.float64)
+    covid = one_logit(adversaries.covid_probe, generated).astype(np.float64)
     return {
         "discriminator_accuracy": float(np.mean((told >= 0) == (modality == 1))),
         "discriminator_accuracy_real": float(np.mean((real >= 0) == (modality == 1))),

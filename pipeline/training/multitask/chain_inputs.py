@@ -9,12 +9,12 @@ import numpy as np
 
 from pipeline.data.scan_index import ModalityIndex
 from pipeline.engine.context import Context
+from pipeline.training.multitask.chain_training import ChainRecipe
 from pipeline.training.multitask.recipes import MODALITIES, EmbedderRecipe, HeadRecipe, SharedRecipe, Tail, TaskRecipe
-from pipeline.training.multitask.repetitions import ChainRecipe
 from pipeline.training.multitask.scan_labels import read_indexes
 from pipeline.training.multitask.scan_pairs import Pairs, index_pairs, with_shuffled_control
 from pipeline.training.network_artifacts import load_network
-from pipeline.training.settings import FineTuning
+from pipeline.training.settings import TailTuning
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def _tails(
 ) -> dict[tuple[str, str], Tail]:
     return {
         (modality, role): Tail(
-            load_network(context, f"tail_{modality}_{role}"), FineTuning.model_validate(embedder["fine_tune"]).fit, given
+            load_network(context, f"tail_{modality}_{role}"), TailTuning.model_validate(embedder["fine_tune"]).fit, given
         )
         for (modality, role), given in features.items()
         if (embedder := embedders[f"{modality}_{role}"]).get("fine_tune") is not None

@@ -8,22 +8,21 @@ from functools import cached_property
 
 import keras
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from pipeline.models import respiratory_networks as networks
 from pipeline.models.stored_precision import StoredPrecision
 from pipeline.training.multitask.adversarial_fit import Adversaries, ModalityExamples, fit_adversarial
-from pipeline.training.multitask.binary_fit import (
+from pipeline.training.multitask.one_logit_fit import (
     PREDICTION_BATCH,
     Examples,
     apply_network,
     fit_binary,
     network_blocks,
-    predict_logits,
+    one_logit,
     rows_of,
-    sigmoid,
 )
-from pipeline.training.settings import AdversarialSettings, FitSettings
+from pipeline.training.probabilities import sigmoid
+from pipeline.training.settings import AdversarialSettings, FitSettings, Settings
 from pipeline.training.trained_network import Workshop, train_once
 
 MODALITIES = ("xray", "ct")
@@ -31,43 +30,32 @@ VARIANTS = ("plain", "adversarial")
 TASK_EXTRACTORS = {"xray": networks.build_xray_task_extractor, "ct": networks.build_ct_task_extractor}
 
 
-class EmbedderRecipe(BaseModel):
+class Recipe(Settings):
+    """How one kind of network is trained, and the precision in which it is stored."""
+
+    fit: FitSettings
+    precision: StoredPrecision = "float16"
+
+
+class EmbedderRecipe(Recipe):
     """How an embedder is trained on frozen backbone features."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    fit: FitSettings
     dropout: float = 0.0
-    precision: StoredPrecision = "float16"
 
 
-class TaskRecipe(BaseModel):
+class TaskRecipe(Recipe):
     """How a task-specific extractor is trained."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    fit: FitSettings
-    precision: StoredPrecision = "float16"
-
-
-class SharedRecipe(BaseModel):
+class SharedRecipe(Recipe):
     """How the shared extractor is trained, without (``fit``) and with adversarial training (all three)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    fit: FitSettings
     adversarial: AdversarialSettings
     finetune: FitSettings
-    precision: StoredPrecision = "float16"
 
 
-class HeadRecipe(BaseModel):
+class HeadRecipe(Recipe):
     """How the classifier heads are trained."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    fit: FitSettings
-    precision: StoredPrecision = "float16"
 
 
 @dataclass(frozen=True)
@@ -210,7 +198,7 @@ def feature_blocks(model: keras.Model, inputs: np.ndarray) -> Iterator[np.ndarra
     return network_blocks(networks.features_of(model), inputs)
 
 
-def train_head(name: str, features: np.ndarray, scans: Labelled, recipe: HeadRecipe, workshop: Workshop):
+def train_binary_head(name: str, features: np.ndarray, scans: Labelled, recipe: HeadRecipe, workshop: Workshop):
     """Concatenated features ``(N, F)`` → classifier head and its history."""
     return train_once(
         name, workshop,
@@ -221,4 +209,4 @@ def train_head(name: str, features: np.ndarray, scans: Labelled, recipe: HeadRec
 
 def probabilities_from(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
     """Probability of COVID ``(N,)`` float32."""
-    return sigmoid(predict_logits(model, inputs))
+    return sigmoid(one_logit(model, inputs))

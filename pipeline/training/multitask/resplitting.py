@@ -12,8 +12,8 @@ from pipeline.engine.context import Context
 from pipeline.engine.seeds import derive_seed
 from pipeline.evaluation.tables.resplits import FOLD_METRICS, Resplits, fold_values
 from pipeline.training.multitask.chain_inputs import ChainInputs
+from pipeline.training.multitask.chain_training import Probabilities, train_chain_once
 from pipeline.training.multitask.recipes import MODALITIES, Labelled
-from pipeline.training.multitask.repetitions import Probabilities, train_chain_once
 from pipeline.training.multitask.scan_pairs import pairs_by_split
 from pipeline.training.trained_network import Workshop
 

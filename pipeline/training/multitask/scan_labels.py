@@ -19,6 +19,6 @@ def labelled(index: ModalityIndex) -> Labelled:
     return Labelled(index.labels, index.rows("train"), index.rows("valid"))
 
 
-def read_labelled(context: Context) -> dict[str, Labelled]:
+def read_scan_labels(context: Context) -> dict[str, Labelled]:
     """``{modality: labels with training and validation rows}``."""
     return {modality: labelled(index) for modality, index in read_indexes(context).items()}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from pipeline.training.settings import Settings
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Monitor = Literal["val_loss", "val_accuracy", "val_dice"]
@@ -12,12 +14,6 @@ Chance = Annotated[float, Field(ge=0, le=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Epochs = Annotated[int, Field(ge=1, le=10_000)]
 REDUCTION = 16
-
-
-class Settings(BaseModel):
-    """Unknown keys refused, frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Architecture(Settings):

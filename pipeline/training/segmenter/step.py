@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -13,17 +12,6 @@ from pipeline.models.segmentation_losses import dice_loss, multi_head_loss, pixe
 from pipeline.training.segmenter.settings import SegmentationFit
 
 THRESHOLD = 0.5
-
-
-@contextmanager
-def computing_in(precision: str) -> Iterator[None]:
-    """Networks built inside compute in this Keras policy; the process's own returns afterwards."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def build_optimizer(model: keras.Model, fit: SegmentationFit) -> keras.optimizers.Optimizer:

@@ -13,7 +13,7 @@ from pipeline.engine.context import Context
 from pipeline.models.fusion import FusionShape
 from pipeline.models.text_encoders import TextEncoder
 from pipeline.training.network_artifacts import save_network
-from pipeline.training.vision_text.fit import ArmTrainer, FusionRows
+from pipeline.training.vision_text.arm_trainer import ArmTrainer, FusionRows
 from pipeline.training.vision_text.patch_features import build_patch_network, patch_features, profile_size
 from pipeline.training.vision_text.rows import NotedScans, note_table, tell_about_notes
 from pipeline.training.vision_text.settings import FusionSettings

@@ -16,8 +16,8 @@ from pipeline.engine.seeds import derive_seed
 from pipeline.evaluation.comparison.fusion_findings import WHAT
 from pipeline.evaluation.tables.resplits import FOLD_METRICS, Resplits, fold_values
 from pipeline.models.fusion_names import CONTROLS, IMAGE_ONLY, LATE_AVERAGE, TEXT_ONLY
+from pipeline.training.vision_text.arm_trainer import WITHHELD, ArmTrainer
 from pipeline.training.vision_text.features import Retune
-from pipeline.training.vision_text.fit import WITHHELD, ArmTrainer
 
 VALIDATION_FOLDS = 5
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from pipeline.data.notes.clinical_notes import DEFAULT_WORDS, NoteMasker
 from pipeline.engine.config import StageConfig
 from pipeline.models.backbones.names import NO_FILE
 from pipeline.models.fusion_names import COMPARED, CONTROLS, FUSIONS
+from pipeline.training.settings import Settings
 
 Fusion = Literal["concatenation", "cross_attention", "gated"]
 
@@ -23,11 +24,7 @@ def _maskable(words: tuple[str, ...]) -> tuple[str, ...]:
 MaskableWords = Annotated[tuple[str, ...], AfterValidator(_maskable)]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class EncoderSettings(_Settings):
+class EncoderSettings(Settings):
     """Which text encoder reads the notes.
 
     ``source`` is ``minilm``, ``biobert``, a BERT's folder or a hub address; ``window`` the most pieces of a note
@@ -44,7 +41,7 @@ class EncoderSettings(_Settings):
     finetune_learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-5
 
 
-class FusionFit(_Settings):
+class FusionFit(Settings):
     """One arm's network and its training: AdamW, balanced class weights, early stopping on validation loss.
 
     ``drop_image`` and ``drop_note`` are the shares of training rows that lose one half in an epoch, never both.

@@ -15,8 +15,8 @@ from pipeline.evaluation.statistics.intervals import metric_intervals
 from pipeline.evaluation.tables.rows import Rows
 from pipeline.models.fusion_names import FUSIONS
 from pipeline.training.network_artifacts import save_network
+from pipeline.training.vision_text.arm_trainer import ArmTrainer
 from pipeline.training.vision_text.features import FusionFeatures, Retune
-from pipeline.training.vision_text.fit import ArmTrainer
 from pipeline.training.vision_text.rows import NotedScans
 from pipeline.training.vision_text.settings import FusionSettings
 

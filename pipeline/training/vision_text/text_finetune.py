@@ -12,7 +12,8 @@ from pipeline.engine.errors import ConfigError
 from pipeline.engine.seeds import derive_seed
 from pipeline.models.fusion import MemberMean
 from pipeline.models.text_encoders import TextEncoder, round_to_int8
-from pipeline.training.multitask.binary_fit import sample_weights
+from pipeline.training.class_sampling import row_weights
+from pipeline.training.kept_epoch import KeptEpoch, assign
 from pipeline.training.vision_text.settings import EncoderSettings
 
 BATCH = 16
@@ -42,27 +43,27 @@ class EncoderTuner:
     def fit(self, seed: int, train: np.ndarray, valid: np.ndarray) -> int:
         """Learn from the rows ``train`` that have a note and leave the encoder with the epoch of least loss on ``valid``.
 
-        Its kernels are rounded as the published ones were. Returns that epoch, 1 for the first.
+        Its kernels are rounded as the published ones were. Returns that epoch, 1 for the first, 0 where none has a loss.
         """
         keras.utils.set_random_seed(seed)
-        _assign(self._classifier.variables, self._published)
-        _assign(self._optimizer.variables, self._fresh_optimizer)
+        assign(self._classifier.variables, self._published)
+        assign(self._optimizer.variables, self._fresh_optimizer)
         train, valid = (rows[self._pieces.present[rows]] for rows in (train, valid))
-        best, kept, least = None, 0, np.inf
-        for epoch in range(1, self._settings.finetune_epochs + 1):
-            order = np.random.default_rng(derive_seed(seed, "epoch", epoch)).permutation(train)
-            weights = dict(zip(train, sample_weights(self._labels[train], "balanced"), strict=True))
+        kept = KeptEpoch(self._classifier, "val_loss")
+        for epoch in kept.epochs(self._settings.finetune_epochs):
+            order = np.random.default_rng(derive_seed(seed, "epoch", epoch + 1)).permutation(train)
+            weights = dict(zip(train, row_weights(self._labels[train], "balanced"), strict=True))
             for rows in np.array_split(order, max(1, round(len(order) / BATCH))):
                 given = np.array([weights[row] for row in rows], np.float32)[:, None]
                 self._step(*self._inputs(rows), self._labels[rows].astype(np.float32)[:, None], given)
-            loss = self._loss(valid)
-            if loss < least:
-                least, kept, best = loss, epoch, [np.asarray(v.value) for v in self._classifier.variables]
-        _assign(self._classifier.variables, best or self._published)
+            kept.judge(epoch, {"val_loss": self._loss(valid)})
+        learnt = kept.give_back(self._classifier)
+        if not learnt:
+            assign(self._classifier.variables, self._published)
         if self._settings.precision == "int8":
             # The others are rounded already, and a second time would move them by their last bit.
             round_to_int8(self._network, self._network.trainable_variables)
-        return kept
+        return kept.history.best_epoch + 1 if learnt else 0
 
     def _inputs(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         length = int(self._pieces.mask[rows].sum(axis=1).max())
@@ -72,7 +73,7 @@ class EncoderTuner:
         blocks = [rows[at : at + BATCH] for at in range(0, len(rows), BATCH)]
         logits = np.concatenate([self._forward(*self._inputs(block)).numpy()[:, 0] for block in blocks]).astype(np.float64)
         losses = np.logaddexp(0, logits) - self._labels[rows] * logits
-        return float(np.mean(sample_weights(self._labels[rows], "balanced") * losses))
+        return float(np.mean(row_weights(self._labels[rows], "balanced") * losses))
 
     def _train_step(self, ids, mask, labels, weights):
         with tf.GradientTape() as tape:
@@ -91,8 +92,3 @@ def _open_last_layers(network: keras.Model, count: int) -> None:
         raise ConfigError(f"encoder.finetune_layers is {count}, the encoder has {len(names)} layers.", "Choose fewer.")
     for layer in bert.layers:
         layer.trainable = layer.name in names[len(names) - count :]
-
-
-def _assign(variables, values) -> None:
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)

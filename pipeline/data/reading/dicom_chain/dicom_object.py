@@ -14,7 +14,13 @@ import numpy as np
 
 from pipeline.data.reading.assumptions import Notes, ReadScan, ScanHeader
 from pipeline.data.reading.dicom_chain import ct_values
-from pipeline.data.reading.dicom_chain.colour_spaces import COLOUR, MONOCHROME, to_eight_bits, to_rgb
+from pipeline.data.reading.dicom_chain.colour_spaces import (
+    COLOUR,
+    MONOCHROME,
+    YBR_TRANSFORMED_BY_CODEC,
+    to_eight_bits,
+    to_rgb,
+)
 from pipeline.data.reading.dicom_chain.file_bytes import inflated
 from pipeline.data.reading.dicom_chain.header_numbers import Attributes, first_line
 from pipeline.data.reading.dicom_chain.modality_transform import ModalityTransform, read_modality_transform
@@ -58,7 +64,9 @@ class DicomObject:
 
     def header(self, frame: int) -> ScanHeader:
         """What the header says of one frame."""
-        attributes = self.attributes(frame)
+        return self._header(self.attributes(frame))
+
+    def _header(self, attributes: Attributes) -> ScanHeader:
         image_type = _image_type(attributes)
         return ScanHeader(
             "DICOM", self.modality, image_type, ct_values.is_localizer(image_type), self.count,
@@ -71,7 +79,7 @@ class DicomObject:
         A CT frame's values are held against the range of Hounsfield units, unless its volume has vouched for them.
         """
         attributes = self.attributes(frame)
-        header = self.header(frame)
+        header = self._header(attributes)
         if self.modality == "ct":
             ct_values.refuse_localizer(header.image_type, attributes.notes.name)
             ct_values.warn_of_derived(attributes, header.image_type)
@@ -126,8 +134,10 @@ class DicomObject:
         finding = ct_values.hounsfield_fault(modality, attributes)
         values = modality(picture.stored).astype(np.float32)
         if not vouched and finding is None:
-            finding = ct_values.not_hounsfield(picture.inside(values))
+            finding = ct_values.not_hounsfield(picture.thinned().inside(values))
         if finding is None:
+            if self.frames.photometric == "MONOCHROME1":
+                attributes.notes.add("polarity", "The CT says MONOCHROME1: Hounsfield units count, nothing is inverted.", False)
             return ct_values.lung_window(values)
         if self.frames.cells.stored > 8:
             raise ct_values.refuse_not_hounsfield(finding, attributes.notes)
@@ -137,6 +147,8 @@ class DicomObject:
     def _radiograph(self, attributes: Attributes, modality: ModalityTransform, picture: Picture) -> np.ndarray:
         """Gray of every word by the first VOI LUT or window that shows anything, the whole range, or percentiles."""
         values = modality(picture.stored)
+        if attributes.text("PresentationIntentType") == "FOR PROCESSING":
+            attributes.notes.add("intent", "The radiograph is FOR PROCESSING: raw values, not the picture that is looked at.")
         # A capture's window, where it has one, is the one of the picture it was made from.
         for sentence, choice in [] if self.modality == "ct" else voi_choices(attributes, modality):
             gray = to_bytes(*shown_range(choice, values, modality.span))
@@ -160,6 +172,8 @@ class DicomObject:
             picture = self._picture(attributes, frame)
             return through_palette(attributes, picture.stored, cells.signed)[picture.index]
         words, stream = self.frames.words(frame)
+        if photometric in YBR_TRANSFORMED_BY_CODEC and (stream is None or stream.kind != "JPEG 2000"):
+            raise attributes.fault(f"it is {photometric} and not of JPEG 2000")
         space = photometric
         if stream is not None and stream.space is not None and stream.kind == "JPEG":
             space = stream.space

@@ -37,7 +37,8 @@ def _table(attributes: Attributes, colour: str, signed: bool) -> LookupTable:
     if bits not in (8, 16):
         raise attributes.fault(f"its {descriptor} tells {bits} bits an entry, 8 or 16 expected")
     found = attributes.words(segmented)
-    assert found is not None
+    if found is None:
+        raise attributes.fault(f"its {segmented} cannot be read")
     content, little = found
     if bits == 8:
         numbers = unpacked_bytes(content, little).astype(np.int64).tolist()

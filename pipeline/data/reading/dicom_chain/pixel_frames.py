@@ -148,11 +148,11 @@ def _compressed_frames(pixels: bytes, attributes: Attributes, told: int, syntax:
     fragments = _fragments(pixels, attributes)[1:]
     if not fragments:
         raise attributes.fault("its compressed pixel data hold no frame")
-    if len(fragments) == told or told == 1 and _is_run_length(fragments[0], syntax):
-        return fragments[:told]
+    if len(fragments) == told:
+        return fragments
     frames: list[list[bytes]] = []
     for fragment in fragments:
-        if not frames or fragment.startswith(_FRAME_STARTS) or _is_run_length(fragment, syntax):
+        if not frames or fragment.startswith(_FRAME_STARTS) or syntax in (RLE, None) and _begins_run_length(fragment):
             frames.append([])
         frames[-1].append(fragment)
     if not told and len(frames) > 1:
@@ -176,6 +176,9 @@ def _fragments(pixels: bytes, attributes: Attributes) -> list[bytes]:
 
 
 def _is_run_length(frame: bytes, syntax: str | None) -> bool:
-    if syntax is not None:
-        return syntax == RLE and not frame.startswith(_FRAME_STARTS)
-    return len(frame) >= 64 and 1 <= int.from_bytes(frame[:4], "little") <= 15 and frame[4:8] == b"\x40\0\0\0"
+    return not frame.startswith(_FRAME_STARTS) and (syntax == RLE or syntax is None and _begins_run_length(frame))
+
+
+def _begins_run_length(fragment: bytes) -> bool:
+    """Whether a fragment begins with the header of RLE (PS3.5 G.5): 1 to 15 segments, the first after the header."""
+    return len(fragment) >= 64 and 1 <= int.from_bytes(fragment[:4], "little") <= 15 and fragment[4:8] == b"\x40\0\0\0"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from pipeline.data.reading.dicom_chain.header_numbers import Attributes
@@ -88,12 +89,19 @@ class Picture:
 
     def inside(self, by_word: np.ndarray) -> np.ndarray:
         """Something of every word (N,) → of every pixel, (H, W), or (P,) with padding left out."""
-        picture = by_word[self.index]
+        # No index is out of range: "clip" only spares the check, which takes as long again.
+        picture = np.take(by_word, self.index, mode="clip")
         return picture if self.padding is None else picture[~self.padding[self.index]]
+
+    def thinned(self) -> Picture:
+        """Every second row and column: enough to tell the distribution of its values."""
+        return Picture(self.stored, self.padding, self.index[::2, ::2])
 
     def shown(self, gray: np.ndarray) -> np.ndarray:
         """Gray uint8 of every word (N,) → (H, W), padding black."""
-        return (gray if self.padding is None else np.where(self.padding, np.uint8(0), gray))[self.index]
+        table = gray if self.padding is None else np.where(self.padding, np.uint8(0), gray)
+        # The same look-up, several times as fast for bytes.
+        return cv2.LUT(np.ascontiguousarray(self.index), table) if self.index.dtype == np.uint8 else table[self.index]
 
 
 def read_picture(attributes: Attributes, cells: Cells, words: np.ndarray) -> Picture:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,7 +51,7 @@ def voi_choices(attributes: Attributes, modality: ModalityTransform) -> Iterator
     place = f" (the first of {offered} in the header)" if offered > 1 else ""
     for item in tables:
         try:
-            yield f"the header's VOI LUT{place}", read_table(item, modality.may_be_negative)
+            yield f"the header's VOI LUT{place}", _spread(read_table(item, modality.may_be_negative), attributes)
         except DataError as error:
             attributes.notes.add("window", f"A VOI LUT of the header is left out: {error.args[0]}")
     if bool(widths) != bool(centres):
@@ -76,6 +76,16 @@ def shown_range(choice: Window | LookupTable, values: np.ndarray, span: tuple[fl
     # A falling rescale turns the range round, never the picture: the window itself rises.
     low, high = min(low, high), max(low, high)
     return choice(values, (low, high)), low, high
+
+
+def _spread(table: LookupTable, attributes: Attributes) -> LookupTable:
+    """A table whose entries all lie in the lowest quarter of what its descriptor allows shows nearly black: its bits
+    are then those of its entries (12 of 16, as some writers mean them)."""
+    needed = max(1, int(table.entries.max()).bit_length())
+    if needed > table.bits - 2:
+        return table
+    attributes.notes.add("bits", f"The VOI LUT tells {table.bits} bits an entry and uses {needed}: read as {needed}.")
+    return replace(table, bits=needed)
 
 
 def _numbers(attributes: Attributes, keyword: str) -> tuple[float, ...]:

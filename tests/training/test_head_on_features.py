@@ -8,10 +8,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.models.classifier_networks import Head, build_head, set_feature_scaling
-from pipeline.training.classifier.fit import ClassifierRows, FitPlan
 from pipeline.training.classifier.folds import cross_validate
-from pipeline.training.classifier.heads import HeadRecipe, head_probabilities
-from pipeline.training.classifier.logistic_head import fit_logistic
+from pipeline.training.classifier.head_on_features import HeadPlan, head_probabilities
+from pipeline.training.classifier.logistic_solution import fit_logistic
+from pipeline.training.classifier.minibatch_fit import ClassifierRows, FitPlan
 from pipeline.training.classifier.settings import ClassifierFit
 from pipeline.training.trained_network import Workshop
 
@@ -69,7 +69,7 @@ def test_balanced_weights_raise_the_rare_class(data):
 def test_no_fold_learns_from_the_patients_that_it_tests(solver, data, monkeypatch):
     """With the classes of one fold turned, its own network answers as before, and the others do not."""
     features, class_index, patients = data
-    recipe = HeadRecipe(Head(hidden=(), standardize=True), 3, (0.01, 0.1) if solver == "logistic" else ())
+    recipe = HeadPlan(Head(hidden=(), standardize=True), 3, (0.01, 0.1) if solver == "logistic" else ())
     plan = FitPlan(ClassifierFit(epochs=4, learning_rate=0.05, monitor="val_loss"))
     seen = []
 
@@ -89,7 +89,7 @@ def test_no_fold_learns_from_the_patients_that_it_tests(solver, data, monkeypatc
     np.testing.assert_allclose(answered.probabilities.sum(axis=1), 1, atol=1e-5)
     fixed = answered.fold
     monkeypatch.setattr("pipeline.training.classifier.folds.grouped_folds", fixed_folds(fixed, patients))
-    monkeypatch.setattr("pipeline.training.classifier.logistic_head.grouped_folds", fixed_folds(fixed, patients))
+    monkeypatch.setattr("pipeline.training.classifier.logistic_solution.grouped_folds", fixed_folds(fixed, patients))
     expected = cross_validated(features, class_index).probabilities
     turned = np.where(fixed == 0, (class_index + 1) % 3, class_index)
     again = cross_validated(features, turned).probabilities

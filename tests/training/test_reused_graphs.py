@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.models import respiratory_networks as networks
-from pipeline.training.multitask.binary_fit import Examples, fit_binary
-from pipeline.training.multitask.compiled_fit import architecture_of, compiled_fit, forget_compiled
+from pipeline.training.multitask.one_logit_fit import Examples, fit_binary
+from pipeline.training.multitask.reused_graphs import architecture_of, compiled_fit, forget_compiled
 from pipeline.training.settings import FitSettings
 
 SETTINGS = FitSettings(epochs=3, batch_size=16, learning_rate=1e-2, weight_decay=1e-2, patience=3, mixup=0.4)

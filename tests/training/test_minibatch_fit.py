@@ -8,12 +8,13 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from pipeline.training.classifier.fit import ClassifierRows, FitPlan, fit_classifier, predict_logits
 from pipeline.training.classifier.inputs import CachedFeatures, StoredScans
 from pipeline.training.classifier.layer_groups import Thawing, build_optimizers, free_last_layers, variable_groups
-from pipeline.training.classifier.scores import softmax, validation_scores
+from pipeline.training.classifier.minibatch_fit import ClassifierRows, FitPlan, class_logits, fit_classifier
+from pipeline.training.classifier.scores import validation_scores
 from pipeline.training.classifier.settings import ClassifierFit, FineTuning, LossSettings, UnfreezeStep
 from pipeline.training.image_augmentation import AugmentationSettings
+from pipeline.training.probabilities import softmax
 
 ROWS, CLASSES = 90, 3
 
@@ -106,7 +107,7 @@ def test_it_learns_and_the_seed_decides(rows, features, tmp_path):
     assert bytes_of[0] == bytes_of[1] != bytes_of[2]
     assert history.epochs["val_accuracy"][history.best_epoch] > 0.5
     assert history.epochs["val_loss"][history.best_epoch] < 0.95 * history.epochs["val_loss"][0]
-    scores = validation_scores(rows.class_index[rows.valid], predict_logits(first, features, rows.valid))
+    scores = validation_scores(rows.class_index[rows.valid], class_logits(first, features, rows.valid))
     assert scores["val_loss"] == pytest.approx(min(history.epochs["val_loss"]), rel=1e-5)
 
 
@@ -170,7 +171,7 @@ def test_the_first_loss_is_the_networks_own(weighting, rows, features):
     inputs = keras.Input((6,))
     model = keras.Model(inputs, layers.Dense(CLASSES)(inputs))
     single = CachedFeatures(features.views[:1])
-    probabilities = softmax(predict_logits(model, single, rows.train)).astype(np.float64)
+    probabilities = softmax(class_logits(model, single, rows.train)).astype(np.float64)
     truth = rows.class_index[rows.train]
     weights = np.ones(CLASSES) if weighting == "none" else len(truth) / (CLASSES * np.bincount(truth))
     expected = np.mean(-weights[truth] * np.log(probabilities[np.arange(len(truth)), truth]))

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.engine.context import Context
 from pipeline.training.multitask.chain_inputs import ChainInputs
-from pipeline.training.multitask.repetitions import train_chain_once
+from pipeline.training.multitask.chain_training import train_chain_once
 from pipeline.training.multitask.scan_labels import labelled
 from pipeline.training.trained_network import Workshop
 

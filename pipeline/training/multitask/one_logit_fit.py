@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -12,8 +12,10 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from pipeline.engine.arrays import read_selected
+from pipeline.training.class_sampling import row_weights
 from pipeline.training.epoch_state import EpochState
-from pipeline.training.multitask.compiled_fit import CompiledFit, compiled_fit
+from pipeline.training.kept_epoch import FitHistory, KeptEpoch
+from pipeline.training.multitask.reused_graphs import CompiledFit, compiled_fit
 from pipeline.training.settings import FitSettings
 
 PREDICTION_BATCH = 1024
@@ -31,21 +33,6 @@ class Examples:
     valid: np.ndarray
 
 
-@dataclass
-class FitHistory:
-    """One number an epoch: ``loss``, ``val_loss``, ``val_accuracy``, ``val_auc``; and the epoch that was kept."""
-
-    epochs: dict[str, list[float]] = field(default_factory=dict)
-    best_epoch: int = 0
-
-    def append(self, numbers: dict[str, float]) -> None:
-        for name, number in numbers.items():
-            self.epochs.setdefault(name, []).append(float(number))
-
-    def as_json(self) -> dict:
-        return {"best_epoch": self.best_epoch, **self.epochs}
-
-
 def rows_of(inputs: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """The given rows as float32 ``(n, F)`` in memory; a memory-mapped file is read, so its pages do not pile up."""
     if isinstance(inputs, np.memmap) and isinstance(inputs.base, mmap.mmap):  # a slice of a map has other rows
@@ -53,7 +40,7 @@ def rows_of(inputs: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return np.asarray(inputs[rows], np.float32)
 
 
-def predict_logits(model: keras.Model, inputs: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+def one_logit(model: keras.Model, inputs: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
     """Logits ``(n,)`` float32 of a one-logit network for ``rows`` of the inputs ``(N, F)``, all of them by default."""
     return apply_network(model, inputs, rows)[:, 0]
 
@@ -70,20 +57,6 @@ def network_blocks(model: keras.Model, inputs: np.ndarray, rows: np.ndarray | No
     for start in range(0, len(chosen), size):
         block = rows_of(inputs, chosen[start : start + size])
         yield np.asarray(model(np.ascontiguousarray(block), training=False))
-
-
-def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """Probabilities float32 in [0, 1] from logits, stable at both ends."""
-    logits = np.asarray(logits, np.float64)
-    return (0.5 * (1 + np.tanh(logits / 2))).astype(np.float32)
-
-
-def sample_weights(labels: np.ndarray, class_weights: str) -> np.ndarray:
-    """Weights ``(N,)`` float32 with mean 1: all ones, or each class carrying half of the total."""
-    if class_weights == "none":
-        return np.ones(len(labels), np.float32)
-    counts = np.bincount(labels.astype(int), minlength=2)
-    return (len(labels) / (2 * np.maximum(counts, 1)))[labels.astype(int)].astype(np.float32)
 
 
 def weighted_log_loss(labels: np.ndarray, logits: np.ndarray, weights: np.ndarray) -> float:
@@ -115,37 +88,23 @@ def fit_binary(
     compiled = compiled_fit(model, settings)
     run_epoch = _epoch_function(compiled, examples, settings, seed)
     state = EpochState(state_file, [compiled.network, compiled.optimizer])
-    history, best, waiting, first = FitHistory(), None, 0, 0
-    if (restored := state.restore()) is not None:
-        progress, best = restored
-        history = FitHistory(progress["history"], progress["best_epoch"])
-        waiting, first = progress["waiting"], progress["epoch"] + 1
-    sign = -1.0 if settings.monitor == "val_loss" else 1.0
+    kept = KeptEpoch(compiled.network, settings.monitor, settings.patience, state)
     labels = examples.labels[examples.valid].astype(np.float64)
-    valid_weights = sample_weights(examples.labels[examples.valid], settings.class_weights)
-    for epoch in range(first, settings.epochs):
-        if waiting >= settings.patience:
-            break
+    valid_weights = row_weights(examples.labels[examples.valid], settings.class_weights)
+    for epoch in kept.epochs(settings.epochs):
         loss = run_epoch(epoch)
-        logits = predict_logits(compiled.network, examples.inputs, examples.valid).astype(np.float64)
-        history.append({"loss": loss, **validation_numbers(labels, logits, valid_weights)})
-        scores = sign * np.asarray(history.epochs[settings.monitor])
-        if best is None or scores[-1] > scores[history.best_epoch]:
-            history.best_epoch, waiting = epoch, 0
-            best = [np.asarray(v.value) for v in compiled.network.variables]
-        else:
-            waiting += 1
-        state.save({"epoch": epoch, "waiting": waiting, "best_epoch": history.best_epoch, "history": history.epochs}, best)
-    for variable, value in zip(model.variables, best or [], strict=True):
-        variable.assign(value)
-    return history
+        logits = one_logit(compiled.network, examples.inputs, examples.valid).astype(np.float64)
+        kept.judge(epoch, {"loss": loss, **validation_numbers(labels, logits, valid_weights)})
+        kept.save()
+    kept.give_back(model)
+    return kept.history
 
 
 def _epoch_function(compiled: CompiledFit, examples: Examples, settings: FitSettings, seed: int):
     """One pass over the training rows, a chunk of rows in memory at a time: epoch → mean loss."""
     labels = examples.labels.astype(np.float32)
     weights = np.ones(len(labels), np.float32)
-    weights[examples.train] = sample_weights(examples.labels[examples.train], settings.class_weights)
+    weights[examples.train] = row_weights(examples.labels[examples.train], settings.class_weights)
     chunk = max(1, EPOCH_CHUNK // settings.batch_size) * settings.batch_size
 
     def run_epoch(epoch: int) -> float:

@@ -11,7 +11,6 @@ import keras
 import numpy as np
 
 from pipeline.engine.files import atomic_write_bytes
-from pipeline.training.multitask.heads import train_heads
 from pipeline.training.multitask.recipes import (
     MODALITIES,
     EmbedderRecipe,
@@ -26,6 +25,7 @@ from pipeline.training.multitask.recipes import (
     train_task_extractor,
 )
 from pipeline.training.multitask.scan_pairs import Pairs
+from pipeline.training.multitask.three_heads import train_heads
 from pipeline.training.trained_network import Workshop
 
 Probabilities = dict[str, dict[str, np.ndarray]]

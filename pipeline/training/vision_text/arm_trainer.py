@@ -11,7 +11,9 @@ import tensorflow as tf
 from pipeline.engine.seeds import derive_seed
 from pipeline.models.fusion import FusionShape, build_fusion, reads_members
 from pipeline.models.stored_precision import StoredPrecision, round_kernels
-from pipeline.training.multitask.binary_fit import FitHistory, sample_weights, sigmoid
+from pipeline.training.class_sampling import row_weights
+from pipeline.training.kept_epoch import FitHistory, KeptEpoch, assign
+from pipeline.training.probabilities import sigmoid
 from pipeline.training.vision_text.settings import FusionFit
 
 PREDICTION_BATCH = 128
@@ -86,23 +88,14 @@ class ArmTrainer:
         self._standardise(train)
         weights = np.ones(len(self.rows.labels), np.float32)
         for part in (train, valid):
-            weights[part] = sample_weights(self.rows.labels[part], "balanced")
-        history, best, waiting = FitHistory(), None, 0
-        for epoch in range(self.fit.epochs):
+            weights[part] = row_weights(self.rows.labels[part], "balanced")
+        kept = KeptEpoch(self.model, "val_loss", self.fit.patience)
+        for epoch in kept.epochs(self.fit.epochs):
             loss = self._epoch(derive_seed(seed, "epoch", epoch), train, weights)
-            history.append({"loss": loss, "val_loss": self._loss(valid, weights)})
-            losses = history.epochs["val_loss"]
-            if best is None or losses[-1] < losses[history.best_epoch]:
-                history.best_epoch, waiting = epoch, 0
-                best = [np.asarray(variable.value) for variable in self.model.variables]
-            else:
-                waiting += 1
-                if waiting >= self.fit.patience:
-                    break
-        for variable, value in zip(self.model.variables, best or [], strict=True):
-            variable.assign(value)
+            kept.judge(epoch, {"loss": loss, "val_loss": self._loss(valid, weights)})
+        kept.give_back(self.model)
         round_kernels(self.model, self.precision)
-        return history
+        return kept.history
 
     def probabilities(self, rows: np.ndarray, withheld: str | None = None) -> np.ndarray:
         """``(n,)`` float32 of the positive class; ``withheld`` names a half that the network does not get."""
@@ -119,10 +112,8 @@ class ArmTrainer:
     def _begin_anew(self, seed: int) -> None:
         keras.utils.set_random_seed(seed)
         fresh = build_fusion(self.arm, self._shape, seed % 2**20)
-        for variable, start in zip(self.model.variables, fresh.variables, strict=True):
-            variable.assign(start.value)
-        for variable, start in zip(self._optimizer.variables, self._fresh_optimizer, strict=True):
-            variable.assign(start)
+        assign(self.model.variables, (start.value for start in fresh.variables))
+        assign(self._optimizer.variables, self._fresh_optimizer)
 
     def _standardise(self, train: np.ndarray) -> None:
         """Mean and standard deviation of each feature over the members of the training rows."""

@@ -9,16 +9,16 @@ import keras
 import numpy as np
 
 from pipeline.models.classifier_networks import Head, build_head, set_feature_scaling
-from pipeline.training.classifier.fit import ClassifierRows, FitPlan, fit_classifier, predict_logits
 from pipeline.training.classifier.inputs import CachedFeatures
-from pipeline.training.classifier.logistic_head import fit_logistic
-from pipeline.training.classifier.scores import softmax
+from pipeline.training.classifier.logistic_solution import fit_logistic
+from pipeline.training.classifier.minibatch_fit import ClassifierRows, FitPlan, class_logits, fit_classifier
 from pipeline.training.classifier.settings import HeadSettings
+from pipeline.training.probabilities import softmax
 from pipeline.training.trained_network import Workshop, train_once
 
 
 @dataclass(frozen=True)
-class HeadRecipe:
+class HeadPlan:
     """Which head, for how many classes; ``inverse_penalties`` where it is solved as a logistic regression."""
 
     head: Head
@@ -26,15 +26,15 @@ class HeadRecipe:
     inverse_penalties: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, settings: HeadSettings, class_count: int) -> HeadRecipe:
+    def of(cls, settings: HeadSettings, class_count: int) -> HeadPlan:
         """The recipe that a configuration asks for."""
         penalties = settings.inverse_penalties if settings.solver == "logistic" else ()
         head = Head(settings.hidden, settings.dropout, settings.feature_dropout, settings.standardize)
         return cls(head, class_count, penalties)
 
 
-def train_head(
-    name: str, views: np.ndarray, rows: ClassifierRows, recipe: HeadRecipe, plan: FitPlan, workshop: Workshop
+def train_class_head(
+    name: str, views: np.ndarray, rows: ClassifierRows, recipe: HeadPlan, plan: FitPlan, workshop: Workshop
 ) -> tuple[keras.Model, dict]:
     """Fit a head on features ``(V, N, F)``; returns it, rounded as it will be stored, and its history."""
     inputs = CachedFeatures(views)
@@ -55,4 +55,4 @@ def train_head(
 
 def head_probabilities(model: keras.Model, views: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Probabilities ``(n, K)`` float32 of a head for rows of cached features, the scans themselves."""
-    return softmax(predict_logits(model, CachedFeatures(views), rows))
+    return softmax(class_logits(model, CachedFeatures(views), rows))

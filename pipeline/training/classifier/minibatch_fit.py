@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from pipeline.training.classifier.layer_groups import Thawing, build_optimizers,
 from pipeline.training.classifier.scores import validation_scores
 from pipeline.training.classifier.settings import ClassifierFit, LossSettings
 from pipeline.training.epoch_state import EpochState
-from pipeline.training.multitask.binary_fit import FitHistory
+from pipeline.training.kept_epoch import FitHistory, KeptEpoch
+from pipeline.training.prefetch import prefetched
 
 Track = Callable[[Iterator, int, str], Iterator]
 
@@ -62,35 +62,21 @@ def fit_classifier(
     )
     # A frozen variable is part of the state too: the state's order must not depend on the epoch.
     state = EpochState(state_file, [model, *optimizers.values()])
-    history, best, waiting, first = FitHistory(), None, 0, 0
-    if (restored := state.restore()) is not None:
-        progress, best = restored
-        history = FitHistory(progress["history"], progress["best_epoch"])
-        waiting, first = progress["waiting"], progress["epoch"] + 1
-    sign = -1.0 if fit.monitor == "val_loss" else 1.0
+    kept = KeptEpoch(model, fit.monitor, fit.patience, state)
     step = None
-    for epoch in range(first, fit.epochs):
-        if waiting >= fit.patience:
-            break
+    for epoch in kept.epochs(fit.epochs):
         if step is None or (plan.thawing and plan.thawing.changes_at(epoch)):
             step = _step_function(model, optimizers, loss, plan.thawing, epoch)
         batches = _batches(inputs, rows, plan, steps, seed, epoch)
         total = sum(float(step(*batch)) * len(batch[0]) for batch in track(batches, steps, f"epoch {epoch + 1}"))
-        logits = predict_logits(model, inputs, rows.valid)
-        history.append({"loss": total / len(rows.train), **validation_scores(rows.class_index[rows.valid], logits)})
-        scores = sign * np.asarray(history.epochs[fit.monitor])
-        if best is None or scores[-1] > scores[history.best_epoch]:
-            history.best_epoch, waiting = epoch, 0
-            best = [np.asarray(v.value) for v in model.variables]
-        else:
-            waiting += 1
-        state.save({"epoch": epoch, "waiting": waiting, "best_epoch": history.best_epoch, "history": history.epochs}, best)
-    for variable, value in zip(model.variables, best or [], strict=True):
-        variable.assign(value)
-    return history
+        logits = class_logits(model, inputs, rows.valid)
+        kept.judge(epoch, {"loss": total / len(rows.train), **validation_scores(rows.class_index[rows.valid], logits)})
+        kept.save()
+    kept.give_back(model)
+    return kept.history
 
 
-def predict_logits(model: keras.Model, inputs: ClassifierInputs, rows: np.ndarray) -> np.ndarray:
+def class_logits(model: keras.Model, inputs: ClassifierInputs, rows: np.ndarray) -> np.ndarray:
     """Logits ``(n, K)`` float32 in inference mode, in the order of ``rows``."""
     forward = tf.function(lambda batch: model(batch, training=False),
                           input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)])  # fmt: skip
@@ -127,7 +113,7 @@ def _step_function(model: keras.Model, optimizers: dict, loss: SoftmaxFocalLoss,
 
 
 def _batches(inputs: ClassifierInputs, rows: ClassifierRows, plan: FitPlan, steps: int, seed: int, epoch: int) -> Iterator:
-    """The minibatches of an epoch as (inputs, targets); the next one is made while the network learns from this one."""
+    """The minibatches of an epoch as (inputs, targets)."""
     draw = np.random.default_rng([seed, epoch])
     order = epoch_rows(rows.class_index, rows.train, plan.fit.sampling, draw)
     shares = draw.beta(plan.fit.mixup, plan.fit.mixup, steps) if plan.fit.mixup else np.ones(steps)
@@ -142,13 +128,7 @@ def _batches(inputs: ClassifierInputs, rows: ClassifierRows, plan: FitPlan, step
             batch, targets = (share * values + (1 - share) * values[::-1] for values in (batch, targets))
         return batch, targets
 
-    with ThreadPoolExecutor(1) as maker:
-        upcoming = maker.submit(make, 0)
-        for place in range(steps):
-            ready = upcoming.result()
-            if place + 1 < steps:
-                upcoming = maker.submit(make, place + 1)
-            yield ready
+    return prefetched(make, steps)
 
 
 def _targets(class_index: np.ndarray, class_count: int, smoothing: float) -> np.ndarray:

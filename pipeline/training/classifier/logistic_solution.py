@@ -16,9 +16,10 @@ from sklearn.linear_model import LogisticRegression
 from pipeline.data.splitting.splits import grouped_folds
 from pipeline.models.classifier_networks import OUTPUT, set_feature_scaling
 from pipeline.training.class_sampling import class_weights
-from pipeline.training.classifier.fit import ClassifierRows
-from pipeline.training.classifier.scores import softmax, validation_scores
-from pipeline.training.multitask.binary_fit import FitHistory
+from pipeline.training.classifier.minibatch_fit import ClassifierRows
+from pipeline.training.classifier.scores import validation_scores
+from pipeline.training.kept_epoch import FitHistory
+from pipeline.training.probabilities import softmax
 
 MAX_ITERATIONS = 500
 INNER_FOLDS = 5

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.training.multitask.binary_fit import (
+from pipeline.training.class_sampling import row_weights
+from pipeline.training.multitask.one_logit_fit import (
     Examples,
     apply_network,
     fit_binary,
-    predict_logits,
+    one_logit,
     rows_of,
-    sample_weights,
-    sigmoid,
 )
+from pipeline.training.probabilities import sigmoid
 from pipeline.training.settings import FitSettings
 
 ROWS = 120
@@ -85,7 +85,7 @@ def test_the_monitored_number_decides(examples, dense_network):
 @pytest.mark.parametrize("class_weights", ["none", "balanced"])
 def test_the_loss_is_the_weighted_cross_entropy(class_weights, examples, dense_network):
     model = dense_network(1)
-    logits = predict_logits(model, examples.inputs[examples.train]).astype(np.float64)
+    logits = one_logit(model, examples.inputs[examples.train]).astype(np.float64)
     labels = examples.labels[examples.train]
     positive, weights = labels.mean(), np.ones(len(labels))
     if class_weights == "balanced":
@@ -98,8 +98,8 @@ def test_the_loss_is_the_weighted_cross_entropy(class_weights, examples, dense_n
 
 def test_balanced_weights_give_each_class_half():
     labels = np.array([0, 0, 0, 1], np.int8)
-    np.testing.assert_allclose(sample_weights(labels, "balanced"), [2 / 3, 2 / 3, 2 / 3, 2])
-    np.testing.assert_array_equal(sample_weights(labels, "none"), np.ones(4))
+    np.testing.assert_allclose(row_weights(labels, "balanced"), [2 / 3, 2 / 3, 2 / 3, 2])
+    np.testing.assert_array_equal(row_weights(labels, "none"), np.ones(4))
 
 
 def test_rows_of_a_stored_array_are_those_of_the_array(tmp_path, dense_network):
@@ -110,7 +110,7 @@ def test_rows_of_a_stored_array_are_those_of_the_array(tmp_path, dense_network):
     np.testing.assert_array_equal(rows_of(stored_inputs, rows), inputs[rows])
     model = dense_network(1)
     np.testing.assert_allclose(apply_network(model, stored_inputs), np.asarray(model(inputs)), atol=1e-6)
-    np.testing.assert_allclose(predict_logits(model, stored_inputs, rows), np.asarray(model(inputs[rows]))[:, 0], atol=1e-6)
+    np.testing.assert_allclose(one_logit(model, stored_inputs, rows), np.asarray(model(inputs[rows]))[:, 0], atol=1e-6)
 
 
 def test_sigmoid_at_both_ends():

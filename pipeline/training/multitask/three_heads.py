@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
-from pipeline.training.multitask.recipes import MODALITIES, HeadRecipe, Labelled, probabilities_from, train_head
+from pipeline.training.multitask.recipes import MODALITIES, HeadRecipe, Labelled, probabilities_from, train_binary_head
 from pipeline.training.multitask.scan_pairs import Pairs
 from pipeline.training.trained_network import Workshop
 
@@ -37,7 +37,7 @@ def train_heads(
     inputs = {**{m: features[m] for m in MODALITIES}, "paired": pair_features(features, pairs.rows)}
     labelled = {**{m: scans[m] for m in MODALITIES}, "paired": _labelled_pairs(pairs)}
     for name, rows in inputs.items():
-        model, trained.histories[name] = train_head(f"head_{name}", rows, labelled[name], recipe, workshop)
+        model, trained.histories[name] = train_binary_head(f"head_{name}", rows, labelled[name], recipe, workshop)
         trained.models[name] = model
         trained.probabilities[name] = probabilities_from(model, rows)
     return trained
