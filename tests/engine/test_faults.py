@@ -17,6 +17,7 @@ from pipeline.engine.errors import StorageError
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+HANGS_S = 600  # no bound on how fast, only an end to waiting for what never comes
 CONFIG = "system: toy\nseed: 5\ns01: {}\ns02: {epochs: 5, seconds_per_epoch: %s}\ns03: {}\n"
 MOMENTS = [
     "s01 writing",
@@ -39,6 +40,13 @@ def arguments(toy, config: Path) -> list[str]:
     return ["run", "-c", str(config), "--out", str(toy.folder)]
 
 
+def wait_for(path: Path, process: subprocess.Popen) -> None:
+    begun = time.monotonic()
+    while not path.exists():
+        assert process.poll() is None and time.monotonic() - begun < HANGS_S, f"{path} never came"
+        time.sleep(0.01)
+
+
 def write_config(folder: Path, seconds: float = 0.0) -> Path:
     path = folder / "toy.yaml"
     path.write_text(CONFIG % seconds)
@@ -52,7 +60,7 @@ def test_killed_run_is_finished_by_the_same_command(toy, reference, tmp_path, ca
     # The folder holds an older whole run, so that the commit has something to replace.
     toy.run(toy.config(seed=4))
     killed = start(toy, config, kill=moment)
-    assert killed.wait(30) == -signal.SIGKILL, killed.stderr.read()
+    assert killed.wait(HANGS_S) == -signal.SIGKILL, killed.stderr.read()
     capsys.readouterr()
     assert main(toy.stages, arguments(toy, config)) == 0
     told = capsys.readouterr().err
@@ -67,7 +75,7 @@ def test_killed_run_is_finished_by_the_same_command(toy, reference, tmp_path, ca
 def test_run_killed_before_anything_was_there(toy, reference, tmp_path):
     config = write_config(tmp_path)
     main(reference.stages, arguments(reference, config))
-    assert start(toy, config, kill="s02 epoch 2").wait(30) == -signal.SIGKILL
+    assert start(toy, config, kill="s02 epoch 2").wait(HANGS_S) == -signal.SIGKILL
     assert not (toy.folder / "s02_scale").exists()
     assert main(toy.stages, arguments(toy, config)) == 0
     assert toy.contents() == reference.contents()
@@ -80,14 +88,14 @@ def test_run_killed_at_any_time(toy, reference, tmp_path, seconds):
     process = start(toy, config)
     time.sleep(seconds)
     process.kill()
-    process.wait(30)
+    process.wait(HANGS_S)
     assert main(toy.stages, arguments(toy, config)) == 0
     assert toy.contents() == reference.contents()
 
 
 def test_scratch_of_another_configuration_is_not_taken_up(toy, tmp_path, capsys):
     config = write_config(tmp_path)
-    assert start(toy, config, kill="s02 epoch 2").wait(30) == -signal.SIGKILL
+    assert start(toy, config, kill="s02 epoch 2").wait(HANGS_S) == -signal.SIGKILL
     config.write_text(CONFIG.replace("epochs: 5", "epochs: 5, factor: 3.0") % 0.0)
     assert main(toy.stages, arguments(toy, config)) == 0
     assert "starts at epoch 0" in capsys.readouterr().err
@@ -95,18 +103,16 @@ def test_scratch_of_another_configuration_is_not_taken_up(toy, tmp_path, capsys)
 
 
 def test_second_process_is_refused_and_told_the_first(toy, tmp_path, capsys):
-    config = write_config(tmp_path, seconds=5.0)
+    config = write_config(tmp_path, seconds=2.0 * HANGS_S)  # it ends when it is killed
     process = start(toy, config)
     try:
         owner = toy.folder / ".lock.owner"
-        deadline = time.monotonic() + 20
-        while not owner.exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_for(owner, process)
         assert main(toy.stages, arguments(toy, config)) == 2
         assert f"in use by process {process.pid}" in capsys.readouterr().err
     finally:
         process.kill()
-        process.wait(30)
+        process.wait(HANGS_S)
     write_config(tmp_path)
     assert main(toy.stages, arguments(toy, config)) == 0, "a dead process holds nothing"
 

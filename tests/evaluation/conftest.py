@@ -1,5 +1,7 @@
 """Predictions of two arms on three modalities, small enough for every test."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -36,3 +38,25 @@ def predictions():
         for name, table in plain.items()
     }
     return {"plain": plain, "adversarial": adversarial}
+
+
+@pytest.fixture
+def python_calls():
+    """``python_calls(work)``: how many calls Python makes for it, C functions included; the same on every machine."""
+
+    def counted(work) -> int:
+        calls = 0
+
+        def profile(frame, event, argument):
+            nonlocal calls
+            calls += event in ("call", "c_call")
+
+        before = sys.getprofile()
+        sys.setprofile(profile)
+        try:
+            work()
+        finally:
+            sys.setprofile(before)
+        return calls
+
+    return counted

@@ -84,14 +84,14 @@ def test_level_with_unequal_mixes_and_several_groups():
     generator = np.random.default_rng(0)
     rejected = dict.fromkeys(("accuracy", "sensitivity"), 0)
     settings = FairnessSettings(resamples=2, permutations=59, smallest=5)
-    for _ in range(30):
+    for _ in range(10):
         group = np.repeat(["a", "b", "c"], 50)
         truth = (generator.random(150) < np.repeat([0.2, 0.5, 0.8], 50)).astype(int)
         chosen = np.where(generator.random(150) < np.where(truth == 1, 0.95, 0.5), truth, 1 - truth)
         found = fairness(truth, None, group, np.arange(150), NAMES, "PNEUMONIA", predicted=chosen, settings=settings)
         for metric in rejected:
             rejected[metric] += found["gaps"][metric]["p"] < 0.05
-    assert max(rejected.values()) <= 5
+    assert max(rejected.values()) <= 3  # of 10 tests at the level of 0.05; more are met once in 1000
 
 
 def test_permutation_keeps_a_patients_rows_together():

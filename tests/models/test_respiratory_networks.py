@@ -82,7 +82,9 @@ def test_the_embedder_standardises_with_the_training_moments():
     mean, variance = np.full(3, 10, "float32"), np.full(3, 4, "float32")
     model = networks.build_embedder(mean, variance, "embedder")
     inner = keras.Model(model.input, model.get_layer("standardise").output)
-    np.testing.assert_allclose(np.asarray(inner(np.array([[10.0, 12.0, 6.0]], "float32"))), [[0, 1, -2]], atol=1e-6)
+    # x · s - 10 · s with s = 0.5 in float32: s, both products and the difference are rounded, each by up to 6 · 2**-24; the
+    # variance's 1e-6 adds as little. An epsilon of 1e-3, Keras's own, would be 2.5e-4 off.
+    np.testing.assert_allclose(np.asarray(inner(np.array([[10.0, 12.0, 6.0]], "float32"))), [[0, 1, -2]], atol=6 * 6 * 2**-24)
 
 
 def test_the_generator_is_frozen_behind_the_shared_extractor():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+HANGS_S = 3600  # no bound on how fast, only an end to waiting for what never comes
 METRICS = {"accuracy", "balanced_accuracy", "class_wise_mean_accuracy", "sensitivity", "specificity", "f1", "auc"}
 
 
@@ -101,10 +103,10 @@ def test_one_seed_in_two_folders_gives_the_same_bytes(tiny_run, run_tiny, withou
 
 
 def wait_for(pattern: str, folder: Path, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 300
+    begun = time.monotonic()
     while not any(folder.glob(pattern)):
-        assert process.poll() is None and time.monotonic() < deadline, f"{pattern} never came"
-        time.sleep(0.02)
+        assert process.poll() is None and time.monotonic() - begun < HANGS_S, f"{pattern} never came"
+        time.sleep(0.005)
 
 
 @pytest.mark.slow
@@ -123,12 +125,16 @@ def test_kill_9_then_the_same_command_gives_the_bytes_of_an_undisturbed_run(stag
     run = tmp_path / "killed"
     words = ["run", "-q", "-c", compiled_run.config, "--data", compiled_run.data, "--out", run, "--to", stage]
     command = [sys.executable, str(ROOT / "run_pipeline.py"), *map(str, words)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as process:
-        wait_for(sign, run, process)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    assert not list(run.glob(f"{stage}_*")), "the kill came too late: the stage was committed"
-    assert any(run.glob(sign)), "the kill came too late to test a resume"
+    for _ in range(5):  # on a busy machine a kill may come after the stage was committed, and tests nothing
+        shutil.rmtree(run, ignore_errors=True)
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+            wait_for(sign, run, process)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        if any(run.glob(sign)) and not list(run.glob(f"{stage}_*")):
+            break
+    else:
+        pytest.fail(f"{stage} was over each time before the kill")
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     ran = tuple(path.name[:3] for path in run.glob("s0*"))
     first, second = contents(compiled_run.folder, ran), contents(run, ran)

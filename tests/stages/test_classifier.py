@@ -85,9 +85,10 @@ def test_the_same_seed_gives_the_same_bytes(frozen, tiny_inputs, tmp_path):
         assert (again / name).read_bytes() == (frozen / name).read_bytes(), name
 
 
-def test_fine_tuning_moves_the_backbone_and_is_judged_with_it(tiny_inputs, tmp_path):
+def test_fine_tuning_moves_the_backbone_and_is_judged_with_it(tiny_inputs, without_graphs, tmp_path):
     fit = {"epochs": 1, "batch_size": 8, "monitor": "val_loss", "mixed_precision": True, "backbone_learning_rate": 1e-3}
-    folder = train(tiny_inputs, tmp_path, mode="finetune", finetuning={"fit": fit, "unfreeze_last": 6})
+    with without_graphs():
+        folder = train(tiny_inputs, tmp_path, mode="finetune", finetuning={"fit": fit, "unfreeze_last": 6})
     history = json.loads((folder / "history.json").read_text())
     assert set(history) == {"head", "finetuning"} and len(history["finetuning"]["loss"]) == 1
     architecture = (folder / "classifier.json").read_text()

@@ -69,10 +69,11 @@ def scans(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(scans, tmp_path_factory):
+def run(scans, without_graphs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     (folder / "c.yaml").write_text(CONFIG)
-    run_pipeline(load_run_config(folder / "c.yaml", STAGES), STAGES, folder / "run", scans)
+    with without_graphs():
+        run_pipeline(load_run_config(folder / "c.yaml", STAGES), STAGES, folder / "run", scans)
     return RunDirectory(folder / "run")
 
 
@@ -188,7 +189,7 @@ def test_the_default_network_is_the_documents():
     assert sum(math.prod(variable.shape) for variable in network.trainable_variables) == 6_643_510
 
 
-def test_it_starts_from_stored_weights(run, scans, tmp_path):
+def test_it_starts_from_stored_weights(run, scans, without_graphs, tmp_path):
     """Weights of a file are where the training starts: with a vanishing rate they are where it ends."""
     from pipeline.models.stored_models import load_model
 
@@ -197,7 +198,8 @@ def test_it_starts_from_stored_weights(run, scans, tmp_path):
     overrides = ("s07.fit.learning_rate=1.0e-12", "s07.fit.early_sizes=[]", "s07.fit.epochs=1", "s07.tensorboard=false",
                  "s07.stored_precision=float32", "s07.mirror_average=true", f"s07.initial_weights={start}")  # fmt: skip
     config = load_run_config(tmp_path / "c.yaml", STAGES, overrides)
-    run_pipeline(config, STAGES, tmp_path / "run", scans)
+    with without_graphs():
+        run_pipeline(config, STAGES, tmp_path / "run", scans)
     again = RunDirectory(tmp_path / "run")
     given = load_model(run.artifact("unet_weights"), run.artifact("unet_architecture"))
     given.load_weights(start)

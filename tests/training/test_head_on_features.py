@@ -85,7 +85,8 @@ def test_no_fold_learns_from_the_patients_that_it_tests(solver, data, monkeypatc
     assert all(len(set(answered.fold[patients == patient])) == 1 for patient in set(patients))
     held = [np.sum(answered.fold != number) for number in range(3)]
     assert seen == held if solver == "logistic" else all(0.1 * h < s < 0.25 * h for s, h in zip(seen, held, strict=True))
-    assert (answered.probabilities.argmax(axis=1) == class_index).mean() > 0.6
+    # Guessing is right in a third of the rows, give or take sqrt(2/9 / rows): four of these are met by 3 guesses in 100,000.
+    assert (answered.probabilities.argmax(axis=1) == class_index).mean() > 1 / 3 + 4 * (2 / 9 / ROWS) ** 0.5
     np.testing.assert_allclose(answered.probabilities.sum(axis=1), 1, atol=1e-5)
     fixed = answered.fold
     monkeypatch.setattr("pipeline.training.classifier.folds.grouped_folds", fixed_folds(fixed, patients))
