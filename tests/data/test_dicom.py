@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pipeline.data.reading.digests import pixel_sha1
 from pipeline.data.reading.gray_reader import decode_gray, read_gray
 from pipeline.engine.errors import DataError
 from tests.data.dicom_objects import chest_hounsfield, dicom_bytes
@@ -127,3 +129,18 @@ def test_real_jpeg_lossless_ct_is_read_or_its_decoder_named() -> None:
     else:
         with pytest.raises(DataError, match="python-gdcm"):
             read_gray(path)
+
+
+@pytest.mark.realdata
+@needs_real_data
+@pytest.mark.parametrize(
+    ("pattern", "count", "digest"),
+    [
+        ("ct/*/*.dcm", 24, "344614ed516421c542f0d3d47db63792f6d4a255d2227c93711549477397c1b7"),
+        ("*.dcm", 3, "62c3456eebada9a0ca76624985d50c665c1b1af3e04815c38f4b1d64bb6ff65e"),
+    ],
+)
+def test_the_real_objects_are_read_to_the_same_pixels(pattern: str, count: int, digest: str) -> None:
+    paths = sorted(REAL.glob(pattern))
+    assert len(paths) == count
+    assert hashlib.sha256("".join(pixel_sha1(read_gray(path)) for path in paths).encode()).hexdigest() == digest

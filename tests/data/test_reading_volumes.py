@@ -118,6 +118,29 @@ def test_one_broken_slice_costs_only_itself(tmp_path: Path) -> None:
     assert "04" in str(found[3])
 
 
+def test_a_broken_file_of_a_series_is_left_out_and_named(tmp_path: Path) -> None:
+    folder = write_series(tmp_path / "series")
+    whole = (folder / "03").read_bytes()  # slice 2
+    (folder / "03").write_bytes(whole[:-100])
+    (folder / "report").write_bytes(dicom_bytes(stored(VOLUME[0]), "SR"))
+    volume = read_volume(folder)
+    assert volume.count == 4 and volume.largest_lung() == LARGEST - 1
+    sentences = [said.sentence for said in volume.assumptions if said.changes_answer]
+    assert any("03" in sentence and "truncated" in sentence for sentence in sentences)
+    assert any("report" in sentence and "'SR'" in sentence for sentence in sentences)
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DataError, match="truncated"):
+        read_volume(folder)
+
+
+def test_a_slice_whose_pixels_break_has_no_lung(tmp_path: Path) -> None:
+    folder = write_series(tmp_path / "series")
+    volume = read_volume(folder)
+    (folder / "04").unlink()  # slice 3, the one with most lung
+    assert volume.largest_lung() == 2
+
+
 def frames_object(**elements: object) -> bytes:
     return dicom_bytes(stored(VOLUME), "CT", NumberOfFrames=len(VOLUME), **{**RESCALE, **elements})
 

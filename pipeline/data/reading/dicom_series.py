@@ -84,27 +84,45 @@ def open_frames(data: bytes, name: str) -> FramesOfObject:
 
 
 def open_series(folder: Path) -> SeriesOfFolder:
-    """The series that a folder holds, in order along its normal. Raises DataError as `read_volume` tells."""
+    """The series that a folder holds, in order along its normal; files that are no slice of it are left out, and said.
+
+    Raises DataError as `read_volume` tells.
+    """
     notes = Notes(str(folder))
-    found, strangers, localizers = [], 0, 0
+    found: list[_Described] = []
+    broken: list[DataError] = []
+    strangers, localizers = 0, 0
     for path in sorted(part for part in folder.iterdir() if part.is_file() and not part.name.startswith(".")):
-        with path.open("rb") as stream:
-            first = stream.read(_FIRST_BYTES)
-        if not is_dicom(first, path.name) or path.name.upper() == "DICOMDIR":
+        if path.name.upper() == "DICOMDIR" or not is_dicom(_beginning(path), path.name):
             strangers += 1
             continue
-        opened = open_dicom(file_bytes(path), str(path))
-        if opened.header(0).localizer:
-            localizers += 1
-            continue
-        found.append(_described(opened, path))
+        try:
+            opened = open_dicom(file_bytes(path), str(path))
+            if opened.header(0).localizer:
+                localizers += 1
+            else:
+                found.append(_described(opened, path))
+        except DataError as error:
+            broken.append(error)
+    if not found and broken:
+        raise broken[0]
     if not found:
         raise DataError(f"{folder}: no slice of a DICOM series in it.", "Give the folder that holds the series' files.")
     if strangers:
         notes.add("order", f"{strangers} file(s) of the folder are no DICOM slices: left out.", False)
     if localizers:
         notes.add("order", f"{localizers} localizer(s) of the folder are left out.", False)
+    for error in broken:
+        notes.add("order", f"Left out of the series: {error.message}")
     return SeriesOfFolder(notes, _ordered(found, notes))
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_FIRST_BYTES)
+    except OSError as cause:
+        raise DataError(f"{path}: cannot be read ({cause.strerror}).", "Check the path and its permissions.") from cause
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -51,19 +53,26 @@ def decode_scan(data: bytes, name: str, *, with_colour: bool = True) -> ReadScan
     if not data:
         raise DataError(f"{name}: empty file (zero bytes).", BROKEN_REMEDY)
     kind = raster_kind(data)
-    try:
+    with broken_files_named(name):
         if kind is not None:
             scan = decode_raster(data, kind, name, with_colour)
         elif is_dicom(data, name):
             scan = _only_frame(data, name, with_colour)
         else:
             raise DataError(f"{name}: not a scan, its content is {_content(data)}.", _FORMAT_REMEDY)
-    except PipelineError:
-        raise
-    except Exception as cause:  # what a broken file makes of a decoder is that file's fault, whatever it raises
-        raise DataError(f"{name}: cannot be read ({type(cause).__name__}: {str(cause)[:120]}).", BROKEN_REMEDY) from cause
     refuse_small(scan.gray, name)
     return scan
+
+
+@contextmanager
+def broken_files_named(name: str) -> Iterator[None]:
+    """What a broken file makes of a decoder is that file's fault, whatever it raises: a DataError that names it."""
+    try:
+        yield
+    except PipelineError:
+        raise
+    except Exception as cause:
+        raise DataError(f"{name}: cannot be read ({type(cause).__name__}: {str(cause)[:120]}).", BROKEN_REMEDY) from cause
 
 
 def refuse_small(gray: np.ndarray, name: str) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 
 from pipeline.data.reading.assumptions import Assumption, Notes, ReadScan
 from pipeline.data.reading.dicom_chain.ct_values import FILL_BELOW_HU, not_hounsfield, refuse_not_hounsfield
-from pipeline.data.reading.scan_reader import decode_scan, file_bytes, is_dicom, is_volume, refuse_small
-from pipeline.engine.errors import DataError, PipelineError, UsageError
+from pipeline.data.reading.scan_reader import broken_files_named, decode_scan, file_bytes, is_dicom, is_volume, refuse_small
+from pipeline.engine.errors import DataError, UsageError
 
 ALL, LARGEST_LUNG = "all", "largest-lung"
 
@@ -58,14 +58,15 @@ class Volume:
         """Slice `number` (from 1) through the lung window. Raises UsageError outside 1 … count, DataError as `read_scan`."""
         if not 1 <= number <= self.count:
             raise UsageError(f"{self.stack.name}: no slice {number}, it has 1 to {self.count}.", "Choose one of them.")
-        scan = self.stack.read(number - 1, vouched=self.hounsfield)
+        with broken_files_named(self.stack.name):
+            scan = self.stack.read(number - 1, vouched=self.hounsfield)
         refuse_small(scan.gray, self.stack.name)
         said = {known.sentence: known for known in (*self.assumptions, *scan.assumptions)}
         return replace(scan, assumptions=tuple(said.values()))
 
     def slices(self, numbers: list[int] | None = None) -> Iterator[tuple[int, ReadScan | DataError]]:
         """The slices `numbers` (all by default) with their numbers; one that cannot be read is its DataError."""
-        for number in numbers or range(1, self.count + 1):
+        for number in range(1, self.count + 1) if numbers is None else numbers:
             try:
                 yield number, self.slice(number)
             except DataError as error:
@@ -86,14 +87,15 @@ class Volume:
         return [number]
 
     def largest_lung(self) -> int:
-        """The number of the slice with the most lung by `lung_pixels`, the first of equals.
+        """The number of the slice with the most lung by `lung_pixels`, the first of equals; broken slices have none.
 
         Raises DataError where the volume has no Hounsfield units or no slice has any lung.
         """
         if not self.hounsfield:
             raise DataError(f"{self.stack.name}: without Hounsfield units no lung is found.", "Give the slice's number.")
-        areas = [lung_pixels(values) for values in map(self.stack.hounsfield, range(self.count)) if values is not None]
-        if not areas or not max(areas):
+        found = (_hounsfield_or_error(self.stack, place) for place in range(self.count))
+        areas = [lung_pixels(values) if isinstance(values, np.ndarray) else 0 for values in found]
+        if not max(areas):
             raise DataError(f"{self.stack.name}: no slice holds lung.", "Give a CT of the chest, or the slice's number.")
         return int(np.argmax(areas)) + 1
 
@@ -112,14 +114,9 @@ def read_volume(path: Path | str) -> Volume:
     Raises DataError: several series, positions that are missing in part, double or of several orientations, more
     than one volume in time, values that are no Hounsfield units, or what `read_scan` refuses.
     """
-    name = str(path)
-    try:
+    with broken_files_named(str(path)):
         stack = _stack(Path(path))
         hounsfield = _in_hounsfield(stack)
-    except PipelineError:
-        raise
-    except Exception as cause:  # as in `decode_scan`: a broken file's fault, whatever its decoder raises
-        raise DataError(f"{name}: cannot be read ({type(cause).__name__}: {str(cause)[:120]}).", "Export it again.") from cause
     return Volume(stack, stack.notes.all(), hounsfield)
 
 
@@ -179,8 +176,12 @@ def _stack(path: Path) -> Stack:
 def _in_hounsfield(stack: Stack) -> bool:
     """Whether the slices are Hounsfield units, by a sample of them. Raises DataError where they should and are not."""
     places = sorted({round(place) for place in np.linspace(0, stack.count - 1, min(stack.count, _SAMPLED_SLICES))})
-    sampled = [values[::2, ::2].ravel() for values in map(stack.hounsfield, places) if values is not None]
-    if len(sampled) < len(places):
+    found = [_hounsfield_or_error(stack, place) for place in places]
+    errors = [values for values in found if isinstance(values, DataError)]
+    if len(errors) == len(places):
+        raise errors[0]
+    sampled = [values[::2, ::2].ravel() for values in found if isinstance(values, np.ndarray)]
+    if not sampled:
         return False
     finding = not_hounsfield(np.concatenate(sampled))
     if finding:
@@ -188,3 +189,9 @@ def _in_hounsfield(stack: Stack) -> bool:
     return True
 
 
+def _hounsfield_or_error(stack: Stack, place: int) -> np.ndarray | DataError | None:
+    try:
+        with broken_files_named(stack.name):
+            return stack.hounsfield(place)
+    except DataError as error:
+        return error
