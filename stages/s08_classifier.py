@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator
 
-from pipeline.engine.arrays import read_layout
 from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
@@ -83,17 +82,16 @@ def run(context: Context) -> None:
 
 
 def _task(context: Context) -> ClassifierTask:
-    from pipeline.data.class_index import class_index_of
     from pipeline.data.scan_index import TEXT_COLUMNS
     from pipeline.training.classifier.task import ClassifierTask
     from pipeline.training.trained_network import Workshop
 
     config: Config = context.config
-    pixels = context.input(f"pixels_{config.profile}")
-    modality = context.load_json("dataset")["profiles"][config.profile]["modality"]
-    index = class_index_of(context.load_csv("scan_index", text=TEXT_COLUMNS), modality, config.classes)
     workshop = Workshop(context.seed, config.stored_precision, context.scratch)
-    return ClassifierTask(pixels, read_layout(pixels).shape[1], index, config, workshop, context.progress)
+    return ClassifierTask.of(
+        context.input(f"pixels_{config.profile}"), context.load_csv("scan_index", text=TEXT_COLUMNS),
+        context.load_json("dataset"), config, workshop, context.progress,
+    )  # fmt: skip
 
 
 def _report(context: Context, task: ClassifierTask, trained: TrainedClassifier) -> None:

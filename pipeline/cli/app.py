@@ -22,6 +22,7 @@ COMMAND_MODULES = (
     "pipeline.cli.run.commands",
     "pipeline.cli.data.commands",
     "pipeline.cli.export_command",
+    "pipeline.cli.bundle_command",
     "pipeline.cli.predict_commands",
     "pipeline.cli.segment_command",
     "pipeline.cli.classify_command",

@@ -8,13 +8,13 @@ import os
 from pathlib import Path
 
 import pipeline
-from pipeline.cli.run_exporters import EXPORTER, export_run
 from pipeline.engine.errors import MissingArtifactError, StorageError, UsageError
 from pipeline.engine.files import remove_folder, sha256_file
 from pipeline.engine.progress import Reporter
 from pipeline.engine.rundir import RunDirectory
 from pipeline.systems import System, default_bundle, system_of_run
 
+EXPORTER = "pipeline.export"
 REPOSITORY = Path(pipeline.__file__).parents[1]
 
 
@@ -46,9 +46,9 @@ def find_bundle(
 def bundle_of_run(run: Path, reporter: Reporter, system: System) -> Path:
     """A system of a finished run as a bundle under `<run>/.cache/bundle`, made again only when artifacts or exporter change.
 
-    Raises what `export_bundle` raises, and StorageError where the run's folder cannot be written to.
+    Raises what the system's exporter raises, and StorageError where the run's folder cannot be written to.
     """
-    finished = run / ".cache" / "bundle" / _key(RunDirectory(run))
+    finished = run / ".cache" / "bundle" / system.name / _key(RunDirectory(run))
     if finished.is_dir():
         return finished
     from filelock import FileLock
@@ -56,7 +56,7 @@ def bundle_of_run(run: Path, reporter: Reporter, system: System) -> Path:
     cache = finished.parent
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache.with_name("bundle.lock")):
+        with FileLock(cache.with_name(f"{system.name}.lock")):
             if not finished.is_dir():
                 reporter.line(f"making a bundle of {run} (once, until the run changes)")
                 _export(run, finished, system)
@@ -70,8 +70,8 @@ def bundle_of_run(run: Path, reporter: Reporter, system: System) -> Path:
 def _export(run: Path, finished: Path, system: System) -> None:
     # The exporter imports TensorFlow; whoever has a bundle must never pay for that, nor read its log.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # `segment --runtime keras` needs the networks themselves.
-    export_run(run, finished, keras=system.command == "segment")
+    exporter = system.load("exporter")
+    exporter.for_commands(run).write(finished)
     for outdated in finished.parent.iterdir():
         if outdated != finished and outdated.is_dir():
             remove_folder(outdated)

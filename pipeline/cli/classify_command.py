@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.bundle_options import (
+from pipeline.cli.asking.bundle_options import (
     AsJson,
     DeviceChoice,
     Quiet,
@@ -19,6 +19,7 @@ from pipeline.cli.bundle_options import (
     open_asked,
     tell_placement,
 )
+from pipeline.cli.asking.class_answers import answer_lines, answers_document, settle_rows
 from pipeline.engine.errors import UsageError
 from pipeline.engine.progress import Reporter
 
@@ -71,17 +72,10 @@ def _classify(
     What was taken out of a note, and what to be wary of, is told. --shap writes shap.npy (a row an image, a column a feature),
     shap.json and shap.png.
     """
-    from pipeline.cli.pictures import picture_targets
+    from pipeline.cli.asking.pictures import picture_targets
     from pipeline.data.layouts.source_images import NOTE_ALONE, find_images
     from pipeline.engine.files import atomic_write_bytes
-    from pipeline.inference.answered_rows import (
-        PREDICTIONS,
-        answer_rows,
-        failure_summary,
-        feature_rows,
-        refuse_all_failed,
-        write_class_table,
-    )
+    from pipeline.inference.answered_rows import PREDICTIONS, answer_rows, feature_rows, write_class_table
     from pipeline.inference.bundle import open_bundle
     from pipeline.inference.classifier.head_shap import open_head
 
@@ -103,16 +97,14 @@ def _classify(
     segmenter = open_bundle(lungs, device_of(device), command="segment") if lungs is not None else None
     asked = reporter.track(sources, len(sources), "images")
     rows = list(answer_rows(asked, lambda image: _answer(opened, image, note, methods, targets.get(image, {}), segmenter)))
-    if out is not None:
-        write_class_table(out / PREDICTIONS, rows, opened.manifest.class_names)
-    for line in failure_summary(rows):
-        typer.echo(line, err=True)
-    refuse_all_failed(rows)
+    manifest = opened.manifest
+    settle_rows(rows, (lambda: write_class_table(out / PREDICTIONS, rows, manifest.class_names)) if out is not None else None)
     if features is not None:
         atomic_write_bytes(features, _npy(feature_rows(rows)))
-    document = _document(opened, rows, out)
+    decides = {"class_names": manifest.class_names, "positive_class": manifest.positive_class, "threshold": manifest.threshold}
+    document = answers_document(rows, out) | decides | opened.placement
     if head is not None and out is not None:
-        document["shap"] = _write_shap(head, rows, opened.manifest.class_names, out)
+        document["shap"] = _write_shap(head, rows, manifest.class_names, out)
     if as_json:
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
@@ -134,7 +126,7 @@ def _answer(
     segmenter: OpenedBundle[Manifest] | None,
 ) -> Answer:  # fmt: skip
     """Ask about an image, its note, or a note alone; draw, measure, and let go of the pixels."""
-    from pipeline.cli.pictures import write_heat_maps
+    from pipeline.cli.asking.pictures import write_heat_maps
     from pipeline.data.layouts.source_images import NOTE_ALONE
     from pipeline.data.reading.gray_reader import read_gray
 
@@ -176,62 +168,25 @@ def _write_shap(head: Head, rows: Sequence[AnsweredRow], class_names: Sequence[s
     return document
 
 
-def _document(opened: OpenedBundle[Manifest], rows: Sequence[AnsweredRow], out: Path | None) -> dict[str, Any]:
-    from pipeline.cli.pictures import METHODS
-    from pipeline.inference.answered_rows import failures
-
-    manifest, failed = opened.manifest, len(failures(rows))
-    energies = {
-        method: [row.answer.extra[key] for row in rows if key in row.answer.extra]
-        for method in METHODS
-        if (key := f"{method}_lung_energy")
-    }
-    return {
-        "out": str(out) if out is not None else None,
-        "class_names": list(manifest.class_names),
-        "positive_class": manifest.positive_class,
-        "threshold": manifest.threshold,
-        "images": len(rows),
-        "answered": len(rows) - failed,
-        "failed": failed,
-        "mean_lung_energy": {method: _mean(values) for method, values in energies.items() if values},
-        "answers": [
-            {"image": row.id, "predicted": row.answer.predicted, "confidence": row.answer.confidence,
-             "probabilities": row.answer.probabilities, "error": row.answer.error, **row.answer.extra}
-            for row in rows
-        ],
-        **opened.placement,
-    }  # fmt: skip
-
-
-def _mean(values: Sequence[Any]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
 def _words(document: dict[str, Any], what: str) -> str:
-    from pipeline.cli.pictures import METHODS
     from pipeline.inference.answered_rows import PREDICTIONS
     from pipeline.inference.answers import CAUTION
 
-    answered, lines = [answer for answer in document["answers"] if answer["error"] is None], []
-    for answer in answered[:10]:
-        by = f" (by {answer['used']})" if "used" in answer else ""
-        lines.append(f"{answer['image'] or 'note'}: {answer['predicted']} {answer['confidence']:.1%}{by}")
-        if answer.get("masked"):
-            lines.append(f"  words that name the diagnosis were taken out of the note: {answer['masked']}")
-        if answer.get("warnings"):
-            lines.append(f"  note: {answer['warnings']}")
-    if len(answered) > 10:
-        lines.append(f"… and {len(answered) - 10} more")
+    lines = answer_lines(document, _said)
     if document["threshold"] is not None:
         lines.append(f"{document['positive_class']} is named from probability {document['threshold']:.4g} on.")
-    for method, share in document["mean_lung_energy"].items():
-        told = "no map with lungs to compare" if share is None else f"{share:.1%} of it lies in the lungs, on average"
-        lines.append(f"{METHODS[method]}: {told}.")
     for name, told in document.get("shap", {}).get("classes", {}).items():
         places = ", ".join(str(entry["feature"]) for entry in told["features"][:5])
         lines.append(f"What the head reads for {name}: features {places} (SHAP, {', '.join(SHAP_OUTPUTS)}).")
     where = f"; {PREDICTIONS} in {document['out']}" if document["out"] else ""
-    lines.append(f"{document['answered']} of {document['images']} {what} answered{where}")
-    return "\n".join([*lines, CAUTION])
+    return "\n".join([*lines, f"{document['answered']} of {document['images']} {what} answered{where}", CAUTION])
+
+
+def _said(answer: dict[str, Any]) -> list[str]:
+    by = f" (by {answer['used']})" if "used" in answer else ""
+    lines = [f"{answer['image'] or 'note'}: {answer['predicted']} {answer['confidence']:.1%}{by}"]
+    if answer.get("masked"):
+        lines.append(f"  words that name the diagnosis were taken out of the note: {answer['masked']}")
+    if answer.get("warnings"):
+        lines.append(f"  note: {answer['warnings']}")
+    return lines

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,13 @@ from pipeline.engine.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from pipeline.engine.contract import Stage
+
+# What a bundle can be made of, and the options that go with it; the system itself refuses those that it does not take.
+SOURCES = {
+    "run": ("system", "keras", "card", "opset", "layout"),
+    "original": ("positive_index",),
+    "checkpoint": ("classes", "keras", "card", "opset", "layout"),
+}
 
 
 class Layout(StrEnum):
@@ -24,90 +31,91 @@ class Layout(StrEnum):
     NCHW = "NCHW"
 
 
-class Options(NamedTuple):
-    """What the command was given."""
-
-    out: Path
-    run: Path | None
-    original: Path | None
-    checkpoint: Path | None
-    classes: str | None
-    keras: bool
-    positive_index: int | None
-    card: Path | None
-    opset: int | None
-    layout: Layout | None
-
-
 def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
     """Add `export`."""
-
-    @app.command("export")
-    def export(
-        out: Annotated[Path, typer.Option("--out", help="The bundle's folder; a bundle there is replaced.")],
-        run: Annotated[Path | None, typer.Option("--run", help="A finished run's folder.")] = None,
-        original: Annotated[
-            Path | None, typer.Option("--original", help="Instead of a run: the original's folder of .h5 models.")
-        ] = None,
-        checkpoint: Annotated[
-            Path | None, typer.Option("--checkpoint", help="Instead of a run: a MONAI/PyTorch .pth of the segmenter.")
-        ] = None,
-        classes: Annotated[
-            str | None, typer.Option("--classes", help="With --checkpoint: class names in training's order, A,B,C,D.")
-        ] = None,
-        keras: Annotated[bool, typer.Option("--keras", help="Add the Keras networks (.weights.h5 and .json).")] = False,
-        positive_index: Annotated[
-            int | None,
-            typer.Option("--positive-index", help="With --original: class number of COVID in its training [0]."),
-        ] = None,
-        card: Annotated[
-            Path | None, typer.Option("--card", help="With --run: Markdown for the model card's section on data.")
-        ] = None,
-        opset: Annotated[int | None, typer.Option("--opset", help="Of a segmenter's ONNX graph [17].")] = None,
-        layout: Annotated[Layout | None, typer.Option("--layout", help="Of a segmenter's doors [NHWC].")] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
-    ) -> None:
-        """Write a bundle: ONNX graphs, preprocessing, class names, model card, hashes."""
-        options = Options(out, run, original, checkpoint, classes, keras, positive_index, card, opset, layout)
-        _refuse_nonsense(options)
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        _report(_write(options), as_json)
+    app.command("export")(export)
 
 
-def _refuse_nonsense(options: Options) -> None:
-    given = [option for option in (options.run, options.original, options.checkpoint) if option is not None]
-    if len(given) != 1:
+def export(
+    out: Annotated[Path, typer.Option("--out", help="The bundle's folder; a bundle there is replaced.")],
+    run: Annotated[Path | None, typer.Option("--run", help="A finished run's folder.")] = None,
+    system: Annotated[str | None, typer.Option("--system", help="With --run: which system, where the run holds two.")] = None,
+    original: Annotated[
+        Path | None, typer.Option("--original", help="Instead of a run: the original's folder of .h5 models.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="Instead of a run: a MONAI/PyTorch .pth of the segmenter.")
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option("--classes", help="With --checkpoint: class names in training's order, A,B,C,D.")
+    ] = None,
+    keras: Annotated[bool, typer.Option("--keras", help="Add the Keras networks (.weights.h5 and .json).")] = False,
+    positive_index: Annotated[
+        int | None,
+        typer.Option("--positive-index", help="With --original: class number of COVID in its training [0]."),
+    ] = None,
+    card: Annotated[
+        Path | None, typer.Option("--card", help="With --run: Markdown for the model card's section on data.")
+    ] = None,
+    opset: Annotated[int | None, typer.Option("--opset", help="Of a segmenter's ONNX graph [17].")] = None,
+    layout: Annotated[Layout | None, typer.Option("--layout", help="Of a segmenter's doors [NHWC].")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Write a bundle: ONNX graphs, preprocessing, class names, model card, hashes."""
+    given = {
+        name: value
+        for name, value in (
+            ("system", system), ("classes", classes), ("keras", keras or None), ("card", card),
+            ("positive_index", positive_index), ("opset", opset), ("layout", layout.value if layout else None),
+        )
+        if value is not None
+    }  # fmt: skip
+    sources = {name: value for name, value in (("run", run), ("original", original), ("checkpoint", checkpoint)) if value}
+    _refuse_nonsense(sources, given)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    _report(_write(sources, given, out), as_json)
+
+
+def _refuse_nonsense(sources: dict[str, Path], given: dict[str, Any]) -> None:
+    if len(sources) != 1:
         raise UsageError(
             "Export what?", "Give --run DIR of a finished run, or --original DIR or --checkpoint FILE of foreign models; one."
         )
-    if options.original is not None and (options.keras or options.card is not None):
-        raise UsageError("--keras and --card go with --run.", "An imported bundle has neither.")
-    if options.original is None and options.positive_index is not None:
-        raise UsageError("--positive-index goes with --original.", "A run knows its positive class.")
-    if (options.checkpoint is None) != (options.classes is None):
+    (source,) = sources
+    if ("classes" in given) != (source == "checkpoint"):
         raise UsageError("--checkpoint and --classes belong together.", "A checkpoint does not name its classes.")
-    if options.original is not None and (options.opset is not None or options.layout is not None):
-        raise UsageError("--opset and --layout are for a segmenter.", "Leave them out.")
+    foreign = [name for name in given if name not in SOURCES[source]]
+    if foreign:
+        fitting = [f"--{name}" for name, taken in SOURCES.items() if foreign[0] in taken]
+        option = f"--{foreign[0].replace('_', '-')}"
+        raise UsageError(f"{option} goes with {' or '.join(fitting)}.", f"Leave it out with --{source}.")
 
 
-def _write(options: Options) -> Path:
-    text = _read(options.card) if options.card is not None else ""
-    if options.original is not None:
-        from pipeline.export.original.bundle import import_original
-
-        return import_original(options.original, options.out, options.positive_index or 0)
-    layout = options.layout.value if options.layout is not None else None
-    if options.run is not None:
-        from pipeline.cli.run_exporters import export_run
-
-        return export_run(options.run, options.out, options.keras, text, options.opset, layout)
+def _write(sources: dict[str, Path], given: dict[str, Any], out: Path) -> Path:
+    if "card" in given:
+        given["card"] = _read(given["card"])
+    system, classes = given.pop("system", None), given.pop("classes", "")
     from pipeline.export.bundle_folder import refuse_foreign_folder
-    from pipeline.export.segmenter.bundle import write_segmenter_bundle
+    from pipeline.export.template import ExportOptions
+
+    options = ExportOptions(**given)
+    refuse_foreign_folder(out)
+    if "run" in sources:
+        from pipeline.engine.rundir import RunDirectory
+        from pipeline.systems import system_of_run
+
+        run = sources["run"]
+        written: Path = system_of_run(RunDirectory(run), system).load("exporter").of_run(run, options).write(out)
+        return written
+    if "original" in sources:
+        from pipeline.export.original.bundle import OriginalExporter
+
+        return OriginalExporter(sources["original"], options).write(out)
+    from pipeline.export.segmenter.bundle import SegmenterExporter
     from pipeline.export.segmenter.source import read_checkpoint
 
-    refuse_foreign_folder(options.out)
-    source = read_checkpoint(options.checkpoint, [name.strip() for name in options.classes.split(",")])
-    return write_segmenter_bundle(source, options.out, options.keras, options.opset or 17, layout or "NHWC", text)
+    source = read_checkpoint(sources["checkpoint"], [name.strip() for name in classes.split(",")])
+    return SegmenterExporter(source, options).write(out)
 
 
 def _read(card: Path) -> str:
@@ -118,22 +126,22 @@ def _read(card: Path) -> str:
 
 
 def _report(bundle: Path, as_json: bool) -> None:
-    from pipeline.inference.bundle import system_of
+    from pipeline.inference.bundle import read_description, system_of
     from pipeline.systems import system_named
 
-    description = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
+    description = read_description(bundle)
     files, parity = description["files"], description["parity"]
     total = sum(entry["bytes"] for entry in files.values()) + (bundle / "bundle.json").stat().st_size
-    system = system_of(description)
+    system = system_named(system_of(description))
     if as_json:
-        answer = {"bundle": bundle.as_posix(), "variant": description.get("variant", system), "bytes": total, "files": files}
-        answer["parity"] = parity
+        answer = {"bundle": bundle.as_posix(), "variant": description.get("variant", system.name), "bytes": total,
+                  "files": files, "parity": parity}  # fmt: skip
         typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
     for name, entry in files.items():
         typer.echo(f"{entry['bytes'] / 1e6:8.2f} MB  {name}")
-    what = f"{description['variant']} variant" if "variant" in description else system
+    what = f"{description['variant']} variant" if "variant" in description else system.name
     typer.echo(f"{total / 1e6:8.2f} MB  {bundle}: {what}")
     if "keras_max_difference" in parity:
         typer.echo(f"ONNX against Keras: largest difference {parity['keras_max_difference']:.1e} (limit {parity['limit']:.0e})")
-    typer.echo(f"To use it: python run_pipeline.py {system_named(system).example.format(bundle)}")
+    typer.echo(f"To use it: python run_pipeline.py {system.example.format(bundle)}")

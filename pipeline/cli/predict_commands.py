@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.bundle_options import (
+from pipeline.cli.asking.bundle_options import (
     AsJson,
     BundleFolder,
     DeviceChoice,
@@ -20,6 +20,7 @@ from pipeline.cli.bundle_options import (
     open_asked,
     tell_placement,
 )
+from pipeline.cli.asking.class_answers import settle_rows
 from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.progress import Reporter
 
@@ -113,7 +114,7 @@ def _answer_pair(opened: Any, scans: dict[str, Path], gradcam: Path | None, as_j
 
 
 def _draw(target: Path, scan: Path, finding: Any) -> None:
-    from pipeline.cli.pictures import write_heat_maps
+    from pipeline.cli.asking.pictures import write_heat_maps
     from pipeline.data.reading.gray_reader import read_gray
 
     write_heat_maps({"gradcam": target}, read_gray(scan), finding)
@@ -128,20 +129,10 @@ def _answer_phantom(opened: Any) -> Answer:
 
 
 def _answer_table(opened: Any, rows: Sequence[Any], out: Path, reporter: Reporter, as_json: bool) -> None:
-    from pipeline.inference.answered_rows import (
-        answer_pairs,
-        count_scans,
-        failure_summary,
-        failures,
-        refuse_all_failed,
-        write_findings_table,
-    )
+    from pipeline.inference.answered_rows import answer_pairs, count_scans, failures, write_findings_table
 
     answered = answer_pairs(opened, reporter.track(rows, len(rows), "pairs"))
-    write_findings_table(out, answered)
-    for line in failure_summary(answered, "scans"):
-        typer.echo(line, err=True)
-    refuse_all_failed(answered, "scans")
+    settle_rows(answered, lambda: write_findings_table(out, answered), "scans")
     asked, failed = count_scans(answered), len(failures(answered))
     if as_json:
         typer.echo(json.dumps(

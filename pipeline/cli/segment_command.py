@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.bundle_options import (
+from pipeline.cli.asking.bundle_options import (
     AsJson,
     DeviceChoice,
     DeviceName,
@@ -22,11 +22,12 @@ from pipeline.cli.bundle_options import (
     open_asked,
     tell_placement,
 )
+from pipeline.cli.asking.class_answers import answer_lines, answers_document, settle_rows
 from pipeline.engine.errors import UsageError
 from pipeline.engine.progress import Reporter
 
 if TYPE_CHECKING:
-    from pipeline.cli.pictures import Targets
+    from pipeline.cli.asking.pictures import Targets
     from pipeline.data.layouts.source_images import SourceImage
     from pipeline.engine.contract import Stage
     from pipeline.inference.answered_rows import AnsweredRow
@@ -78,9 +79,9 @@ def _segment(
 
     An image that cannot be read, or that is no chest X-ray, is named, skipped and counted; the rest go on.
     """
-    from pipeline.cli.pictures import picture_targets
+    from pipeline.cli.asking.pictures import picture_targets
     from pipeline.data.layouts.source_images import find_images
-    from pipeline.inference.answered_rows import PREDICTIONS, answer_rows, failure_summary, refuse_all_failed, write_class_table
+    from pipeline.inference.answered_rows import PREDICTIONS, answer_rows, write_class_table
     from pipeline.inference.segmenter.lung_geometry import COLUMNS
 
     if strict and no_gate:
@@ -101,14 +102,12 @@ def _segment(
         return _answer(opened, image, gate, strict, methods, targets)
 
     rows = list(answer_rows(reporter.track(sources, len(sources), "images"), ask))
-    write_class_table(out / PREDICTIONS, rows, opened.manifest.class_names, "true_class", COLUMNS)
-    for line in failure_summary(rows):
-        typer.echo(line, err=True)
-    refuse_all_failed(rows)
+    settle_rows(rows, lambda: write_class_table(out / PREDICTIONS, rows, opened.manifest.class_names, "true_class", COLUMNS))
+    document = _document(rows, out)
     if as_json:
-        typer.echo(json.dumps(_document(rows, out) | opened.placement, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(document | opened.placement, indent=2, ensure_ascii=False))
     else:
-        _tell(rows, out)
+        typer.echo(_words(document))
         tell_placement(device, opened.placement)
 
 
@@ -138,7 +137,7 @@ def _answer(
     opened: Any, image: SourceImage, gate: XrayGate | None, strict: bool, methods: Sequence[str], targets: Targets
 ) -> Answer:
     """Ask the gate, then the segmenter; draw, and let go of the pixels."""
-    from pipeline.cli.pictures import write_heat_maps
+    from pipeline.cli.asking.pictures import write_heat_maps
     from pipeline.data.reading.colour_reader import read_gray_and_colour
     from pipeline.inference.answers import Answer
     from pipeline.inference.pictures import write_png
@@ -156,36 +155,22 @@ def _answer(
 
 
 def _document(rows: Sequence[AnsweredRow], out: Path) -> dict[str, Any]:
-    answered = [row for row in rows if row.answer.error is None]
-    known = [row for row in answered if row.label]
-    return {
-        "out": str(out), "images": len(rows), "answered": len(answered), "failed": len(rows) - len(answered),
-        "refused": sum(row.answer.refused for row in rows), "true_class_known": len(known),
-        "correct": sum(row.answer.predicted == row.label for row in known),
-        "answers": [
-            {"image": row.id, "predicted": row.answer.predicted, "confidence": row.answer.confidence,
-             "probabilities": row.answer.probabilities, "true_class": row.label or None, "error": row.answer.error,
-             **row.answer.extra}
-            for row in rows
-        ],
-    }  # fmt: skip
+    known = [row for row in rows if row.answer.error is None and row.label]
+    counts = {"refused": sum(row.answer.refused for row in rows), "true_class_known": len(known)}
+    return answers_document(rows, out) | counts | {"correct": sum(row.answer.predicted == row.label for row in known)}
 
 
-def _tell(rows: Sequence[AnsweredRow], out: Path) -> None:
+def _words(document: dict[str, Any]) -> str:
     from pipeline.inference.answered_rows import PREDICTIONS
     from pipeline.inference.answers import CAUTION
 
-    document = _document(rows, out)
-    answered = [answer for answer in document["answers"] if answer["error"] is None]
-    for answer in answered[:10]:
-        lungs = ", ".join(f"{side} lung {answer[f'lung_share_{side}']:.1%}" for side in ("right", "left"))
-        typer.echo(f"{answer['image']}: {answer['predicted']} {answer['confidence']:.1%}, {lungs} of the picture")
-    if len(answered) > 10:
-        typer.echo(f"… and {len(answered) - 10} more")
-    energies = [share for answer in answered if (share := answer.get("gradcam_lung_energy")) is not None]
-    if energies:
-        typer.echo(f"Grad-CAM: {sum(energies) / len(energies):.1%} of it lies in the outlined lungs, on average.")
-    told = f", {document['correct']} of {document['true_class_known']} as their folder says"
-    told = told if document["true_class_known"] else ""
-    typer.echo(f"{len(answered)} of {len(rows)} images answered{told}; overlays and {PREDICTIONS} in {out}")
-    typer.echo(CAUTION)
+    known = document["true_class_known"]
+    told = f", {document['correct']} of {known} as their folder says" if known else ""
+    counted = f"{document['answered']} of {document['images']} images answered{told}"
+    lines = answer_lines(document, _told, "outlined lungs")
+    return "\n".join([*lines, f"{counted}; overlays and {PREDICTIONS} in {document['out']}", CAUTION])
+
+
+def _told(answer: dict[str, Any]) -> list[str]:
+    lungs = ", ".join(f"{side} lung {answer[f'lung_share_{side}']:.1%}" for side in ("right", "left"))
+    return [f"{answer['image']}: {answer['predicted']} {answer['confidence']:.1%}, {lungs} of the picture"]

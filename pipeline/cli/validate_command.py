@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.bundle_options import AsJson, DeviceChoice, Quiet, device_of, tell_placement
+from pipeline.cli.asking.bundle_options import AsJson, DeviceChoice, Quiet, device_of, tell_placement
 from pipeline.engine.errors import DataError
 from pipeline.engine.progress import Reporter
 
@@ -21,20 +21,6 @@ if TYPE_CHECKING:
 UNREADABLE = "readable"
 # The command whose bundles come with a gate.
 GATED = "segment"
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    path: Path
-    valid: bool
-    failed: list[str]
-    message: str
-    checks: dict[str, float] = field(default_factory=dict)
-
-    def document(self) -> dict:
-        return {
-            "path": str(self.path), "valid": self.valid, "failed": self.failed, "message": self.message, "checks": self.checks,
-        }  # fmt: skip
 
 
 def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
@@ -65,9 +51,9 @@ def _validate(
     paths = [image.path for image in find_images(images)]
     gate = load_gate(find_bundle(bundle, None, reporter, GATED), device_of(device))
     judged = [_judge(gate, path, strict) for path in reporter.track(paths, len(paths), "images")]
-    valid = sum(answer.valid for answer in judged)
+    valid = sum(answer["valid"] for answer in judged)
     if as_json:
-        typer.echo(json.dumps([answer.document() | gate.placement for answer in judged], indent=2, ensure_ascii=False))
+        typer.echo(json.dumps([answer | gate.placement for answer in judged], indent=2, ensure_ascii=False))
     else:
         _show(judged, valid)
         tell_placement(device, gate.placement)
@@ -75,21 +61,20 @@ def _validate(
         raise DataError(f"None of the {len(judged)} images is a chest X-ray.", "Give frontal chest X-rays.")
 
 
-def _judge(gate: XrayGate, path: Path, strict: bool) -> _Judged:
+def _judge(gate: XrayGate, path: Path, strict: bool) -> dict[str, Any]:
     from pipeline.data.reading.colour_reader import read_gray_and_colour
 
     try:
         gray, colour = read_gray_and_colour(path)
     except DataError as error:
-        return _Judged(path, False, [UNREADABLE], str(error))
-    verdict = gate.judge(gray, colour, strict=strict)
-    return _Judged(path, verdict.valid, list(verdict.failed), verdict.message, verdict.checks)
+        return {"path": str(path), "valid": False, "failed": [UNREADABLE], "message": str(error), "checks": {}}
+    return {"path": str(path), **asdict(gate.judge(gray, colour, strict=strict))}
 
 
-def _show(judged: Sequence[_Judged], valid: int) -> None:
+def _show(judged: Sequence[dict[str, Any]], valid: int) -> None:
     for answer in judged:
-        note = f"  ({answer.message})" if answer.valid and answer.message else f"  {answer.message}".rstrip()
-        typer.echo(f"{'valid  ' if answer.valid else 'refused'}  {answer.path}{note}")
-    unreadable = sum(UNREADABLE in answer.failed for answer in judged)
+        note = f"  ({answer['message']})" if answer["valid"] and answer["message"] else f"  {answer['message']}".rstrip()
+        typer.echo(f"{'valid  ' if answer['valid'] else 'refused'}  {answer['path']}{note}")
+    unreadable = sum(UNREADABLE in answer["failed"] for answer in judged)
     refused = len(judged) - valid - unreadable
     typer.echo(f"{len(judged)} images: {valid} valid, {refused} refused, {unreadable} unreadable.")

@@ -1,4 +1,4 @@
-"""A finished run as export reads it: every file checked against its manifest, every stage against its inputs."""
+"""A finished run as export reads it: every file compared with its manifest, every stage with its inputs."""
 
 from __future__ import annotations
 
@@ -6,43 +6,43 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.engine.errors import CorruptArtifactError, StaleArtifactError, UsageError
+import numpy as np
+
+from pipeline.data.preprocessing import Profile
+from pipeline.engine.errors import CorruptArtifactError, StaleArtifactError
 from pipeline.engine.files import sha256_file
 from pipeline.engine.rundir import RunDirectory
+from pipeline.export.parity import spread_rows
 
 if TYPE_CHECKING:
     import keras
 
-FIRST_SYSTEM = "respiratory_mtl"
+REAL_ROWS = 8
 
 
-class CheckedRun:
-    """The artifacts of a run of one system, for reading. `system` is the subclass's to say.
+class CheckedRun(RunDirectory):
+    """The artifacts of a run, each compared with the committed hash before it is given out.
 
     Raises:
         MissingArtifactError: not a run folder, or s01 has not run.
         StaleArtifactError: a stage was made from artifacts that have been made again since.
-        UsageError: a run of another system.
+        CorruptArtifactError, here and of whatever reads an artifact: it was changed after it was made.
     """
 
-    system: str
-
-    def __init__(self, run_dir: Path) -> None:
-        self.run = RunDirectory(run_dir)
-        system = run_system(self.run)
-        if system != self.system:
-            raise UsageError(f"{run_dir} is a run of {system!r}.", f"This export reads runs of {self.system!r}.")
-        self.dataset: dict[str, Any] = self.run.load_json("dataset")
+    def __init__(self, run_dir: Path | str) -> None:
+        super().__init__(run_dir)
+        self._sound: set[str] = set()
         self._refuse_stale()
+        self.dataset: dict[str, Any] = self.load_json("dataset")
 
-    def checked_file(self, name: str) -> Path:
-        """The file of an artifact, its content compared with the committed hash.
-
-        Raises:
-            CorruptArtifactError: it was changed after it was made.
-        """
-        path = self.run.artifact(name)
-        self._compare(path, next(m.outputs[name].sha256 for m in self.run.manifests.values() if name in m.outputs))
+    def artifact(self, name: str) -> Path:
+        """The file or the folder of an artifact, its content compared with the committed hashes."""
+        path = super().artifact(name)
+        if name not in self._sound:
+            stage, output = next((s, m.outputs[name]) for s, m in self.manifests.items() if name in m.outputs)
+            for file, committed in output.files.items():
+                self._compare(self.path / stage / file, committed)
+            self._sound.add(name)
         return path
 
     def load_network(self, name: str) -> keras.Model:
@@ -53,41 +53,53 @@ class CheckedRun:
 
     def network_files(self, name: str) -> tuple[Path, Path]:
         """Checked weights and architecture files of a network."""
-        return self.checked_file(f"{name}_weights"), self.checked_file(f"{name}_architecture")
+        return self.artifact(f"{name}_weights"), self.artifact(f"{name}_architecture")
+
+    def stored_scans(self, profile: Profile, rows: int = REAL_ROWS) -> np.ndarray:
+        """``rows`` scans spread over the run's, preprocessed by ``profile``, uint8 ``(rows, S, S)``.
+
+        Raises CorruptArtifactError where no array of s01 has that profile.
+        """
+        wanted = profile.model_dump(mode="json")
+        for name, recorded in self.dataset["profiles"].items():
+            if Profile(**recorded).model_dump(mode="json") == wanted and self.has(f"pixels_{name}"):
+                pixels = self.load(f"pixels_{name}")
+                return np.array(pixels[spread_rows(len(pixels), rows)])
+        raise CorruptArtifactError(
+            f"no array of s01 has the network's profile {wanted}.", "Run s01 and its stage again with one configuration."
+        )
+
+    def training(self) -> dict[str, Any]:
+        """What a bundle says of its training: seed, configuration, versions of packages, warnings of all stages."""
+        packages = {name: version for m in self.manifests.values() for name, version in m.packages.items()}
+        return {"seed": self.config.get("seed"), "config": self.config, "packages": packages, "warnings": self.warnings()}
 
     def warnings(self) -> list[str]:
         """Warnings of all stages, with folders of this machine left out of them."""
-        record = json.loads((self.run.path / "run.json").read_text(encoding="utf-8"))
-        folders = [str(folder) for folder in (record.get("data"), self.run.path) if folder]
-        texts = self.run.warnings()
-        for folder in folders:
+        record = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+        texts = super().warnings()
+        for folder in (str(folder) for folder in (record.get("data"), self.path) if folder):
             texts = [text.replace(folder.rstrip("/") + "/", "").replace(folder, "the data folder") for text in texts]
         return texts
 
-    def packages(self) -> dict[str, str]:
-        """Versions of the packages that the stages ran with."""
-        return {name: version for m in self.run.manifests.values() for name, version in m.packages.items()}
-
     def _compare(self, path: Path, committed: str) -> None:
+        stage = path.relative_to(self.path).parts[0].partition("_")[0]
+        mend = f"Run its stage again: --only {stage} --force"
+        if not path.is_file():
+            raise CorruptArtifactError(f"{path} is missing from its stage's artifact.", mend)
         found = sha256_file(path)
         if found != committed:
             raise CorruptArtifactError(
-                f"{path} was changed after it was made (SHA-256 {found[:12]}…, committed {committed[:12]}…).",
-                f"Run its stage again: --only {path.relative_to(self.run.path).parts[0].partition('_')[0]} --force",
+                f"{path} was changed after it was made (SHA-256 {found[:12]}…, committed {committed[:12]}…).", mend
             )
 
     def _refuse_stale(self) -> None:
-        made = {name: (stage, output.sha256) for stage, m in self.run.manifests.items() for name, output in m.outputs.items()}
-        for stage, manifest in self.run.manifests.items():
+        made = {name: (stage, output.sha256) for stage, m in self.manifests.items() for name, output in m.outputs.items()}
+        for stage, manifest in self.manifests.items():
             for name, read in manifest.inputs.items():
                 producer, present = made.get(name, ("", read))
                 if read and read != present:
                     raise StaleArtifactError(
                         f"{stage} was made from another {name!r} than {producer} now holds.",
-                        f"Bring the run up to date: python run_pipeline.py run -c CONFIG --out {self.run.path}",
+                        f"Bring the run up to date: python run_pipeline.py run -c CONFIG --out {self.path}",
                     )
-
-
-def run_system(run: RunDirectory) -> str:
-    """The system of a run's configuration; one that names none is of the first."""
-    return run.config.get("system", FIRST_SYSTEM)

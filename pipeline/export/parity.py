@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.engine.errors import CorruptArtifactError
+from pipeline.inference.sessions import open_graph
 
 LIMIT = 1e-4
 BATCH = 64
@@ -29,18 +30,14 @@ class Graph:
     """One ONNX file on onnxruntime's CPU provider."""
 
     def __init__(self, path: Path) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._graph = open_graph(path, "cpu")
 
     def answer(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Outputs by name for float32 inputs by name, computed batch by batch over the first axis."""
-        names = [output.name for output in self.session.get_outputs()]
+        names = list(self._graph.outputs)
         rows = len(next(iter(inputs.values())))
         blocks = [
-            self.session.run(names, {name: np.ascontiguousarray(v[at : at + BATCH], np.float32) for name, v in inputs.items()})
+            self._graph.run({name: np.ascontiguousarray(v[at : at + BATCH], np.float32) for name, v in inputs.items()}, names)
             for at in range(0, rows, BATCH)
         ]
         return {name: np.concatenate(parts) for name, parts in zip(names, zip(*blocks, strict=True), strict=True)}

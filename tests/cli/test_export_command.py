@@ -11,8 +11,11 @@ from pipeline.cli.app import main
     [
         (["--out", "b"], "Export what?"),
         (["--run", "r", "--original", "o", "--out", "b"], "Export what?"),
-        (["--original", "o", "--keras", "--out", "b"], "--keras and --card go with --run"),
+        (["--original", "o", "--keras", "--out", "b"], "--keras goes with --run or --checkpoint"),
         (["--run", "r", "--positive-index", "1", "--out", "b"], "--positive-index goes with --original"),
+        (["--run", "r", "--classes", "A,B", "--out", "b"], "--checkpoint and --classes belong together"),
+        (["--checkpoint", "c", "--out", "b"], "--checkpoint and --classes belong together"),
+        (["--original", "o", "--system", "classifier", "--out", "b"], "--system goes with --run"),
     ],
 )
 def test_commands_that_make_no_sense(words, said, capsys, tmp_path, monkeypatch):

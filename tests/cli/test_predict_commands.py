@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.cli import bundle_source, run_exporters
+from pipeline.cli import bundle_source
 from pipeline.cli.app import main
 from pipeline.inference.answers import CAUTION
 
@@ -173,21 +173,25 @@ def test_a_run_is_exported_once_and_again_when_its_artifacts_change(bundle, data
     run, exported, hashes = tmp_path / "run", [], {"a": "1"}
     run.mkdir()
 
-    def export(run_dir: Path, out: Path, *options) -> Path:
-        exported.append(out)
-        return Path(shutil.copytree(bundle, out))
+    class Exporter:
+        @classmethod
+        def for_commands(cls, run_dir: Path) -> Exporter:
+            return cls()
+
+        def write(self, out: Path) -> Path:
+            exported.append(out)
+            return Path(shutil.copytree(bundle, out))
 
     outputs = {name: SimpleNamespace(sha256=value) for name, value in hashes.items()}
     directory = SimpleNamespace(has=lambda name: name == "heads", manifests={"s05": SimpleNamespace(outputs=outputs)})
     monkeypatch.setattr(bundle_source, "RunDirectory", lambda run_dir: directory)
-    monkeypatch.setattr(run_exporters, "RunDirectory", lambda run_dir: directory)
-    monkeypatch.setitem(sys.modules, "pipeline.export.multitask.bundle", SimpleNamespace(export_bundle=export))
+    monkeypatch.setitem(sys.modules, "pipeline.export.multitask.bundle", SimpleNamespace(MultitaskExporter=Exporter))
     words = ("predict", "--run", run, "--xray", data / XRAY, "--json")
     first, second = call(*words), call(*words)
     assert first[0] == second[0] == 0 and len(exported) == 1 and "once" in first[2] and second[2] == ""
     outputs["a"].sha256 = "2"
     assert call(*words)[0] == 0
-    assert len(exported) == 2 and not exported[0].exists() and exported[1].parent == run / ".cache" / "bundle"
+    assert len(exported) == 2 and not exported[0].exists() and exported[1].parent == run / ".cache" / "bundle" / "respiratory_mtl"
     same = json.loads(call("predict", "--bundle", bundle, "--xray", data / XRAY, "--json")[1])
     assert json.loads(second[1])["answers"] == same["answers"]
 

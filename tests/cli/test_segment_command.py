@@ -302,7 +302,7 @@ def test_a_mask_that_cannot_be_read_is_named_and_its_image_still_classified(bund
         (["--checkpoint", "x.pth"], "--checkpoint and --classes belong together"),
         (["--run", "r", "--classes", "A,B"], "--checkpoint and --classes belong together"),
         (["--run", "r", "--checkpoint", "x.pth", "--classes", "A,B"], "Export what?"),
-        (["--original", "o", "--opset", "15"], "--opset and --layout are for a segmenter"),
+        (["--original", "o", "--opset", "15"], "--opset goes with --run or --checkpoint"),
     ],
 )
 def test_exports_that_make_no_sense(call, tmp_path, words, said):

@@ -173,7 +173,8 @@ def own_run(finished_run, tmp_path):
 @pytest.fixture(scope="session")
 def bundle(finished_run, tmp_path_factory):
     """The run's bundle with its Keras networks, not to be changed."""
-    from pipeline.export.multitask.bundle import export_bundle
+    from pipeline.export.multitask.bundle import MultitaskExporter
+    from pipeline.export.template import ExportOptions
 
     out = tmp_path_factory.mktemp("bundles") / "bundle"
-    return export_bundle(finished_run, out, keras=True, card_text="Collected by **us**.")
+    return MultitaskExporter.of_run(finished_run, ExportOptions(keras=True, card="Collected by **us**.")).write(out)

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-UNET_SHAPE = {"channels": (4, 8, 12, 16, 20), "strides": (2, 2, 2, 2), "decoded_channels": 8}
 
 
 def _sibling(name):
@@ -18,22 +17,6 @@ def _sibling(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def tiny_unet():
-    import keras
-
-    from pipeline.models.unet import build_unet
-
-    keras.utils.set_random_seed(0)
-    network = build_unet(3, **UNET_SHAPE)
-    chance = np.random.default_rng(0)
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.set_weights([chance.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
-        if isinstance(layer, keras.layers.PReLU):
-            layer.set_weights([chance.uniform(-0.3, 0.6, w.shape) for w in layer.get_weights()])
-    return network
 
 
 def tiny_encoder():
@@ -69,7 +52,7 @@ def graphs(backwards=False):
     parts = composed.ModalityParts(
         embedders[0], networks.build_xray_task_extractor(), embedders[1], shared, networks.build_classifier_head(1280, "head")
     )
-    backbone, unet = _sibling("conftest").tiny_backbone(), tiny_unet()
+    backbone, unet = _sibling("conftest").tiny_backbone(), _sibling("tiny_segmenter_run").small_unet()
     classifier, encoder = _sibling("tiny_classifier_run").tiny_classifier(3), tiny_encoder()
     makers = {
         "backbone": lambda: convert_network(backbone, ("features",), said),

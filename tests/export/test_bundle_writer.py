@@ -8,7 +8,7 @@ from onnx import TensorProto
 
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError, StaleArtifactError, UsageError
 from pipeline.engine.files import sha256_file
-from pipeline.export.multitask.bundle import export_bundle
+from pipeline.export.multitask.bundle import MultitaskExporter
 from pipeline.export.parity import Graph
 
 
@@ -104,7 +104,7 @@ def test_a_foreign_folder_is_left_alone(finished_run, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/thesis.txt").write_text("mine")
     with pytest.raises(UsageError, match="not a bundle"):
-        export_bundle(finished_run, tmp_path / "out")
+        MultitaskExporter.of_run(finished_run).write(tmp_path / "out")
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["thesis.txt"]
 
 
@@ -117,7 +117,7 @@ def test_a_refused_export_leaves_the_former_bundle(own_run, tmp_path):
     changed[-1] ^= 1
     weights.write_bytes(changed)
     with pytest.raises(CorruptArtifactError, match="task_extractor_ct.weights.h5 was changed.*--only s03 --force"):
-        export_bundle(own_run, out)
+        MultitaskExporter.of_run(own_run).write(out)
     assert [p.name for p in out.iterdir()] == ["bundle.json"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bundle", "run"]
 
@@ -128,10 +128,10 @@ def test_a_stage_made_from_older_artifacts_is_refused(own_run, tmp_path):
     manifest["inputs"]["dataset"] = "0" * 64
     path.write_text(json.dumps(manifest))
     with pytest.raises(StaleArtifactError, match="s04_shared_features was made from another 'dataset'"):
-        export_bundle(own_run, tmp_path / "bundle")
+        MultitaskExporter.of_run(own_run).write(tmp_path / "bundle")
 
 
 def test_an_unfinished_run_is_refused(own_run, tmp_path):
     shutil.rmtree(own_run / "s05_classifier_head")
     with pytest.raises(MissingArtifactError, match="--only s05"):
-        export_bundle(own_run, tmp_path / "bundle")
+        MultitaskExporter.of_run(own_run).write(tmp_path / "bundle")

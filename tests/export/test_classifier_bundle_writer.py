@@ -19,12 +19,14 @@ sys.path.insert(0, str(Path(__file__).parent))  # tiny_classifier_run lies besid
 def exported(request, tmp_path_factory):
     from tiny_classifier_run import BINARY, THREE, write_classifier_run
 
-    from pipeline.export.classifier.bundle import export_classifier
+    from pipeline.export.classifier.bundle import ClassifierExporter
+    from pipeline.export.template import ExportOptions
 
     place = tmp_path_factory.mktemp(request.param)
     names = BINARY if request.param == "binary" else THREE
     network = write_classifier_run(place / "run", names, f"pneumonia_{request.param}")
-    return network, export_classifier(place / "run", place / "bundle", keras=True, card_text="Collected by **us**."), names
+    exporter = ClassifierExporter.of_run(place / "run", ExportOptions(keras=True, card="Collected by **us**."))
+    return network, exporter.write(place / "bundle"), names
 
 
 def test_the_bundle_tells_its_classes_threshold_and_files(exported):
@@ -89,21 +91,21 @@ def test_maps_from_onnx_equal_those_of_the_gradient_tape(exported, method):
 def test_an_artifact_that_was_changed_is_refused(tmp_path):
     from tiny_classifier_run import write_classifier_run
 
-    from pipeline.export.classifier.bundle import export_classifier
+    from pipeline.export.classifier.bundle import ClassifierExporter
 
     write_classifier_run(tmp_path / "run")
     weights = tmp_path / "run" / "s08_classifier" / "classifier.weights.h5"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0\1")
     with pytest.raises(CorruptArtifactError, match="was edited after it was made"):
-        export_classifier(tmp_path / "run", tmp_path / "bundle")
+        ClassifierExporter.of_run(tmp_path / "run").write(tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
 
 
 def test_a_run_without_a_classifier_is_refused(finished_run, tmp_path):
-    from pipeline.export.classifier.bundle import export_classifier
+    from pipeline.export.classifier.bundle import ClassifierExporter
 
     with pytest.raises(MissingArtifactError, match="classifier"):
-        export_classifier(finished_run, tmp_path / "bundle")
+        ClassifierExporter.of_run(finished_run).write(tmp_path / "bundle")
 
 
 def test_a_network_without_the_named_places_is_refused(backbone_maker):

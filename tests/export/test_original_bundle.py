@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import CorruptArtifactError, DataError, MissingArtifactError, UsageError
-from pipeline.export.original.bundle import import_original
+from pipeline.export.original.bundle import OriginalExporter
 from pipeline.export.original.models import check_shapes, find_models, load_models
 from pipeline.export.parity import Graph
+from pipeline.export.template import ExportOptions
 
 WIDTH, FEATURES, SIZE = 20, 12, 32
 
@@ -51,7 +52,7 @@ def original(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def imported(original, tmp_path_factory) -> Path:
-    return import_original(original[0], tmp_path_factory.mktemp("imported") / "bundle")
+    return OriginalExporter(original[0]).write(tmp_path_factory.mktemp("imported") / "bundle")
 
 
 def _expected(models, modality, gray, x):
@@ -94,12 +95,12 @@ def test_the_description_has_no_pair_and_the_originals_preprocessing(imported):
 
 
 def test_positive_index_one_reads_the_output_as_it_is(original, imported, tmp_path):
-    other = import_original(original[0], tmp_path / "bundle", positive_index=1)
+    other = OriginalExporter(original[0], ExportOptions(positive_index=1)).write(tmp_path / "bundle")
     feeds = {f"{role}_features": np.ones((1, WIDTH), np.float32) for role in ("task", "shared")}
     a, b = (Graph(folder / "ct.onnx").answer(feeds)["covid_probs"] for folder in (imported, other))
     np.testing.assert_allclose(a + b, 1, atol=1e-6)
     with pytest.raises(UsageError, match="0 and 1"):
-        import_original(original[0], tmp_path / "b2", positive_index=2)
+        OriginalExporter(original[0], ExportOptions(positive_index=2)).write(tmp_path / "b2")
 
 
 def test_missing_and_doubled_files_are_all_named(original, tmp_path):

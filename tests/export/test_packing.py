@@ -20,7 +20,7 @@ def packed(finished_run, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bundle_writer, "pack_largest", lambda folder, document: pack_largest(folder, document, limit=0))
-        return bundle_writer.export_bundle(finished_run, tmp_path_factory.mktemp("packed") / "bundle")
+        return bundle_writer.MultitaskExporter.of_run(finished_run).write(tmp_path_factory.mktemp("packed") / "bundle")
 
 
 def test_same_answers_from_fewer_bytes(bundle, packed):

@@ -11,73 +11,14 @@ import onnx
 import pytest
 
 from pipeline.data.preprocessing import Profile
-from pipeline.engine.contract import Artifact
-from pipeline.engine.errors import CorruptArtifactError, UsageError
-from pipeline.engine.files import sha256_file, write_json
-from pipeline.engine.manifest import Manifest, describe_output
+from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError, UsageError
+from pipeline.engine.files import sha256_file
 
-CLASS_NAMES = ["BACTERIAL", "COVID", "NORMAL", "VIRAL"]
-SHAPE = {"channels": (4, 8, 12, 16, 20), "strides": (2, 2, 2, 2), "decoded_channels": 8}
-SIZE = 32
+sys.path.insert(0, str(Path(__file__).parent))  # tiny_segmenter_run lies beside this file
+
+from tiny_segmenter_run import CLASS_NAMES, INTERVAL, SHAPE, SIZE, small_unet, write_run
+
 ANSWERING = ("profile", "threshold", "lung_pieces", "mirror_average")
-INTERVAL = {"value": 0.97, "low": 0.96, "high": 0.98}
-
-
-def small_unet(seed=0):
-    """Random kernels, statistics and slopes, rounded as a stage rounds them."""
-    import keras
-
-    from pipeline.models.stored_precision import round_kernels
-    from pipeline.models.unet import build_unet
-
-    keras.utils.set_random_seed(seed)
-    network = build_unet(len(CLASS_NAMES), **SHAPE)
-    chance = np.random.default_rng(seed)
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.set_weights([chance.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
-        if isinstance(layer, keras.layers.PReLU):
-            layer.set_weights([chance.uniform(-0.3, 0.6, w.shape) for w in layer.get_weights()])
-    return round_kernels(network, "float16")
-
-
-def write_run(folder: Path, network) -> Path:
-    """A finished run in miniature, as s01 and s07 leave it."""
-    from pipeline.models.stored_models import save_model
-
-    first, second = folder / "s01_preprocessing", folder / "s07_segmenter"
-    first.mkdir(parents=True)
-    second.mkdir()
-    pixels = np.random.default_rng(3).integers(0, 256, (12, SIZE, SIZE), dtype=np.uint8)
-    np.save(first / "pixels_small.npy", pixels)
-    profile = Profile(modality="xray", size=SIZE).model_dump(mode="json")
-    write_json(first / "dataset.json", {
-        "class_names": CLASS_NAMES, "profiles": {"other": {**profile, "size": 64}, "small": profile}, "leakage": [],
-        "counts": {"xray": {"train": {"COVID": 6}, "test": {"COVID": 3}}}, "unreadable": 0,
-    })  # fmt: skip
-    lines = [f"x/{row}.png,xray,{row},COVID,test,p{row},set_a," for row in range(12)]
-    (first / "scan_index.csv").write_text("id,modality,row,label,split,patient_id,source,pixel_sha1\n" + "\n".join(lines) + "\n")
-    save_model(network, second / "unet.weights.h5", second / "unet.json")
-    write_json(second / "segmenter.json", {
-        "class_names": CLASS_NAMES, "image_size": SIZE, "profile": profile, "threshold": 0.5, "positive_class": "COVID",
-    })  # fmt: skip
-    write_json(second / "metrics.json", {"segmentation": {"dice": INTERVAL}, "rows": 3})
-    files = {
-        first: {"pixels_small": "pixels_small.npy", "dataset": "dataset.json", "scan_index": "scan_index.csv"},
-        second: {"unet_weights": "unet.weights.h5", "unet_architecture": "unet.json", "segmenter": "segmenter.json",
-                 "segmenter_test_metrics": "metrics.json"},
-    }  # fmt: skip
-    for stage, artifacts in files.items():
-        outputs = {name: describe_output(stage, Artifact(name, file)) for name, file in artifacts.items()}
-        inputs = {"dataset": sha256_file(first / "dataset.json")} if stage is second else {}
-        Manifest(stage.name, {}, 1, "code", {}, inputs, "", 0, outputs, 1.0, [], packages={"keras": "3"}).write(stage)
-    write_json(folder / "run.json", {
-        "schema_version": 1, "data": None, "command": "python run_pipeline.py run",
-        "config": {"system": "radiography_unet", "seed": 7, "description": "Random X-rays",
-                   "s07": {"weights": "/home/someone/secret/own.weights.h5"}},
-        "stages": [{"name": stage.name, "artifacts": sorted(artifacts)} for stage, artifacts in files.items()],
-    })  # fmt: skip
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -93,11 +34,11 @@ def run(network, tmp_path_factory):
 @pytest.fixture(scope="module")
 def segmenter(run, tmp_path_factory):
     """The run's bundle with its Keras files, not to be changed."""
-    from pipeline.export.segmenter.bundle import write_segmenter_bundle
-    from pipeline.export.segmenter.source import read_segmenter_run
+    from pipeline.export.segmenter.bundle import SegmenterExporter
+    from pipeline.export.template import ExportOptions
 
     out = tmp_path_factory.mktemp("bundles") / "unet"
-    return write_segmenter_bundle(read_segmenter_run(run), out, keras=True, card_text="Collected by **us**.")
+    return SegmenterExporter.of_run(run, ExportOptions(keras=True, card="Collected by **us**.")).write(out)
 
 
 def described(bundle: Path) -> dict:
@@ -185,13 +126,13 @@ def test_three_runtimes_one_answer(segmenter, shape):
 def test_mirroring_and_pieces_travel_with_the_bundle(run, tmp_path):
     from dataclasses import replace
 
-    from pipeline.export.segmenter.bundle import write_segmenter_bundle
+    from pipeline.export.segmenter.bundle import SegmenterExporter
     from pipeline.export.segmenter.source import read_segmenter_run
     from pipeline.inference.bundle import open_bundle
 
     source = read_segmenter_run(run)
     assert not source.mirror_average and source.lung_pieces == "all"
-    bundle = write_segmenter_bundle(replace(source, mirror_average=True, lung_pieces="two_largest"), tmp_path / "unet")
+    bundle = SegmenterExporter(replace(source, mirror_average=True, lung_pieces="two_largest")).write(tmp_path / "unet")
     manifest = open_bundle(bundle).manifest
     assert manifest.mirror_average and manifest.lung_pieces == "two_largest"
     card = (bundle / "MODEL_CARD.md").read_text()
@@ -200,15 +141,16 @@ def test_mirroring_and_pieces_travel_with_the_bundle(run, tmp_path):
 
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 def test_grad_cam_from_the_graph_is_that_of_the_tape(run, network, tmp_path, layout):
-    from pipeline.export.segmenter.bundle import write_segmenter_bundle
+    from pipeline.export.segmenter.bundle import SegmenterExporter
     from pipeline.export.segmenter.source import read_segmenter_run
+    from pipeline.export.template import ExportOptions
     from pipeline.inference.activation.class_activation import at_size
     from pipeline.inference.bundle import open_bundle
     from pipeline.inference.segmenter.activation import SegmenterActivation
     from pipeline.inference.segmenter.segmenter import network_input
     from pipeline.models.grad_cam import grad_cam, map_gradients
 
-    bundle = write_segmenter_bundle(read_segmenter_run(run), tmp_path / "unet", layout=layout)
+    bundle = SegmenterExporter(read_segmenter_run(run), ExportOptions(layout=layout)).write(tmp_path / "unet")
     shown = SegmenterActivation(open_bundle(bundle).bundle)
     gray = np.random.default_rng(7).integers(0, 256, (50, 40), dtype=np.uint8)
     image = network_input(gray, Profile(modality="xray", size=SIZE))
@@ -223,12 +165,13 @@ def test_grad_cam_from_the_graph_is_that_of_the_tape(run, network, tmp_path, lay
 
 @pytest.mark.parametrize("opset", [13, 18])
 def test_channels_first_and_another_opset_give_the_same_answers(run, segmenter, tmp_path, opset):
-    from pipeline.export.segmenter.bundle import write_segmenter_bundle
+    from pipeline.export.segmenter.bundle import SegmenterExporter
     from pipeline.export.segmenter.source import read_segmenter_run
+    from pipeline.export.template import ExportOptions
     from pipeline.inference.bundle import open_bundle
     from pipeline.inference.segmenter.runtimes import open_runtime
 
-    out = write_segmenter_bundle(read_segmenter_run(run), tmp_path / "nchw", opset=opset, layout="NCHW")
+    out = SegmenterExporter(read_segmenter_run(run), ExportOptions(opset=opset, layout="NCHW")).write(tmp_path / "nchw")
     assert onnx.load(out / "unet.onnx").opset_import[0].version == opset
     assert json.loads((out / "unet.onnx.meta.json").read_text())["layout"] == "NCHW"
     images = np.random.default_rng(4).random((3, 48, 32, 3), np.float32)
@@ -238,16 +181,17 @@ def test_channels_first_and_another_opset_give_the_same_answers(run, segmenter, 
 
 
 def test_an_opset_that_cannot_be_written_and_a_place_that_is_taken(run, tmp_path):
-    from pipeline.export.segmenter.bundle import write_segmenter_bundle
+    from pipeline.export.segmenter.bundle import SegmenterExporter
     from pipeline.export.segmenter.source import read_segmenter_run
+    from pipeline.export.template import ExportOptions
 
     source = read_segmenter_run(run)
     with pytest.raises(UsageError, match="opset 21"):
-        write_segmenter_bundle(source, tmp_path / "b", opset=21)
+        SegmenterExporter(source, ExportOptions(opset=21)).write(tmp_path / "b")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "note.txt").write_text("mine")
     with pytest.raises(UsageError, match="left alone"):
-        write_segmenter_bundle(source, tmp_path)
+        SegmenterExporter(source).write(tmp_path)
 
 
 def test_a_network_that_does_not_belong_to_its_graph_is_not_exported(run, tmp_path, monkeypatch):
@@ -258,13 +202,14 @@ def test_a_network_that_does_not_belong_to_its_graph_is_not_exported(run, tmp_pa
     real = segmenter_bundle.convert_segmenter
     monkeypatch.setattr(segmenter_bundle, "convert_segmenter", lambda network, *rest: real(other, *rest))
     with pytest.raises(CorruptArtifactError, match="parity of unet"):
-        segmenter_bundle.write_segmenter_bundle(read_segmenter_run(run), tmp_path / "b")
+        segmenter_bundle.SegmenterExporter(read_segmenter_run(run)).write(tmp_path / "b")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_changed_artifact_and_a_run_of_another_system(run, finished_run, tmp_path):
     import shutil
 
+    from pipeline.export.segmenter.bundle import SegmenterExporter
     from pipeline.export.segmenter.source import read_segmenter_run
 
     mine = shutil.copytree(run, tmp_path / "run")
@@ -274,8 +219,8 @@ def test_a_changed_artifact_and_a_run_of_another_system(run, finished_run, tmp_p
     weights.write_bytes(content)
     with pytest.raises(CorruptArtifactError, match="was changed after it was made"):
         read_segmenter_run(mine)
-    with pytest.raises(UsageError, match="is a run of 'respiratory_mtl'"):
-        read_segmenter_run(finished_run)
+    with pytest.raises(MissingArtifactError, match="holds no finished radiography_unet; it has respiratory_mtl"):
+        SegmenterExporter.of_run(finished_run)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
@@ -333,10 +278,10 @@ def checkpoint(tmp_path_factory):
 
 
 def test_a_checkpoint_becomes_a_bundle(checkpoint, tmp_path):
-    from pipeline.export.segmenter.bundle import write_segmenter_bundle
+    from pipeline.export.segmenter.bundle import SegmenterExporter
     from pipeline.export.segmenter.source import read_checkpoint
 
-    out = write_segmenter_bundle(read_checkpoint(checkpoint, CLASS_NAMES, image_size=64), tmp_path / "unet")
+    out = SegmenterExporter(read_checkpoint(checkpoint, CLASS_NAMES, image_size=64)).write(tmp_path / "unet")
     document = described(out)
     assert document["training"]["imported_from"] == {"unet.pth": sha256_file(checkpoint)}
     assert document["image_size"] == 64 and document["stored_precision"] == "float32" and document["keras"] is None

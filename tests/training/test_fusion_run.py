@@ -27,9 +27,9 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def bundle(run):
-    from pipeline.export.vision_text.bundle import write_fusion_bundle
+    from pipeline.export.vision_text.bundle import VisionTextExporter
 
-    return write_fusion_bundle(run, run.parent / "bundle")
+    return VisionTextExporter.of_run(run).write(run.parent / "bundle")
 
 
 @pytest.fixture(scope="module")

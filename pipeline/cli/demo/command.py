@@ -94,12 +94,13 @@ def _run_stages(stages: Sequence[Stage], out: Path, phantoms: Path, reporter: Re
 
 
 def _bundle(out: Path, reporter: Reporter) -> Path:
-    from pipeline.export.multitask.bundle import export_bundle
+    from pipeline.engine.rundir import RunDirectory
+    from pipeline.systems import system_of_run
 
     bundle = out / "bundle"
     reporter.line(f"bundle: exporting the chosen variant to {bundle}")
-    export_bundle(out, bundle)
-    return bundle
+    written: Path = system_of_run(RunDirectory(out), None).load("exporter").of_run(out).write(bundle)
+    return written
 
 
 def _diagnose(bundle: Path, phantoms: Path) -> dict[str, Any]:

@@ -6,12 +6,11 @@ Sections after Mitchell et al., *Model Cards for Model Reporting* (FAT* 2019).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pipeline.export.card import tables as tables
 from pipeline.export.card.data import data_section, shown_interval
-from pipeline.export.card.multitask import NOT_A_DEVICE
+from pipeline.export.card.facts import NOT_A_DEVICE, Card, parity_section, write_sections
 
 PARTS = {
     "test": "test part, the weights in this bundle",
@@ -28,24 +27,12 @@ CLASS_COLUMNS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class ClassifierCard:
-    """What the card speaks of: ``bundle.json`` without its file table, and the run's ``dataset.json``."""
-
-    document: Mapping[str, Any]
-    dataset: Mapping[str, Any]
-    data_terms: Sequence[Mapping]
-    extra_text: str
-    files: Mapping[str, Mapping]
-
-
-def write_classifier_card(card: ClassifierCard) -> str:
+def write_classifier_card(card: Card) -> str:
     """The whole card as Markdown."""
-    sections = [_what, _use, _inputs, _figures, _data, _limits, _parity, _files]
-    return "\n\n".join(text for section in sections if (text := section(card).strip())) + "\n"
+    return write_sections(card, [_what, _use, _inputs, _figures, _data, _limits, _parity, _files])
 
 
-def _what(card: ClassifierCard) -> str:
+def _what(card: Card) -> str:
     document = card.document
     names = ", ".join(f"**{name}**" for name in document["class_names"])
     return f"""# {" / ".join(document["class_names"])} on chest X-rays: {document["backbone"]}
@@ -56,7 +43,7 @@ with a head on its mean feature maps.
 {document["training"]["config"].get("description", "")}"""
 
 
-def _use(card: ClassifierCard) -> str:
+def _use(card: Card) -> str:
     return f"""## Intended use
 
 Research and teaching: a baseline, and a study of how far such scores and heat maps can be trusted.
@@ -69,7 +56,7 @@ python run_pipeline.py evaluate --bundle BUNDLE --data FOLDER --out FOLDER
 ```"""
 
 
-def _inputs(card: ClassifierCard) -> str:
+def _inputs(card: Card) -> str:
     document = card.document
     profile = document["profile"]
     operations = ", ".join(profile["operations"]) or "none"
@@ -89,7 +76,7 @@ def _decision(document: Mapping[str, Any]) -> str:
     return f"**{positive}** is named from probability {document['threshold']:.4g} on{chosen}."
 
 
-def _figures(card: ClassifierCard) -> str:
+def _figures(card: Card) -> str:
     figures = card.document["figures"]
     parts = {name: figures[name] for name in [*PARTS, *figures] if figures.get(name, {}).get("metrics")}
     if not parts:
@@ -118,11 +105,11 @@ def _class_tables(parts: Mapping[str, Mapping], class_names: Sequence[str]) -> s
     return "\n\n".join(said)
 
 
-def _data(card: ClassifierCard) -> str:
-    return data_section(card.dataset, card.data_terms, card.extra_text, card.document["training"]["warnings"])
+def _data(card: Card) -> str:
+    return data_section(card)
 
 
-def _limits(card: ClassifierCard) -> str:
+def _limits(card: Card) -> str:
     taps = card.document["network"]["taps"]
     inner = (
         f"\n- The head also reads the pooled maps of {len(taps)} inner layers. A heat map shows what the last map contributes, "
@@ -137,21 +124,14 @@ def _limits(card: ClassifierCard) -> str:
 - A heat map shows where the evidence was, not that it was sound: `classify --lungs` tells its share in the lungs.{inner}"""
 
 
-def _parity(card: ClassifierCard) -> str:
-    parity = card.document["parity"]
-    stored = (
-        "Kernels are float16 numbers, stored so; the graph computes in float32 with the very same numbers."
-        if card.document["stored_precision"] == "float16" else "Weights are stored in float32."
+def _parity(card: Card) -> str:
+    return parity_section(
+        card, ["output, pictures", "difference"],
+        "Kernels are float16 numbers, stored so; the graph computes in float32 with the very same numbers.",
     )  # fmt: skip
-    rows = [[name, f"{check['max_difference']:.1e}"] for name, check in sorted(parity["checks"].items())]
-    return f"""## Parity with Keras
-
-{stored} Largest difference {parity["keras_max_difference"]:.1e}, limit {parity["limit"]:.0e} (`{parity["measure"]}`).
-
-{tables.table(["output, pictures", "difference"], rows)}"""
 
 
-def _files(card: ClassifierCard) -> str:
+def _files(card: Card) -> str:
     return f"""## Files
 
 ONNX, opset {card.document["network"]["opset"]}, any batch size. `image` (B, S, S, 1) float32 in [0, 1] gives `classification`

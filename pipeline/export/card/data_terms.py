@@ -23,7 +23,7 @@ def data_terms(source: CheckedRun) -> list[dict]:
     """
     terms = _manifest_rows(source)
     entries: dict[tuple[str, str], dict] = {}
-    with source.checked_file("scan_index").open(newline="", encoding="utf-8") as stream:
+    with source.artifact("scan_index").open(newline="", encoding="utf-8") as stream:
         for scan in csv.DictReader(stream):
             key = (scan["source"], scan["modality"])
             entry = entries.setdefault(key, {"scans": 0, "patients": set(), "licences": Counter(), "origins": Counter()})
@@ -43,8 +43,8 @@ def data_terms(source: CheckedRun) -> list[dict]:
 
 def _manifest_rows(source: CheckedRun) -> dict[str, dict[str, str]]:
     """The manifest's rows by image path; empty where the data folder is gone or has no manifest."""
-    folder = read_record(source.run.path).get("data")
-    settings = source.run.config.get("s01", {}).get("data", {})
+    folder = read_record(source.path).get("data")
+    settings = source.config.get("s01", {}).get("data", {})
     manifest = Path(folder) / settings.get("manifest", "manifest.csv") if folder else None
     if manifest is None or not manifest.is_file():
         return {}

@@ -6,35 +6,19 @@ Sections after Mitchell et al., *Model Cards for Model Reporting* (FAT* 2019).
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from pipeline.export.card import tables as tables
-
-NOT_A_DEVICE = (
-    "**This is not a medical device.** It has not been cleared by any authority and must not be used to diagnose, "
-    "to triage, to rule out disease or to decide on treatment."
-)
+from pipeline.export.card.data import data_section
+from pipeline.export.card.facts import NOT_A_DEVICE, Card, parity_section, write_sections
 
 
-@dataclass(frozen=True)
-class CardFacts:
-    """What a card speaks of: ``bundle.json`` without its file table, the run's ``dataset.json``, data terms, files."""
-
-    document: Mapping
-    dataset: Mapping
-    data_terms: Sequence[Mapping]
-    extra_text: str
-    files: Mapping[str, Mapping]
-
-
-def write_card(facts: CardFacts) -> str:
+def write_card(facts: Card) -> str:
     """The whole card as Markdown."""
-    sections = [_what, _use, _inputs, _figures, _sources, _data, _limits, _threshold, _parity, _files]
-    return "\n\n".join(text for section in sections if (text := section(facts).strip())) + "\n"
+    return write_sections(facts, [_what, _use, _inputs, _figures, _sources, _data, _limits, _threshold, _parity, _files])
 
 
-def _what(facts: CardFacts) -> str:
+def _what(facts: Card) -> str:
     document = facts.document
     description = document["training"]["config"].get("description", "")
     trained = (
@@ -50,7 +34,7 @@ From a chest X-ray, an axial CT slice, or both, this bundle computes the probabi
 extractor (640) for each modality, then a head for each modality and one for the pair. Variant: {trained}; validation chose it."""
 
 
-def _use(facts: CardFacts) -> str:
+def _use(facts: Card) -> str:
     return f"""## Intended use
 
 Research and teaching: to study multi-modal, multi-task learning on chest scans, and to see how far such scores can be trusted.
@@ -65,7 +49,7 @@ python run_pipeline.py predict --bundle BUNDLE --csv pairs.csv --out answers.csv
 Either half of a pair may be left out. The second command reads the columns `id,xray,ct`."""
 
 
-def _inputs(facts: CardFacts) -> str:
+def _inputs(facts: Card) -> str:
     rows = [
         [name, tables.TITLES[p["modality"]], f"{p['size']} × {p['size']}", ", ".join(p["operations"]) or "none"]
         for name, p in sorted(facts.document["profiles"].items())
@@ -80,7 +64,7 @@ preprocessing below is applied by `predict`, exactly as in training; a graph's d
 CLAHE: clip 4.0, 8 × 8 tiles. Opening: 2 × 2. The resize stretches to a square."""
 
 
-def _figures(facts: CardFacts) -> str:
+def _figures(facts: Card) -> str:
     figures = facts.document["figures"]
     rows = figures["test_rows"] or {}
     sizes = "; ".join(
@@ -114,7 +98,7 @@ def _ordered(rows: Mapping[str, Mapping]) -> list[tuple[str, Mapping]]:
     return [(name, rows[name]) for name in tables.TITLES if name in rows]
 
 
-def _sources(facts: CardFacts) -> str:
+def _sources(facts: Card) -> str:
     sources = facts.document["figures"]["sources"]
     if not sources:
         return ""
@@ -127,27 +111,12 @@ sign of it.
 {tables.sources_table(sources)}"""
 
 
-def _data(facts: CardFacts) -> str:
-    leakage = facts.dataset["leakage"]
-    statement = (
-        "**Leakage was allowed, so the scores above are flattered:** " + " ".join(leakage) if leakage
-        else "No known patient and no identical image is on both sides of the split."
-    )  # fmt: skip
-    warnings = "\n".join(f"- {text}" for text in facts.document["training"]["warnings"])
-    parts = [
-        "## Data and their terms",
-        facts.extra_text.strip(),
-        tables.counts_table(facts.dataset["counts"]),
-        tables.terms_table(facts.data_terms),
-        "Terms are those that the data folder's own manifest states. No scan is part of this bundle. Weights learnt from scans "
-        "under a non-commercial licence, or under none, are for research only.",
-        f"{statement} {facts.dataset.get('unreadable', 0)} files could not be read.",
-        f"Warnings of the run:\n\n{warnings}" if warnings else "",
-    ]
-    return "\n\n".join(part for part in parts if part)
+def _data(facts: Card) -> str:
+    unread = f" {facts.dataset.get('unreadable', 0)} files could not be read."
+    return data_section(facts, unread)
 
 
-def _limits(facts: CardFacts) -> str:
+def _limits(facts: Card) -> str:
     return textwrap.dedent("""\
         ## Limits
 
@@ -159,33 +128,22 @@ def _limits(facts: CardFacts) -> str:
         - Anything can be fed in: nothing here checks that a picture is a chest scan.""")
 
 
-def _threshold(facts: CardFacts) -> str:
+def _threshold(facts: Card) -> str:
     threshold, positive = facts.document["threshold"], facts.document["positive_class"]
     return f"""## Threshold
 
 Probability ≥ {threshold} is called {positive}: the middle, not tuned on any part of the data."""
 
 
-def _parity(facts: CardFacts) -> str:
-    parity = facts.document["parity"]
-    precision = facts.document["stored_precision"]
-    stored = (
+def _parity(facts: Card) -> str:
+    rounded = (
         "Kernels were rounded to float16 before any figure was taken and are stored so; the graphs compute in float32 with the "
         "very same numbers, so the figures speak of what is shipped."
-        if precision == "float16" else "Weights are stored in float32."
-    )  # fmt: skip
-    rows = [
-        [name, check["against"], f"{check['rows']:,}", f"{check['max_difference']:.1e}"]
-        for name, check in sorted(parity["checks"].items())
-    ]
-    return f"""## Parity with Keras
-
-{stored} Largest difference {parity["keras_max_difference"]:.1e}, limit {parity["limit"]:.0e} (`{parity["measure"]}`).
-
-{tables.table(["graph", "against", "rows", "difference"], rows)}"""
+    )
+    return parity_section(facts, ["graph", "against", "rows", "difference"], rounded, detailed=True)
 
 
-def _files(facts: CardFacts) -> str:
+def _files(facts: Card) -> str:
     return f"""## Files
 
 ONNX, opset 17, any batch size; a file ending in `.gz` is compressed (gzip), losslessly. `bundle.json` describes them and carries

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.export.card.multitask import NOT_A_DEVICE
+from pipeline.export.card.facts import NOT_A_DEVICE
 from pipeline.export.card.tables import files_table, table
 
 
 def write_original_card(document: Mapping, files: Mapping[str, Mapping]) -> str:
-    """Markdown for a bundle of ``import_original``; ``document`` is its ``bundle.json`` without the file table."""
+    """Markdown for a bundle of ``OriginalExporter``; ``document`` is its ``bundle.json`` without the file table."""
     training, parity = document["training"], document["parity"]
     index = training["positive_index"]
     reading = (

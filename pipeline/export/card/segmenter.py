@@ -5,33 +5,20 @@ Sections after Mitchell et al., *Model Cards for Model Reporting* (FAT* 2019).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.export.card import tables as tables
 from pipeline.export.card.data import data_section, shown_interval
-from pipeline.export.card.multitask import NOT_A_DEVICE
+from pipeline.export.card.facts import NOT_A_DEVICE, Card, parity_section, write_sections
 
 
-@dataclass(frozen=True)
-class SegmenterCard:
-    """What the card speaks of: ``bundle.json`` without its file table, the run's ``dataset.json`` ({} for an import)."""
-
-    document: Mapping[str, Any]
-    dataset: Mapping[str, Any]
-    data_terms: Sequence[Mapping]
-    extra_text: str
-    files: Mapping[str, Mapping]
-
-
-def write_segmenter_card(card: SegmenterCard) -> str:
+def write_segmenter_card(card: Card) -> str:
     """The whole card as Markdown."""
-    sections = [_what, _use, _inputs, _figures, _data, _gate, _limits, _parity, _files]
-    return "\n\n".join(text for section in sections if (text := section(card).strip())) + "\n"
+    return write_sections(card, [_what, _use, _inputs, _figures, _data, _gate, _limits, _parity, _files])
 
 
-def _what(card: SegmenterCard) -> str:
+def _what(card: Card) -> str:
     document = card.document
     origin = document["training"].get("imported_from")
     made = (
@@ -47,7 +34,7 @@ head and a classification head on its decoded features.
 {made}"""
 
 
-def _use(card: SegmenterCard) -> str:
+def _use(card: Card) -> str:
     return f"""## Intended use
 
 Research and teaching: lung masks for other analyses, and a study of how far such scores can be trusted.
@@ -60,7 +47,7 @@ python run_pipeline.py evaluate --bundle BUNDLE --data FOLDER --out FOLDER
 ```"""
 
 
-def _inputs(card: SegmenterCard) -> str:
+def _inputs(card: Card) -> str:
     document = card.document
     operations = ", ".join(document["profile"]["operations"]) or "none"
     return f"""## Inputs
@@ -80,7 +67,7 @@ def _afterwards(document: Mapping[str, Any]) -> str:
     return "\n".join(sentence for sentence, holds in said.items() if holds)
 
 
-def _figures(card: SegmenterCard) -> str:
+def _figures(card: Card) -> str:
     rows = [[name, shown_interval(entry)] for name, entry in _intervals(card.document["figures"])]
     if not rows:
         return "## Figures on the test part\n\n**None: these weights were not evaluated here.**"
@@ -102,18 +89,18 @@ def _intervals(figures: Any, place: str = "") -> Iterator[tuple[str, Mapping]]:
         yield from _intervals(inner, f"{place}.{name}" if place else str(name))
 
 
-def _data(card: SegmenterCard) -> str:
+def _data(card: Card) -> str:
     if not card.dataset:
         return "\n\n".join(filter(None, [
             "## Data and their terms",
             card.extra_text.strip(),
             "A checkpoint does not say what it was trained on: ask whoever gave it, before it is passed on.",
         ]))  # fmt: skip
-    return data_section(card.dataset, card.data_terms, card.extra_text, card.document["training"]["warnings"])
+    return data_section(card)
 
 
-def _gate(card: SegmenterCard) -> str:
-    if card.document["gate"] is None:
+def _gate(card: Card) -> str:
+    if card.document.get("gate") is None:
         return "## X-ray gate\n\nNone: anything can be fed in, and nothing here checks that a picture is a chest X-ray."
     return """## X-ray gate
 
@@ -121,7 +108,7 @@ A picture that does not look like the training X-rays is refused by its embeddin
 segmented. `--no-gate` skips it; `--strict` lets the nine simple checks decide."""
 
 
-def _limits(card: SegmenterCard) -> str:
+def _limits(card: Card) -> str:
     return """## Limits
 
 - Scans from other hospitals, machines, ages or projections than those above: unknown, likely worse.
@@ -131,21 +118,14 @@ def _limits(card: SegmenterCard) -> str:
 - Ratios read off the masks imitate clinical ones; the heart itself is not outlined."""
 
 
-def _parity(card: SegmenterCard) -> str:
-    parity = card.document["parity"]
-    stored = (
-        "Kernels are float16 numbers, stored so; the graph computes in float32 with the very same numbers."
-        if card.document["stored_precision"] == "float16" else "Weights are stored in float32."
+def _parity(card: Card) -> str:
+    return parity_section(
+        card, ["output, images, against", "difference"],
+        "Kernels are float16 numbers, stored so; the graph computes in float32 with the very same numbers.",
     )  # fmt: skip
-    rows = [[name, f"{check['max_difference']:.1e}"] for name, check in sorted(parity["checks"].items())]
-    return f"""## Parity with Keras
-
-{stored} Largest difference {parity["keras_max_difference"]:.1e}, limit {parity["limit"]:.0e} (`{parity["measure"]}`).
-
-{tables.table(["output, images, against", "difference"], rows)}"""
 
 
-def _files(card: SegmenterCard) -> str:
+def _files(card: Card) -> str:
     network = card.document["network"]
     return f"""## Files
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.export.card.multitask import NOT_A_DEVICE
+from pipeline.export.card.facts import NOT_A_DEVICE
 from pipeline.export.card.tables import files_table, table
 
 PROBES = {"unmasked": "notes as written", "masked": "diagnosis words masked", "strict": "place, time and drugs masked too"}

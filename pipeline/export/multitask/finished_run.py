@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engine.errors import CorruptArtifactError
-from pipeline.export.checked_run import FIRST_SYSTEM, CheckedRun
+from pipeline.export.checked_run import CheckedRun
 
-SYSTEM = FIRST_SYSTEM
+SYSTEM = "respiratory_mtl"
 MODALITIES = ("xray", "ct")
 ROLES = ("task", "shared")
 VARIANTS = ("plain", "adversarial")
@@ -17,12 +17,10 @@ VARIANTS = ("plain", "adversarial")
 class FinishedRun(CheckedRun):
     """The artifacts of a run of the respiratory-scan pipeline. Raises as CheckedRun, where a stage up to s05 has not run too."""
 
-    system = SYSTEM
-
     def __init__(self, run_dir: Path) -> None:
         super().__init__(run_dir)
-        self.choice: dict[str, Any] = self.run.load_json("choice")
-        self.embedders: dict[str, dict[str, Any]] = self.run.load_json("embedder_recipe")["embedders"]
+        self.choice: dict[str, Any] = self.load_json("choice")
+        self.embedders: dict[str, dict[str, Any]] = self.load_json("embedder_recipe")["embedders"]
 
     @property
     def variant(self) -> str:
@@ -32,23 +30,17 @@ class FinishedRun(CheckedRun):
     @property
     def stored_precision(self) -> str:
         """``float16`` where every network's kernels were rounded to it, else ``float32``."""
-        recipes = [self.run.load_json("embedder_recipe")["recipe"], self.run.load_json("task_recipe"),
-                   self.run.load_json("shared_recipe")["recipe"], self.run.load_json("head_recipe")]  # fmt: skip
+        recipes = [self.load_json("embedder_recipe")["recipe"], self.load_json("task_recipe"),
+                   self.load_json("shared_recipe")["recipe"], self.load_json("head_recipe")]  # fmt: skip
         return "float16" if all(recipe["precision"] == "float16" for recipe in recipes) else "float32"
 
     def network_files(self, name: str) -> tuple[Path, Path]:
         """Checked weights and architecture files of a network; ``head_<modality>`` is the chosen variant's."""
-        if name.startswith("head_"):
-            return self._head_files(f"head_{self.variant}_{name.removeprefix('head_')}")
-        return super().network_files(name)
-
-    def _head_files(self, stem: str) -> tuple[Path, Path]:
-        folder = self.run.artifact("heads")
-        manifest = next(m for m in self.run.manifests.values() if "heads" in m.outputs)
-        paths = folder / f"{stem}.weights.h5", folder / f"{stem}.json"
-        for path in paths:
-            committed = manifest.outputs["heads"].files.get(f"heads/{path.name}")
-            if committed is None or not path.is_file():
+        if not name.startswith("head_"):
+            return super().network_files(name)
+        stem = f"head_{self.variant}_{name.removeprefix('head_')}"
+        weights, architecture = (self.artifact("heads") / f"{stem}{suffix}" for suffix in (".weights.h5", ".json"))
+        for path in (weights, architecture):
+            if not path.is_file():
                 raise CorruptArtifactError(f"{path} is missing from the stage's heads.", "Run s05 again (--only s05 --force).")
-            self._compare(path, committed)
-        return paths
+        return weights, architecture

@@ -15,7 +15,7 @@ def read_figures(source: FinishedRun) -> dict:
     ``control`` names the modality whose pairs were dealt anew.
     """
     variant = source.variant
-    shipped = source.run.load_json("head_metrics")[variant]
+    shipped = source.load_json("head_metrics")[variant]
     figures = {
         "basis": "one training: the weights in this bundle",
         "test": shipped,
@@ -28,8 +28,8 @@ def read_figures(source: FinishedRun) -> dict:
         "verdicts": [],
         "notes": [],
     }
-    if source.run.has("significance_comparison"):
-        comparison = source.run.load_json("significance_comparison")
+    if source.has("significance_comparison"):
+        comparison = source.load_json("significance_comparison")
         by_name = {name: comparison["modalities"][name][variant] for name in NAMES if name in comparison["modalities"]}
         noise = {name: arms[variant] for name, arms in comparison["training_noise"].items() if variant in arms}
         seeds = {entry["seeds"] for arms in noise.values() for entry in arms.values() if entry}
@@ -41,6 +41,6 @@ def read_figures(source: FinishedRun) -> dict:
             "verdicts": comparison["verdicts"],
             "notes": comparison["warnings"],
         }
-    if source.run.has("significance_sources"):
-        figures["sources"] = [entry for entry in source.run.load_json("significance_sources") if entry["variant"] == variant]
+    if source.has("significance_sources"):
+        figures["sources"] = [entry for entry in source.load_json("significance_sources") if entry["variant"] == variant]
     return figures

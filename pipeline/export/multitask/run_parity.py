@@ -27,12 +27,12 @@ def compare_backbone_rows(
     for name, key in read_by.items():
         profile = source.embedders[name]["profile"]
         if (key, profile) not in done:
-            file = source.run.artifact(f"pixels_{profile}")
-            rows = spread_rows(len(source.run.load(f"pixels_{profile}")), PIXEL_ROWS)
+            file = source.artifact(f"pixels_{profile}")
+            rows = spread_rows(len(source.load(f"pixels_{profile}")), PIXEL_ROWS)
             image = (read_selected(file, rows).astype(np.float32) / np.float32(255))[..., None]
             done[key, profile] = rows, graphs[key].answer({"image": image})["features"]
         rows, found = features[name] = done[key, profile]
-        stored = read_selected(source.checked_file(f"backbone_features_{name}"), rows)
+        stored = read_selected(source.artifact(f"backbone_features_{name}"), rows)
         record.compare(f"backbone_{key} on {profile} ({name})", found, stored, "the run's backbone features")
     return features
 
@@ -42,14 +42,14 @@ def compare_stored_rows(record: ParityRecord, source: FinishedRun, graphs: Mappi
     arm = source.choice["variants"].index(source.variant)
     joint = {}
     for modality in MODALITIES:
-        inputs = {f"{role}_features": np.asarray(source.run.load(f"backbone_features_{modality}_{role}")) for role in ROLES}
+        inputs = {f"{role}_features": np.asarray(source.load(f"backbone_features_{modality}_{role}")) for role in ROLES}
         answer = graphs[modality].answer(inputs)
         joint[modality] = answer["joint_features"]
-        stored = np.load(source.checked_file(f"probabilities_{modality}"), allow_pickle=False)[arm]
+        stored = np.load(source.artifact(f"probabilities_{modality}"), allow_pickle=False)[arm]
         record.compare(modality, answer["covid_probs"][:, 0], stored, "the run's probabilities, every scan")
     pairs = _pair_rows(source)
     answer = graphs["paired"].answer({f"{m}_features": joint[m][pairs[m]] for m in MODALITIES})
-    stored = np.load(source.checked_file("probabilities_paired"), allow_pickle=False)[arm]
+    stored = np.load(source.artifact("probabilities_paired"), allow_pickle=False)[arm]
     record.compare("paired", answer["covid_probs"][:, 0], stored, "the run's probabilities, every pair")
 
 
@@ -62,11 +62,11 @@ def compare_whole_path(
     for modality in MODALITIES:
         rows = features[f"{modality}_task"][0]
         answer = graphs[modality].answer({f"{role}_features": features[f"{modality}_{role}"][1] for role in ROLES})
-        stored = np.asarray(source.run.load(f"probabilities_{modality}"))[arm][rows]
+        stored = np.asarray(source.load(f"probabilities_{modality}"))[arm][rows]
         record.compare(f"{modality} from pixels", answer["covid_probs"][:, 0], stored, "the run's probabilities")
 
 
 def _pair_rows(source: FinishedRun) -> dict[str, np.ndarray]:
-    with source.checked_file("pairs").open(newline="", encoding="utf-8") as stream:
+    with source.artifact("pairs").open(newline="", encoding="utf-8") as stream:
         table = list(csv.DictReader(stream))
     return {modality: np.array([int(row[f"{modality}_row"]) for row in table], np.int64) for modality in MODALITIES}

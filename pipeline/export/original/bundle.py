@@ -16,15 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 from keras import layers, ops
 
 from pipeline.data.preprocessing import Operation, Profile
 from pipeline.engine.errors import UsageError
-from pipeline.engine.files import atomic_write_text, sha256_file
-from pipeline.export.bundle_folder import SCHEMA_VERSION, file_table, refuse_foreign_folder, staged_bundle, write_description
+from pipeline.engine.files import sha256_file
+from pipeline.export.bundle_folder import SCHEMA_VERSION
 from pipeline.export.card.original import write_original_card
 from pipeline.export.multitask.composed_networks import BACKBONE_OUTPUTS, MODALITY_OUTPUTS
 from pipeline.export.multitask.finished_run import MODALITIES, ROLES, SYSTEM
@@ -34,6 +34,7 @@ from pipeline.export.onnx.kernel_files import write_graphs
 from pipeline.export.onnx.stored_weights import store_as_float16
 from pipeline.export.original.models import check_shapes, ends_in_sigmoid, features_before_logit, find_models, load_models
 from pipeline.export.parity import Graph, ParityRecord, compare_with_keras
+from pipeline.export.template import PLAIN, Exporter, ExportOptions
 from pipeline.models.backbones.construction import InputScaling
 
 CLASS_NAMES = ("Non_COVID", "COVID")
@@ -47,47 +48,98 @@ class _Embedder(NamedTuple):
     stem: str
 
 
-def import_original(folder: Path, out: Path, positive_index: int = 0) -> Path:
-    """Write the bundle of an original's folder.
+class OriginalExporter(Exporter):
+    """Nine whole Keras models in a folder (see `original.models`).
 
-    Args:
-        folder: nine whole Keras models (see ``original_models``).
-        out: the bundle's folder; an existing bundle there is replaced whole, at the end.
-        positive_index: the class number that COVID had in training: 0 (alphabetical order, the default) or 1.
+    The option ``positive_index`` is the class number that COVID had in training: 0 (alphabetical order, the default) or 1.
 
     Raises:
-        UsageError: no such folder, another index, or ``out`` is not a bundle.
+        UsageError: no such folder, or another index.
         MissingArtifactError, DataError: models are missing or do not fit each other (all are named).
-        CorruptArtifactError: a file cannot be loaded safely, or ONNX and Keras differ by more than 1e-4.
+        CorruptArtifactError: a file cannot be loaded safely.
     """
-    if positive_index not in (0, 1):
-        raise UsageError(f"positive index {positive_index}: the classes are 0 and 1.", "0 is alphabetical order.")
-    folder, out = Path(folder), Path(out)
-    refuse_foreign_folder(out)
-    files = find_models(folder)
-    models = load_models(files)
-    check_shapes(models, files)
-    embedders = {
-        f"{modality}_{role}": _embedder(modality, role, models[f"{modality}_{role}"], files[f"{modality}_{role}"])
-        for modality in MODALITIES for role in ROLES
-    }  # fmt: skip
-    networks = {modality: _compose(modality, models, files, embedders, positive_index) for modality in MODALITIES}
-    with staged_bundle(out) as staging:
-        parity = _write_graphs(staging, embedders, networks)
-        document = _document(files, embedders, parity, positive_index)
-        atomic_write_text(staging / "MODEL_CARD.md", write_original_card(document, file_table(staging)))
-        write_description(staging, document)
-    return out
+
+    SYSTEM = SYSTEM
+    TAKES = frozenset({"positive_index"})
+
+    def __init__(self, source: Path, options: ExportOptions = PLAIN) -> None:
+        super().__init__(Path(source), options)
+        self.positive_index = options.positive_index or 0
+        if self.positive_index not in (0, 1):
+            raise UsageError(f"positive index {self.positive_index}: the classes are 0 and 1.", "0 is alphabetical order.")
+        self.files = find_models(self.source)
+        models = load_models(self.files)
+        check_shapes(models, self.files)
+        names = [f"{modality}_{role}" for modality in MODALITIES for role in ROLES]
+        self.embedders = {name: _embedder(name, models[name], self.files[name]) for name in names}
+        networks = {m: _compose(m, models, self.files, self.embedders, self.positive_index) for m in MODALITIES}
+        self.graphs = {f"backbone_{e.key}": (e.network, BACKBONE_OUTPUTS) for e in self.embedders.values()}
+        self.graphs |= {name: (network, MODALITY_OUTPUTS) for name, network in networks.items()}
+
+    @classmethod
+    def read_run(cls, run_dir: Path) -> Path:
+        raise UsageError(f"{run_dir}: a run is not the original's folder of models.", "Give it as --run.")
+
+    def write_graphs(self, folder: Path) -> None:
+        metadata = graph_metadata(CLASS_NAMES, CLASS_NAMES[1], SYSTEM, SCHEMA_VERSION)
+        graphs = {f"{name}.onnx": convert_network(*made, metadata) for name, made in self.graphs.items()}
+        for graph in graphs.values():
+            store_as_float16(graph, require=False)
+        write_graphs(graphs, folder)
+
+    def check_parity(self, folder: Path, document: Mapping[str, Any]) -> dict[str, Any]:
+        record = ParityRecord()
+        for name, (network, outputs) in self.graphs.items():
+            compare_with_keras(record, name, Graph(folder / f"{name}.onnx"), network, outputs)
+        return record.document()
+
+    def card(self, document: Mapping[str, Any], files: Mapping[str, Mapping]) -> str:
+        return write_original_card(document, files)
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "variant": "original",
+            "class_names": list(CLASS_NAMES),
+            "positive_class": CLASS_NAMES[1],
+            "threshold": 0.5,
+            "profiles": {e.profile.key: e.profile.model_dump(mode="json") for e in self.embedders.values()},
+            "backbones": {
+                e.key: {
+                    "file": f"backbone_{e.key}.onnx", "backbone": e.stem, "size": e.profile.size,
+                    "feature_width": int(e.network.output_shape[-1]), "input_scaling": INPUT_SCALING,
+                }
+                for e in self.embedders.values()
+            },
+            "modalities": {
+                modality: {
+                    "network": f"{modality}.onnx",
+                    "embedders": {
+                        role: {"backbone": f"{modality}_{role}", "profile": self.embedders[f"{modality}_{role}"].profile.key}
+                        for role in ROLES
+                    },
+                }
+                for modality in MODALITIES
+            },
+            "paired": None,
+            "figures": {},
+            "training": {
+                "seed": None, "config": {}, "packages": {}, "warnings": [],
+                "imported_from": {path.name: sha256_file(path) for path in self.files.values()},
+                "positive_index": self.positive_index,
+            },
+            "stored_precision": "float32",
+        }  # fmt: skip
 
 
-def _embedder(modality: str, role: str, model: keras.Model, file: Path) -> _Embedder:
+def _embedder(name: str, model: keras.Model, file: Path) -> _Embedder:
+    modality = name.partition("_")[0]
     size = int(model.input_shape[1])
     image = keras.Input((size, size, 1), name="image")
     scaled = InputScaling([255.0] * 3, [0.0] * 3, name="input_scaling")(image)
     features = layers.Identity(name="features")(features_before_logit(model, file)(scaled))
-    network = keras.Model(image, features, name=f"{modality}_{role}_embedder")
+    network = keras.Model(image, features, name=f"{name}_embedder")
     profile = Profile(modality=modality, size=size, operations=OPERATIONS[modality])
-    return _Embedder(f"{modality}_{role}", network, profile, file.stem)
+    return _Embedder(name, network, profile, file.stem)
 
 
 def _compose(
@@ -103,53 +155,3 @@ def _compose(
     output = head(joint) if ends_in_sigmoid(head) else ops.sigmoid(head(joint))
     probability = output if positive_index == 1 else ops.subtract(1.0, output)
     return keras.Model(inputs, {"covid_probs": probability, "joint_features": joint}, name=modality)
-
-
-def _write_graphs(folder: Path, embedders: Mapping[str, _Embedder], networks: Mapping[str, keras.Model]) -> dict:
-    metadata = graph_metadata(CLASS_NAMES, CLASS_NAMES[1], SYSTEM, SCHEMA_VERSION)
-    sources = {f"backbone_{e.key}": (e.network, BACKBONE_OUTPUTS) for e in embedders.values()}
-    sources |= {name: (network, MODALITY_OUTPUTS) for name, network in networks.items()}
-    graphs = {f"{name}.onnx": convert_network(network, outputs, metadata) for name, (network, outputs) in sources.items()}
-    for graph in graphs.values():
-        store_as_float16(graph, require=False)
-    write_graphs(graphs, folder)
-    record = ParityRecord()
-    for name, (network, outputs) in sources.items():
-        compare_with_keras(record, name, Graph(folder / f"{name}.onnx"), network, outputs)
-    return record.document()
-
-
-def _document(files: Mapping[str, Path], embedders: Mapping[str, _Embedder], parity: dict, positive_index: int) -> dict:
-    return {
-        "system": SYSTEM,
-        "variant": "original",
-        "class_names": list(CLASS_NAMES),
-        "positive_class": CLASS_NAMES[1],
-        "threshold": 0.5,
-        "profiles": {e.profile.key: e.profile.model_dump(mode="json") for e in embedders.values()},
-        "backbones": {
-            e.key: {
-                "file": f"backbone_{e.key}.onnx", "backbone": e.stem, "size": e.profile.size,
-                "feature_width": int(e.network.output_shape[-1]), "input_scaling": INPUT_SCALING,
-            }
-            for e in embedders.values()
-        },
-        "modalities": {
-            modality: {
-                "network": f"{modality}.onnx",
-                "embedders": {
-                    role: {"backbone": f"{modality}_{role}", "profile": embedders[f"{modality}_{role}"].profile.key}
-                    for role in ROLES
-                },
-            }
-            for modality in MODALITIES
-        },
-        "paired": None,
-        "figures": {},
-        "parity": parity,
-        "training": {
-            "seed": None, "config": {}, "packages": {}, "warnings": [],
-            "imported_from": {path.name: sha256_file(path) for path in files.values()}, "positive_index": positive_index,
-        },
-        "stored_precision": "float32",
-    }  # fmt: skip

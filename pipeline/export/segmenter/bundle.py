@@ -2,129 +2,106 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.engine.files import atomic_write_text
-from pipeline.export.bundle_folder import (
-    SCHEMA_VERSION,
-    file_table,
-    refuse_foreign_folder,
-    staged_bundle,
-    without_folders,
-    write_description,
-)
+from pipeline.data.preprocessing import Profile
+from pipeline.export.bundle_folder import SCHEMA_VERSION, without_folders
 from pipeline.export.card.data_terms import data_terms
-from pipeline.export.card.segmenter import SegmenterCard, write_segmenter_card
+from pipeline.export.card.facts import Card
+from pipeline.export.card.segmenter import write_segmenter_card
 from pipeline.export.onnx.conversion import OPSET
 from pipeline.export.onnx.graphs import graph_metadata
 from pipeline.export.onnx.kernel_files import write_graphs
 from pipeline.export.onnx.segmenter import convert_segmenter, stored_precision_of, write_meta
 from pipeline.export.onnx.stored_weights import store_as_float16
 from pipeline.export.parity import Graph, ParityRecord
-from pipeline.export.segmenter.source import SYSTEM, SegmenterSource
+from pipeline.export.segmenter.gate_files import write_gate
+from pipeline.export.segmenter.source import SegmenterSource, read_segmenter_run
+from pipeline.export.template import PLAIN, Exporter, ExportOptions, save_keras
 from pipeline.inference.segmenter.bundle import OUTPUTS, Layout
 
 NETWORK_FILE = "unet.onnx"
-KERAS_FILES = {"weights": "keras/unet.weights.h5", "architecture": "keras/unet.json"}
 RANDOM_ROWS = 4
 
 
-def write_segmenter_bundle(
-    source: SegmenterSource, out: Path, keras: bool = False, opset: int = OPSET, layout: Layout = "NHWC", card_text: str = ""
-) -> Path:
-    """Write the bundle of a network.
+class SegmenterExporter(Exporter):
+    """The network of a run (`read_segmenter_run`) or of a foreign checkpoint (`read_checkpoint`)."""
 
-    Args:
-        source: of ``read_segmenter_run`` or ``read_checkpoint``.
-        out: the bundle's folder; an existing bundle there is replaced whole, at the end.
-        keras: add the Keras weights and architecture.
-        opset: ONNX's; 17 unless something old must read it.
-        layout: order of the axes at the graph's doors.
-        card_text: Markdown added to the model card's section on data.
+    SYSTEM = "radiography_unet"
+    TAKES = Exporter.TAKES | {"opset", "layout"}
+    NEEDS_KERAS = True
+    source: SegmenterSource
 
-    Raises:
-        UsageError: ``out`` exists and is not a bundle, or an opset that cannot be written.
-        CorruptArtifactError: ONNX and Keras differ by more than 1e-4.
-    """
-    out = Path(out)
-    refuse_foreign_folder(out)
-    with staged_bundle(out) as folder:
-        document = _document(source, opset, layout)
-        document["stored_precision"] = _write_onnx(folder, source, opset, layout)
-        document["parity"] = _check_parity(folder, source, layout)
-        document["gate"] = _write_gate(folder, source)
-        document["keras"] = _write_keras(folder, source) if keras else None
-        terms = data_terms(source.run) if source.run is not None else []
-        card = SegmenterCard(document, source.run.dataset if source.run else {}, terms, card_text, file_table(folder))
-        atomic_write_text(folder / "MODEL_CARD.md", write_segmenter_card(card))
-        write_description(folder, document)
-    return out
+    def __init__(self, source: SegmenterSource, options: ExportOptions = PLAIN) -> None:
+        super().__init__(source, options)
+        self.opset: int = options.opset or OPSET
+        self.layout: Layout = "NCHW" if options.layout == "NCHW" else "NHWC"
+        self.precision = stored_precision_of(source.network)
 
+    @classmethod
+    def read_run(cls, run_dir: Path) -> SegmenterSource:
+        return read_segmenter_run(run_dir)
 
-def _document(source: SegmenterSource, opset: int, layout: Layout) -> dict[str, Any]:
-    return {
-        "system": SYSTEM,
-        "class_names": source.class_names,
-        "positive_class": source.positive_class,
-        "image_size": source.profile.size,
-        "profile": source.profile.model_dump(mode="json"),
-        "threshold": source.threshold,
-        "lung_pieces": source.lung_pieces,
-        "mirror_average": source.mirror_average,
-        "network": {"file": NETWORK_FILE, "layout": layout, "opset": opset},
-        "figures": source.figures,
-        "training": without_folders(source.training),
-    }
+    def document(self) -> dict[str, Any]:
+        source = self.source
+        return {
+            "class_names": source.class_names,
+            "positive_class": source.positive_class,
+            "image_size": source.profile.size,
+            "profile": source.profile.model_dump(mode="json"),
+            "threshold": source.threshold,
+            "lung_pieces": source.lung_pieces,
+            "mirror_average": source.mirror_average,
+            "network": {"file": NETWORK_FILE, "layout": self.layout, "opset": self.opset},
+            "figures": source.figures,
+            "training": without_folders(source.training),
+            "stored_precision": self.precision,
+            "keras": None,
+        }
 
+    def write_graphs(self, folder: Path) -> None:
+        """The graph and its metadata."""
+        metadata = graph_metadata(self.source.class_names, self.source.positive_class or "", self.SYSTEM, SCHEMA_VERSION)
+        graph = convert_segmenter(self.source.network, metadata, self.opset, self.layout)
+        store_as_float16(graph, require=self.precision == "float16")
+        write_graphs({NETWORK_FILE: graph}, folder)
+        write_meta(folder / NETWORK_FILE, self.source, self.opset, self.layout)
 
-def _write_onnx(folder: Path, source: SegmenterSource, opset: int, layout: Layout) -> str:
-    """Write graph and metadata; returns the precision that the kernels are stored in."""
-    metadata = graph_metadata(source.class_names, source.positive_class or "", SYSTEM, SCHEMA_VERSION)
-    graph = convert_segmenter(source.network, metadata, opset, layout)
-    precision = stored_precision_of(source.network)
-    store_as_float16(graph, require=precision == "float16")
-    write_graphs({NETWORK_FILE: graph}, folder)
-    write_meta(folder / NETWORK_FILE, source, opset, layout)
-    return precision
+    def check_parity(self, folder: Path, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Compare ONNX with Keras on the source's images and on random ones, at its size."""
+        record, graph = ParityRecord(), Graph(folder / NETWORK_FILE)
+        size = self.source.profile.size
+        real = np.repeat(self.source.images[..., None].astype(np.float32) / np.float32(255), 3, axis=-1)
+        drawn = np.random.default_rng(0).random((RANDOM_ROWS, size, size, 3), np.float32)
+        given = {self.source.images_are: real, "Keras on random input": drawn}
+        for against, images in given.items():
+            expected = {name: np.asarray(value) for name, value in self.source.network(images, training=False).items()}
+            found = graph.answer({"image": images if self.layout == "NHWC" else images.transpose(0, 3, 1, 2)})
+            if self.layout == "NCHW":
+                found["segmentation"] = found["segmentation"].transpose(0, 2, 3, 1)
+            for output in OUTPUTS:
+                record.compare(f"unet.{output}, {len(images)} × {size}², {against}", found[output], expected[output], against)
+        return record.document()
 
+    def settle(self, folder: Path, document: dict[str, Any]) -> dict[str, Any]:
+        """Add the run's X-ray gate, where it has one."""
+        run = self.source.run
+        gate = None
+        if run is not None and run.has("gate"):
+            with np.load(run.artifact("gate_statistics"), allow_pickle=False) as stored:
+                statistics = dict(stored)
+            profile = Profile(**run.load_json("gate")["profile"])
+            gate = write_gate(folder, run.load_network("gate_backbone"), statistics, profile)
+        return document | {"gate": gate}
 
-def _check_parity(folder: Path, source: SegmenterSource, layout: Layout) -> dict:
-    """Compare ONNX with Keras on the source's images and on random ones, at its size."""
-    record, graph = ParityRecord(), Graph(folder / NETWORK_FILE)
-    size = source.profile.size
-    real = np.repeat(source.images[..., None].astype(np.float32) / np.float32(255), 3, axis=-1)
-    drawn = np.random.default_rng(0).random((RANDOM_ROWS, size, size, 3), np.float32)
-    given = {source.images_are: real, "Keras on random input": drawn}
-    for against, images in given.items():
-        expected = {name: np.asarray(value) for name, value in source.network(images, training=False).items()}
-        found = graph.answer({"image": images if layout == "NHWC" else images.transpose(0, 3, 1, 2)})
-        if layout == "NCHW":
-            found["segmentation"] = found["segmentation"].transpose(0, 2, 3, 1)
-        for output in OUTPUTS:
-            record.compare(f"unet.{output}, {len(images)} × {size}², {against}", found[output], expected[output], against)
-    return record.document()
+    def write_keras(self, folder: Path) -> dict[str, Any]:
+        return save_keras(self.source.network, folder, "unet")
 
-
-def _write_gate(folder: Path, source: SegmenterSource) -> dict | None:
-    """The run's X-ray gate, where it has one."""
-    run = source.run
-    if run is None or not run.run.has("gate"):
-        return None
-    from pipeline.data.preprocessing import Profile
-    from pipeline.export.segmenter.gate_files import write_gate
-
-    with np.load(run.checked_file("gate_statistics"), allow_pickle=False) as stored:
-        statistics = dict(stored)
-    gate = run.run.load_json("gate")
-    return write_gate(folder, run.load_network("gate_backbone"), statistics, Profile(**gate["profile"]))
-
-
-def _write_keras(folder: Path, source: SegmenterSource) -> dict[str, str]:
-    from pipeline.models.stored_models import save_model
-
-    (folder / "keras").mkdir()
-    save_model(source.network, folder / KERAS_FILES["weights"], folder / KERAS_FILES["architecture"])
-    return KERAS_FILES
+    def card(self, document: Mapping[str, Any], files: Mapping[str, Mapping]) -> str:
+        run = self.source.run
+        dataset, terms = (run.dataset, data_terms(run)) if run is not None else ({}, [])
+        return write_segmenter_card(Card(document, dataset, terms, self.options.card, files))

@@ -12,16 +12,13 @@ import numpy as np
 
 from pipeline.data.masks.lung_components import LungPieces
 from pipeline.data.preprocessing import Profile
-from pipeline.engine.errors import CorruptArtifactError, UsageError
+from pipeline.engine.errors import UsageError
 from pipeline.engine.files import sha256_file
 from pipeline.export.checked_run import CheckedRun
-from pipeline.export.parity import spread_rows
 from pipeline.inference.segmenter.bundle import LUNG_THRESHOLD
 from pipeline.models.checkpoints import load_unet_checkpoint
 from pipeline.models.unet import build_unet
 
-SYSTEM = "radiography_unet"
-REAL_ROWS = 8
 IMAGE_SIZE = 256
 
 
@@ -50,22 +47,9 @@ class SegmenterSource:
 class SegmenterRun(CheckedRun):
     """The artifacts of a run of the radiography UNet. Raises as CheckedRun, where s07 has not run too."""
 
-    system = SYSTEM
-
     def __init__(self, run_dir: Path) -> None:
         super().__init__(run_dir)
-        self.segmenter: dict[str, Any] = self.run.load_json("segmenter")
-
-    def stored_images(self, profile: Profile, rows: int = REAL_ROWS) -> np.ndarray:
-        """``rows`` preprocessed scans spread over the run's, uint8. Raises CorruptArtifactError where no array fits."""
-        wanted = profile.model_dump(mode="json")
-        for name, recorded in self.dataset["profiles"].items():
-            if Profile(**recorded).model_dump(mode="json") == wanted and self.run.has(f"pixels_{name}"):
-                pixels = np.load(self.checked_file(f"pixels_{name}"), mmap_mode="r")
-                return np.array(pixels[spread_rows(len(pixels), rows)])
-        raise CorruptArtifactError(
-            f"no array of s01 has the segmenter's profile {wanted}.", "Run s01 and s07 again with one configuration."
-        )
+        self.segmenter: dict[str, Any] = self.load_json("segmenter")
 
 
 def read_segmenter_run(run_dir: Path) -> SegmenterSource:
@@ -81,15 +65,10 @@ def read_segmenter_run(run_dir: Path) -> SegmenterSource:
         lung_pieces=segmenter.get("lung_pieces", "all"),
         mirror_average=segmenter.get("mirror_average", False),
         positive_class=segmenter.get("positive_class"),
-        images=run.stored_images(profile),
+        images=run.stored_scans(profile),
         images_are="Keras on scans of the run",
-        figures=run.run.load_json("segmenter_test_metrics") if run.run.has("segmenter_test_metrics") else {},
-        training={
-            "seed": run.run.config.get("seed"),
-            "config": run.run.config,
-            "packages": run.packages(),
-            "warnings": run.warnings(),
-        },
+        figures=run.load_json("segmenter_test_metrics") if run.has("segmenter_test_metrics") else {},
+        training=run.training(),
         run=run,
     )
 

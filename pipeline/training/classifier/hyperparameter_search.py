@@ -126,9 +126,7 @@ def task_of_run(run_dir: Path, settings, seed: int, folder: Path, track):
     """
     import pandas as pd
 
-    from pipeline.data.class_index import class_index_of
     from pipeline.data.scan_index import TEXT_COLUMNS
-    from pipeline.engine.arrays import read_layout
     from pipeline.engine.rundir import RunDirectory
     from pipeline.engine.seeds import derive_seed
     from pipeline.training.classifier.task import ClassifierTask
@@ -137,10 +135,9 @@ def task_of_run(run_dir: Path, settings, seed: int, folder: Path, track):
     run = RunDirectory(run_dir)
     pixels = run.artifact(f"pixels_{settings.profile}")
     table = pd.read_csv(run.artifact("scan_index"), dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False)
-    index = class_index_of(table, run.load_json("dataset")["profiles"][settings.profile]["modality"], settings.classes)
     folder.mkdir(parents=True, exist_ok=True)
     workshop = Workshop(derive_seed(seed, "hyperparameter_search"), settings.stored_precision, folder)
-    return ClassifierTask(pixels, read_layout(pixels).shape[1], index, settings, workshop, track)
+    return ClassifierTask.of(pixels, table, run.load_json("dataset"), settings, workshop, track)
 
 
 def with_values(settings, values: Mapping[str, Any]):

@@ -11,8 +11,6 @@ from keras import layers
 from pipeline.models.classifier_networks import body_of
 from pipeline.training.classifier.settings import ClassifierFit, Layers, UnfreezeStep
 
-GROUPS = ("backbone", "head")
-
 
 @dataclass(frozen=True)
 class Thawing:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
-from pipeline.data.class_index import ClassIndex
+from pipeline.data.class_index import ClassIndex, class_index_of
+from pipeline.engine.arrays import read_layout
 from pipeline.engine.seeds import derive_seed
 from pipeline.models.classifier_networks import build_classifier, copy_head, feature_extractor
 from pipeline.models.stored_precision import computing_in, round_kernels
@@ -21,6 +23,9 @@ from pipeline.training.classifier.minibatch_fit import ClassifierRows, FitPlan, 
 from pipeline.training.classifier.settings import ClassifierConfig
 from pipeline.training.probabilities import softmax
 from pipeline.training.trained_network import Workshop, train_once
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MIXED_POLICY = "mixed_bfloat16"
 Track = Callable[[Iterable, int, str], Iterable]
@@ -39,6 +44,14 @@ class ClassifierTask:
     settings: ClassifierConfig
     workshop: Workshop
     track: Track = lambda steps, total, label: steps
+
+    @classmethod
+    def of(
+        cls, pixels: Path, frame: pd.DataFrame, dataset: Mapping, settings: ClassifierConfig, workshop: Workshop, track: Track
+    ) -> ClassifierTask:
+        """The task on s01's artifacts: the profile's array, ``scan_index.csv`` and ``dataset.json``."""
+        index = class_index_of(frame, dataset["profiles"][settings.profile]["modality"], settings.classes)
+        return cls(pixels, read_layout(pixels).shape[1], index, settings, workshop, track)
 
     @property
     def rows(self) -> ClassifierRows:

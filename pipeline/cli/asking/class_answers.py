@@ -1,0 +1,68 @@
+"""What `segment` and `classify` make of many answers: the table, the failures, a document and its words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pipeline.inference.answered_rows import AnsweredRow
+
+SHOWN = 10
+
+
+def settle_rows(rows: Sequence[AnsweredRow], write: Callable[[], None] | None = None, what: str = "images") -> None:
+    """Write the table, name the failures; raises DataError where there is no answer at all."""
+    from pipeline.inference.answered_rows import failure_summary, refuse_all_failed
+
+    if write is not None:
+        write()
+    for line in failure_summary(rows, what):
+        typer.echo(line, err=True)
+    refuse_all_failed(rows, what)
+
+
+def answers_document(rows: Sequence[AnsweredRow], out: Path | None) -> dict[str, Any]:
+    """The answers as JSON values, with their counts and how much of the heat maps lies in the lungs, on average."""
+    from pipeline.cli.asking.pictures import METHODS
+
+    answered = sum(row.answer.error is None for row in rows)
+    shares = {
+        method: [row.answer.extra[key] for row in rows if (key := f"{method}_lung_energy") in row.answer.extra]
+        for method in METHODS
+    }
+    return {
+        "out": str(out) if out is not None else None,
+        "images": len(rows),
+        "answered": answered,
+        "failed": len(rows) - answered,
+        "mean_lung_energy": {method: _mean(values) for method, values in shares.items() if values},
+        "answers": [
+            {"image": row.id, "predicted": row.answer.predicted, "confidence": row.answer.confidence,
+             "probabilities": row.answer.probabilities, "true_class": row.label or None, "error": row.answer.error,
+             **row.answer.extra}
+            for row in rows
+        ],
+    }  # fmt: skip
+
+
+def _mean(values: Sequence[Any]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def answer_lines(document: dict[str, Any], told: Callable[[dict[str, Any]], list[str]], lungs: str = "lungs") -> list[str]:
+    """The first answers in the words of `told`, how many more there are, and the heat maps' shares in the lungs."""
+    from pipeline.cli.asking.pictures import METHODS
+
+    answered = [answer for answer in document["answers"] if answer["error"] is None]
+    lines = [line for answer in answered[:SHOWN] for line in told(answer)]
+    if len(answered) > SHOWN:
+        lines.append(f"… and {len(answered) - SHOWN} more")
+    for method, share in document["mean_lung_energy"].items():
+        said = "no map with lungs to compare" if share is None else f"{share:.1%} of it lies in the {lungs}, on average"
+        lines.append(f"{METHODS[method]}: {said}.")
+    return lines

@@ -1,0 +1,123 @@
+"""One optional section of a bundle put in, replaced or taken out; graphs, and all else in the bundle, stay as they are."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from pipeline.engine.errors import DataError, MissingArtifactError, UsageError, did_you_mean
+from pipeline.engine.files import sha256_file, write_json
+from pipeline.export.bundle_folder import DESCRIPTION, staged_bundle
+from pipeline.inference.bundle import (
+    SECTIONS,
+    Section,
+    StoredFile,
+    read_description,
+    read_section,
+    validated,
+    verify_files,
+)
+from pipeline.inference.gate.xray_gate import GateSection, load_gate
+
+
+class Known(NamedTuple):
+    """What this program knows of a section: its schema, and what opens it in a bundle's folder where something does."""
+
+    schema: type[Section] = Section
+    opens: Callable[[Path], Any] | None = None
+
+
+KNOWN = {"gate": Known(GateSection, load_gate)}
+
+
+class Amendment(NamedTuple):
+    """What was done. version: of the section; None where it was taken out. added, removed: files."""
+
+    section: str
+    version: int | None
+    added: list[str]
+    removed: list[str]
+
+
+def amend_bundle(bundle: Path, section: str, source: Path | None) -> Amendment:
+    """Put a section in the place of the one that the bundle has, if any; without a source, take it out.
+
+    source: the section's JSON file, or a folder with ``<section>.json``. The files in that folder which the entry names are
+    copied into the bundle. The bundle's own files are compared with their hashes first, and the new bundle takes the old
+    one's place in one exchange, at the end.
+
+    Raises UsageError (no such section; a file that the entry names lies outside of the folder, or would replace one of the
+    bundle's; nothing to take out), MissingArtifactError (no bundle, no source), DataError (no JSON object),
+    StaleArtifactError (a version newer than this program reads), CorruptArtifactError (a bundle that was changed; an entry
+    that does not fit its schema, or whose files do not open).
+    """
+    if section not in SECTIONS:
+        near = did_you_mean(section, SECTIONS)
+        raise UsageError(f"No section is called {section!r}.{near}", f"There are: {', '.join(SECTIONS)}.")
+    document = read_description(bundle)
+    files = document["files"]
+    verify_files(bundle, {name: validated(StoredFile, stored, bundle / DESCRIPTION) for name, stored in files.items()})
+    former = document.pop(section, None)
+    if source is None and former is None:
+        raise UsageError(f"{bundle} has no section {section!r}.", "There is nothing to take out.")
+    elsewhere = set(_strings({name: part for name, part in document.items() if name != "files"}))
+    outgoing = {name for name in _strings(former) if name in files and name not in elsewhere}
+    entry, incoming = _read(source, section) if source is not None else (None, {})
+    taken = sorted(name for name in incoming if name in files and name not in outgoing)
+    if taken:
+        raise UsageError(f"{taken[0]} is a file of the bundle already, and not of its {section}.", "Give it another name.")
+    known = KNOWN.get(section, Known())
+    described = read_section({section: entry}, section, known.schema, source or DESCRIPTION)
+    with staged_bundle(bundle) as folder:
+        shutil.copytree(bundle, folder, dirs_exist_ok=True)
+        for name in outgoing:
+            (folder / name).unlink()
+        for name, path in incoming.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / name)
+        kept = {name: stored for name, stored in files.items() if name not in outgoing}
+        added = {name: {"sha256": sha256_file(folder / name), "bytes": (folder / name).stat().st_size} for name in incoming}
+        amended = document if entry is None else {**document, section: entry}
+        write_json(folder / DESCRIPTION, {**amended, "files": {**kept, **added}})
+        if described is not None and known.opens is not None:
+            known.opens(folder)
+    version = described.version if described is not None else None
+    return Amendment(section, version, sorted(incoming), sorted(outgoing - incoming.keys()))
+
+
+def _read(source: Path, section: str) -> tuple[dict[str, Any], dict[str, Path]]:
+    """The entry, and the files beside it that it names, by the names that they get."""
+    path = source / f"{section}.json" if source.is_dir() else source
+    if not path.is_file():
+        raise MissingArtifactError(f"{path}: no such file.", f"Give --from the section's JSON, or a folder with {section}.json.")
+    try:
+        entry = json.loads(path.read_bytes())
+    except ValueError as cause:
+        raise DataError(f"{path}: cannot be read as JSON ({cause}).", "Give one JSON object.") from cause
+    if not isinstance(entry, dict):
+        raise DataError(f"{path}: holds no JSON object.", "Give one JSON object.")
+    return entry, {name: found for name in _strings(entry) if (found := _beside(path.parent, name)) is not None}
+
+
+def _beside(folder: Path, name: str) -> Path | None:
+    """The file of that name in the folder; None for a text that names none. Raises UsageError where it leads out."""
+    place = PurePosixPath(name)
+    if "\0" in name or "\n" in name or len(name) > 255:
+        return None
+    path = folder / place
+    leads_out = place.is_absolute() or ".." in place.parts or not path.resolve().is_relative_to(folder.resolve())
+    if leads_out and path.is_file():
+        raise UsageError(f"{name} lies outside of {folder}.", "Put the section's files beside its JSON.")
+    return path if path.is_file() else None
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every text in nested JSON."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _strings(inner)
