@@ -18,11 +18,14 @@ from pipeline.engine.errors import DataError
 from pipeline.engine.files import atomic_write_text
 from pipeline.inference.answers import TITLES, Answer, Cell, Finding
 from pipeline.inference.bundle import Manifest
+from pipeline.inference.given_scan import RefusedScanError
 from pipeline.inference.opened_bundle import OpenedBundle
 
 PREDICTIONS = "predictions.csv"
 LABEL = "label"
 FINDING_COLUMNS = ("id", "modality", "probability", "predicted", "error")
+# What the gate took the scan for, and how far it lies from the scans that the bundle learnt from.
+GATE_COLUMNS = ("gate", "distance", "distance_threshold")
 _NAMED = 5
 
 
@@ -65,6 +68,8 @@ def answer_rows(cases: Iterable[AnyCase], ask: Callable[[AnyCase], Answer]) -> I
     for case in cases:
         try:
             answer = ask(case)
+        except RefusedScanError as refusal:
+            answer = Answer((refusal.judged.mark(Finding("", error=refusal.message)),))
         except DataError as error:
             answer = Answer.failed(error.message)
         yield AnsweredRow(case.id, answer, case.copied)
@@ -98,8 +103,8 @@ def failure_summary(rows: Sequence[AnsweredRow], what: str = "images") -> list[s
     failed, asked = failures(rows), count_scans(rows)
     if not failed or asked == 1:
         return []
-    refused = sum(row.answer.refused for row, _ in failed)
-    gate = f" ({refused} refused by the X-ray gate)" if refused else ""
+    refused = sum(finding.refused for _, finding in failed)
+    gate = f" ({refused} refused by the gate)" if refused else ""
     named = [f"  {_named(row, finding)}: {finding.error}" for row, finding in failed[:_NAMED]]
     more = [f"  … and {len(failed) - _NAMED} more"] if len(failed) > _NAMED else []
     return [f"warning: {len(failed)} of {asked} {what} have no answer{gate}:", *named, *more]
@@ -113,7 +118,7 @@ def refuse_all_failed(rows: Sequence[AnsweredRow], what: str = "images") -> None
     row, first = failed[0]
     if not row.id:
         raise DataError(first.error or "", "Give an image, or a note that describes the case.")
-    mend = "--no-gate segments what the X-ray gate refuses." if row.answer.refused else f"Mend the paths or the {what}."
+    mend = "--no-gate answers what the gate refuses." if first.refused else f"Mend the paths or the {what}."
     raise DataError(f"None of the {len(failed)} {what} has an answer (first: {_named(row, first)}: {first.error})", mend)
 
 
@@ -140,14 +145,19 @@ def feature_rows(rows: Sequence[AnsweredRow]) -> Array:
 
 
 def write_findings_table(path: Path, rows: Sequence[AnsweredRow]) -> None:
-    """Write the answers by modality, a row a finding: FINDING_COLUMNS, then those of COPIED_COLUMNS that any case has."""
+    """Write the answers by modality, a row a finding: FINDING_COLUMNS, of COPIED_COLUMNS those that are known, GATE_COLUMNS."""
     copied = [name for name in COPIED_COLUMNS if any(name in row.copied for row in rows)]
     lines = [
         [row.id, finding.modality, finding.probability, finding.predicted, finding.error,
-         *(row.copied.get(name) for name in copied)]
+         *(row.copied.get(name) for name in copied), *gate_cells(finding)]
         for row in rows for finding in row.answer.findings
     ]  # fmt: skip
-    _write(path, [*FINDING_COLUMNS, *copied], lines)
+    _write(path, [*FINDING_COLUMNS, *copied, *GATE_COLUMNS], lines)
+
+
+def gate_cells(finding: Finding) -> list[Cell]:
+    """What stands below GATE_COLUMNS."""
+    return [getattr(finding, name) for name in GATE_COLUMNS]
 
 
 def write_class_table(
@@ -156,17 +166,18 @@ def write_class_table(
     """Write the answers by class, a row a case.
 
     Columns: image, predicted, confidence, prob_<class> of each, error, then label (called `label`), patient_id and
-    patient_id_ct where any is known, `measured`, and those of the answers' `extra`.
+    patient_id_ct where any is known, `measured`, those of the answers' `extra`, and GATE_COLUMNS.
     """
     copied = [name for name in COPIED_COLUMNS if any(row.copied.get(name) for row in rows)]
     extra = list(dict.fromkeys([*measured, *(name for row in rows for name in row.answer.extra)]))
     lines: list[list[Cell]] = [
         [row.id, row.answer.predicted, row.answer.confidence, *map(row.answer.probabilities.get, class_names), row.answer.error,
-         *map(row.copied.get, copied), *map(row.answer.extra.get, extra)]
+         *map(row.copied.get, copied), *map(row.answer.extra.get, extra), *gate_cells(row.answer.findings[0])]
         for row in rows
     ]  # fmt: skip
     told = [label if name == LABEL else name for name in copied]
-    _write(path, ["image", "predicted", "confidence", *(f"prob_{name}" for name in class_names), "error", *told, *extra], lines)
+    shares = [f"prob_{name}" for name in class_names]
+    _write(path, ["image", "predicted", "confidence", *shares, "error", *told, *extra, *GATE_COLUMNS], lines)
 
 
 def _write(path: Path, header: Sequence[str], lines: Iterable[Sequence[Cell]]) -> None:

@@ -91,7 +91,8 @@ def _gate_of_cxr4(folder: Path):
     from pipeline.export.segmenter.gate_files import write_gate
     from pipeline.inference.gate.xray_gate import GateSection, XrayGate
     from pipeline.models.backbones.gate_backbone import build_gate_backbone
-    from pipeline.training.segmenter.gate_statistics import fit_gate, gate_features
+    from pipeline.data.gate.distance_fit import fit_gate
+    from pipeline.training.segmenter.gate_statistics import gate_features
 
     labels = {name: name for name in ("COVID", "NORMAL", "BACTERIAL", "VIRAL")}
     selection = [ManifestSelection(sets={"cxr4": "xray"}, labels=labels)]

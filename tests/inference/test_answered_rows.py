@@ -71,9 +71,9 @@ def test_a_broken_bundle_stops_everything():
 
 
 def test_what_the_gate_refused_is_counted_apart():
-    refused = AnsweredRow("a.png", Answer.failed("refused by the X-ray gate: a cat", refused=True))
+    refused = AnsweredRow("a.png", Answer((Finding("", error="looks like a cat", gate="neither", refused=True),)))
     unread = AnsweredRow("b.png", Answer.failed("no picture"))
-    assert failure_summary([refused, unread])[0] == "warning: 2 of 2 images have no answer (1 refused by the X-ray gate):"
+    assert failure_summary([refused, unread])[0] == "warning: 2 of 2 images have no answer (1 refused by the gate):"
     with pytest.raises(DataError, match="--no-gate"):
         refuse_all_failed([refused, unread])
     many = [AnsweredRow(f"{number}.png", unread.answer) for number in range(9)]

@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.data.preprocessing import Profile, preprocess
 from pipeline.engine.errors import CorruptArtifactError, DataError
-from pipeline.training.segmenter.gate_statistics import fit_gate, gate_features
+from pipeline.data.gate.distance_fit import fit_gate
+from pipeline.training.segmenter.gate_statistics import gate_features
 
 SIDE = 64
 
