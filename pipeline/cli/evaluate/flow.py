@@ -5,22 +5,32 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from pipeline.cli.evaluate.request import Evaluation
+from matplotlib.figure import Figure
+
+from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
+from pipeline.cli.output_folder import refuse_taken_folder, write_findings
+from pipeline.data.layouts.labelled_cases import LabelledCase, read_labelled_cases
 from pipeline.engine.errors import DataError
+from pipeline.engine.outputs import prepare_output, refuse_overwriting
+from pipeline.evaluation.metrics.classification import confusion_matrix
+from pipeline.evaluation.statistics.clusters import cluster_note
+from pipeline.evaluation.tables.rows import Rows
+from pipeline.inference.answered_rows import (
+    PREDICTIONS,
+    AnsweredRow,
+    answer_rows,
+    failure_summary,
+    failures,
+    refuse_all_failed,
+    refuse_many_failures,
+    write_class_table,
+)
+from pipeline.inference.answers import Answer
+from pipeline.inference.opened_bundle import OpenedBundle
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from pipeline.cli.evaluate.request import EvaluationRequest
-    from pipeline.data.layouts.labelled_cases import LabelledCase
-    from pipeline.evaluation.tables.rows import Rows
-    from pipeline.inference.answered_rows import AnsweredRow
-    from pipeline.inference.answers import Answer
-    from pipeline.inference.opened_bundle import OpenedBundle
-
-PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
+METRICS = "metrics.json"
 SEED, LEVEL = 0, 0.95
 
 
@@ -53,11 +63,6 @@ class Evaluator(ABC):
         Intervals are clustered by patient. Raises what `read_labelled_cases` raises, and DataError where too many of the
         scans have no answer or what is left cannot be judged; `predictions.csv` is written all the same and names them.
         """
-        from pipeline.cli.output_folder import refuse_taken_folder, write_findings
-        from pipeline.data.layouts.labelled_cases import read_labelled_cases
-        from pipeline.engine.outputs import prepare_output, refuse_overwriting
-        from pipeline.inference.answered_rows import answer_rows, failure_summary, refuse_all_failed, refuse_many_failures
-
         data, reporter = self.request.data, self.request.reporter
         refuse_taken_folder(self.out)
         self.cases = read_labelled_cases(
@@ -94,8 +99,6 @@ class Evaluator(ABC):
 
     def write_table(self, path: Path, rows: Sequence[AnsweredRow]) -> None:
         """Write the answers: a row a case."""
-        from pipeline.inference.answered_rows import write_class_table
-
         write_class_table(path, rows, self.manifest.class_names)
 
     def refuse_one_class(self, rows: Sequence[AnsweredRow]) -> None:
@@ -107,8 +110,6 @@ class Evaluator(ABC):
 
     def scored(self, answered: Sequence[AnsweredRow]) -> Rows:
         """The cases that have an answer, with the class that the bundle itself named."""
-        from pipeline.evaluation.tables.rows import Rows
-
         names, mine = self.manifest.class_names, [row for row in answered if row.answer.error is None]
         threshold = self.manifest.class_threshold
         return Rows(
@@ -123,10 +124,6 @@ class Evaluator(ABC):
 
     def class_document(self, answered: Sequence[AnsweredRow], rows: Rows, notes: Sequence[str] = (), **settings: str) -> dict:
         """What is said of every bundle that answers images with a class each; `settings`: more of them."""
-        from pipeline.evaluation.metrics.classification import confusion_matrix
-        from pipeline.evaluation.statistics.clusters import cluster_note
-        from pipeline.inference.answered_rows import failures
-
         names, confusion, patients = list(rows.class_names), confusion_matrix(rows).tolist(), rows.patients.tolist()
         return {
             "schema_version": 1,
