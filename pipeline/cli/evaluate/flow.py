@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.cli.evaluate.request import Evaluation
-from pipeline.engine.errors import DataError
+from pipeline.engine.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from pipeline.cli.evaluate.request import EvaluationRequest
     from pipeline.data.layouts.labelled_cases import LabelledCase
+    from pipeline.data.masks.mask_coding import MaskCoding
     from pipeline.evaluation.tables.rows import Rows
     from pipeline.inference.answered_rows import AnsweredRow
     from pipeline.inference.answers import Answer
@@ -41,6 +42,7 @@ class Evaluator(ABC):
         self.manifest, self.out = opened.manifest, request.out
         self.warnings: list[str] = []
         self.cases: Sequence[LabelledCase] = []
+        self.coding: MaskCoding | None = None
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -64,6 +66,7 @@ class Evaluator(ABC):
             data, self.manifest.class_names, self.warnings.append, modalities=self.opened.modalities,
             modality=self.request.modality, masks=self.masks,
         )  # fmt: skip
+        self.coding = self._read_coding()
         read = [path for case in self.cases for path in (*case.scans, case.mask) if path is not None]
         refuse_overwriting([self.out / name for name in self.outputs], [data, *read])
         prepare_output(self.out / PREDICTIONS)
@@ -79,6 +82,22 @@ class Evaluator(ABC):
         written = [name for name in self.outputs if (self.out / name).exists()]
         notes = [f"note: {warning}" for warning in document["warnings"]]
         return Evaluation(document, "\n".join([*self.words(document), *notes, f"{', '.join(written)} in {self.out}"]))
+
+    def _read_coding(self) -> MaskCoding | None:
+        """What the values of the cases' masks mean, which is said where they are not 0 and 255; None without masks.
+
+        Raises what `read_mask_coding` raises, and UsageError where labels are named and no case has a mask.
+        """
+        from pipeline.data.masks.mask_coding import read_mask_coding
+
+        labels, masks = self.request.mask_labels, [case.mask for case in self.cases if case.mask is not None]
+        if not masks:
+            if labels:
+                raise UsageError("--mask-labels tells what masks hold, and no case has one.", "Leave it out.")
+            return None
+        coding = read_mask_coding(masks, labels, f"{self.request.data}: the masks")
+        self.warnings += [coding.said] if coding.said else []
+        return coding
 
     @abstractmethod
     def ask(self, case: LabelledCase) -> Answer:
