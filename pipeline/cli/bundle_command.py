@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.bundle_options import AsJson
+from pipeline.cli.asking.bundle_options import AsJson
 from pipeline.engine.errors import UsageError
 
 if TYPE_CHECKING:
