@@ -106,8 +106,10 @@ class Picture:
 
 def read_picture(attributes: Attributes, cells: Cells, words: np.ndarray) -> Picture:
     """Unsigned words (H, W) → their picture. Raises DataError where every pixel is padding."""
-    if words.dtype.itemsize <= 2:
-        levels, index = np.arange(1 << (8 * words.dtype.itemsize)), words
+    if words.dtype.itemsize == 1:
+        levels, index = np.arange(256), words
+    elif words.dtype.itemsize == 2:
+        levels, index = np.arange(int(words.max()) + 1), words
     else:
         levels, places = np.unique(words, return_inverse=True)
         index = places.reshape(words.shape)
