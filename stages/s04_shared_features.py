@@ -89,7 +89,7 @@ def run(context: Context) -> None:
 
 
 def _draw_curves(context: Context, history: dict) -> None:
-    from pipeline.evaluation.figures.training import adversarial_figure
+    from pipeline.training.figures.training_curves import adversarial_figure
 
     columns = {name: history[name] for name in ("generator_loss", "discriminator_loss", "discriminator_accuracy")}
     majority, tolerance = history["majority_rate"][-1], context.config.adversarial.tolerance

@@ -80,9 +80,9 @@ def run(context: Context) -> None:
 
 
 def _save_tables(context: Context, indexes: dict, pairs: Pairs, trained: dict[str, TrainedHeads]) -> None:
-    from pipeline.evaluation.comparison.variant_choice import choose_variant
     from pipeline.evaluation.statistics.intervals import metric_intervals
-    from pipeline.evaluation.tables.prediction_frame import pair_frame, prediction_frame, split_tables
+    from pipeline.training.multitask.reports.prediction_frame import pair_frame, prediction_frame, split_tables
+    from pipeline.training.multitask.reports.variant_choice import choose_variant
 
     probabilities = {variant: heads.probabilities for variant, heads in trained.items()}
     context.save_csv("pairs", pair_frame(indexes, pairs))

@@ -82,11 +82,11 @@ def _stacked(by_variant: dict, name: str):
 
 def _report(context: Context, chain, by_seed: dict, resplit) -> None:
     from pipeline.evaluation.comparison.document import build_comparison
-    from pipeline.evaluation.comparison.significance_report import significance_report
     from pipeline.evaluation.comparison.tests import ComparisonSettings
     from pipeline.evaluation.figures.comparison import comparison_figures
-    from pipeline.evaluation.tables.out_of_fold import out_of_fold_frame, source_rates
-    from pipeline.evaluation.tables.prediction_frame import split_tables
+    from pipeline.training.multitask.reports.out_of_fold import out_of_fold_frame, source_rates
+    from pipeline.training.multitask.reports.prediction_frame import split_tables
+    from pipeline.training.multitask.reports.significance_report import significance_report
 
     config: Config = context.config
     dataset = context.load_json("dataset")

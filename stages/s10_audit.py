@@ -40,9 +40,9 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
 
 def run(context: Context) -> None:
     """Probe the notes on the folds that judged the arms; write the audit and its report."""
-    from pipeline.evaluation.comparison.note_audit_summary import note_audit_summary
     from pipeline.training.determinism import make_deterministic
     from pipeline.training.vision_text.audit import audit_notes
+    from pipeline.training.vision_text.reports.note_audit_summary import note_audit_summary
 
     make_deterministic(context.seed)
     audit = audit_notes(context, context.config)

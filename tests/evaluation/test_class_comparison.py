@@ -11,8 +11,8 @@ from pipeline.evaluation.comparison.tests import ComparisonSettings
 from pipeline.evaluation.comparison.text import comparison_table
 from pipeline.evaluation.figures.comparison import comparison_figures
 from pipeline.evaluation.metrics.names import binary_names
+from pipeline.evaluation.statistics.p_values import permutation_p
 from pipeline.evaluation.statistics.paired_tests import clustered_permutation, mcnemar_midp
-from pipeline.evaluation.statistics.permutation import permutation_p
 from pipeline.evaluation.statistics.resampled_tests import corrected_resampled_t
 from pipeline.evaluation.tables.resplits import out_of_fold_resplits
 from pipeline.evaluation.tables.rows import Rows

@@ -7,7 +7,7 @@ import pytest
 import sklearn.metrics as reference
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.metrics.classification import binary_values, class_metrics, metric_arrays
+from pipeline.evaluation.metrics.classification import binary_counts, class_metrics, metric_arrays, metric_values
 from pipeline.evaluation.metrics.names import MULTICLASS_METRICS
 from pipeline.evaluation.tables.rows import Rows
 
@@ -19,7 +19,8 @@ def multiclass_metrics(truth, probabilities, names, positive_class=None, predict
 
 
 def binary_metrics(truth, scores, threshold=0.5):
-    return binary_values(Rows.binary(truth, scores, threshold=threshold))
+    rows = Rows.binary(truth, scores, threshold=threshold)
+    return {**binary_counts(rows), **metric_values(rows)}
 
 
 def random_rows(rows=200, classes=3, seed=3, decimals=2):

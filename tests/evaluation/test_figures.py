@@ -14,8 +14,8 @@ from pipeline.evaluation.figures.calibration import calibration_figure
 from pipeline.evaluation.figures.comparison import comparison_figures
 from pipeline.evaluation.figures.forest import forest_figure
 from pipeline.evaluation.figures.roc import roc_figure
-from pipeline.evaluation.figures.training import adversarial_figure, fit_figure
 from pipeline.evaluation.tables.rows import Rows
+from pipeline.training.figures.training_curves import adversarial_figure, fit_figure
 
 QUICK = ComparisonSettings(resamples=60, permutations=50)
 
@@ -103,7 +103,7 @@ def test_equal_input_gives_equal_pixels(predictions):
 
 def test_pyplot_and_tensorflow_are_never_imported():
     code = (
-        "import sys, pipeline.evaluation.figures.comparison, pipeline.evaluation.figures.training;"
+        "import sys, pipeline.evaluation.figures.comparison, pipeline.training.figures.training_curves;"
         "print([name for name in ('matplotlib.pyplot', 'tensorflow', 'keras') if name in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -5,7 +5,7 @@ import pytest
 import sklearn.metrics as reference
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.metrics.classification import binary_counts, binary_values, metric_arrays
+from pipeline.evaluation.metrics.classification import binary_counts, metric_arrays, metric_values
 from pipeline.evaluation.metrics.names import BINARY_METRICS, binary_names
 from pipeline.evaluation.tables.rows import Rows
 
@@ -15,7 +15,8 @@ SCORES = [0.1, 0.2, 0.3, 0.8, 0.4, 0.45, 0.6, 0.7, 0.9, 0.95]
 
 
 def binary_metrics(labels, scores, threshold=0.5):
-    return binary_values(Rows.binary(labels, scores, threshold=threshold))
+    rows = Rows.binary(labels, scores, threshold=threshold)
+    return {**binary_counts(rows), **metric_values(rows)}
 
 
 def test_hand_computed_table():

@@ -10,7 +10,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from pipeline.engine.errors import DataError
 from pipeline.evaluation.metrics.names import binary_names
 from pipeline.evaluation.statistics import paired_tests
-from pipeline.evaluation.statistics.multiplicity import holm
+from pipeline.evaluation.statistics.p_values import holm
 from pipeline.evaluation.statistics.paired_tests import mcnemar_midp, right_rows
 from pipeline.evaluation.tables.rows import Rows
 

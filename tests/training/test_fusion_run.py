@@ -91,7 +91,7 @@ def test_the_report_says_what_was_found(run):
 
 def test_the_audit_reads_the_published_encoder_and_the_folds(run):
     """The probes again, from s09's files alone: the encoder that it stored was fine-tuned on the labels."""
-    from pipeline.evaluation.studies.note_audit import probe_numbers
+    from pipeline.training.vision_text.reports.note_audit import probe_numbers
     from pipeline.training.vision_text.settings import EncoderSettings
     from pipeline.training.vision_text.text_features import load_encoder, text_features
 

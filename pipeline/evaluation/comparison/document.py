@@ -1,7 +1,5 @@
 """Assembles what `compare --json` writes: arms, their metrics with intervals, and their paired tests."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
@@ -51,14 +49,15 @@ def build_comparison(
     settings = settings or ComparisonSettings()
     if not arms or not any(arms.values()):
         raise DataError("There are no predictions to compare.", "Name at least one arm with predictions.")
-    notes, found = list(warnings), _aligned(arms)
+    notes, names = list(warnings), dict.fromkeys(name for tables in arms.values() for name in tables)
     document: dict = {"schema_version": 1, "arms": list(arms), "modalities": {}, "tests": []}
     document |= {name: {} for name in ("training_noise", "confusion", "counts", "classes")}
     tests: list[dict] = []
-    for modality, (tables, note) in found.items():
-        clustering = cluster_note(next(iter(tables.values())).patients)
+    for modality in names:
+        aligned, note = align_arms({arm: mine[modality] for arm, mine in arms.items() if modality in mine}, modality)
+        clustering = cluster_note(next(iter(aligned.values())).patients)
         notes += [*([note] if note else []), *([f"{modality}: {clustering}"] if clustering else [])]
-        tables = _numbered(tables)
+        tables = {arm: rows.by_cluster_number() for arm, rows in aligned.items()}
         _describe(document, modality, tables, settings)
         if modality in controls:
             continue
@@ -69,19 +68,10 @@ def build_comparison(
     document["tests"] = judge(tests, settings)
     document["verdicts"] = _verdicts(document["tests"], settings)
     document["resplits"] = resplits.summary() if resplits is not None else {}
-    document["families"] = _families([table for tables, _ in found.values() for table in tables.values()])
+    document["families"] = _families([rows for tables in arms.values() for rows in tables.values()])
     document["settings"] = {**vars(settings), "threshold": _threshold(arms), "controls": list(controls)}
     document["warnings"] = notes
     return document
-
-
-def _aligned(arms: Arms) -> dict[str, tuple[dict[str, AnyRows], str]]:
-    names = dict.fromkeys(name for tables in arms.values() for name in tables)
-    return {name: align_arms({arm: mine[name] for arm, mine in arms.items() if name in mine}, name) for name in names}
-
-
-def _numbered(tables: Mapping[str, AnyRows]) -> dict[str, AnyRows]:
-    return {arm: rows.by_cluster_number() if isinstance(rows, Rows) else rows for arm, rows in tables.items()}
 
 
 def _describe(document: dict, modality: str, tables: Mapping[str, AnyRows], settings: ComparisonSettings) -> None:

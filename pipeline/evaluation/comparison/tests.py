@@ -1,8 +1,6 @@
 """The tests of one pair of arms on one modality, as rows of `compare --json`."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +14,9 @@ from pipeline.evaluation.statistics.effect_sizes import (
     smallest_attainable_difference,
     smallest_detectable_difference,
 )
-from pipeline.evaluation.statistics.intervals import RESAMPLES, Interval, difference_interval, difference_of
-from pipeline.evaluation.statistics.multiplicity import holm
+from pipeline.evaluation.statistics.intervals import Interval, Sizes, difference_interval, difference_of
 from pipeline.evaluation.statistics.original_anova import CAUTION, original_anova
+from pipeline.evaluation.statistics.p_values import holm
 from pipeline.evaluation.statistics.paired_tests import (
     PERMUTATIONS,
     clustered_permutation,
@@ -36,15 +34,10 @@ GIVEN_SPLIT, RESPLITS, MEASURES = FAMILIES = ("given_split", "resplits", "measur
 
 
 @dataclass(frozen=True)
-class ComparisonSettings:
-    """Sizes and levels of the tests; seed is the bootstrap's and the permutations'. The arms know their thresholds."""
+class ComparisonSettings(Sizes):
+    """Sizes and levels of a comparison. The arms know their thresholds."""
 
-    resamples: int = RESAMPLES
     permutations: int = PERMUTATIONS
-    level: float = 0.95
-    alpha: float = 0.05
-    power: float = 0.8
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -138,32 +131,28 @@ def _measure_tests(pair: Pair, settings: ComparisonSettings) -> Iterator[dict]:
         yield pair.row(measure, "wilcoxon_signed_rank", MEASURES, statistic=statistic, p=p, effect=effect, **shared)
 
 
-def judge(tests: list[dict], settings: ComparisonSettings) -> list[dict]:
+def judge(
+    tests: Sequence[dict], sizes: Sizes, families: Iterable[str] = FAMILIES, arms: tuple[str, str] | None = None
+) -> list[dict]:
     """The tests with `p_adjusted` (Holm within each family), `smallest_detectable` and `verdict` added.
 
-    The smallest detectable difference holds for a test at alpha / family size, Holm's first step.
+    The smallest detectable difference holds for a test at alpha / family size, Holm's first step. arms: what a and b are
+    called where the tests do not say it; df: degrees of freedom of a test of t, K - 1 over K resplits.
     """
     judged = [dict(test) for test in tests]
-    for family in FAMILIES:
+    for family in families:
         members = [test for test in judged if test["family"] == family]
-        size = sum(test["p"] is not None for test in members)
+        alpha = sizes.alpha / max(1, sum(test["p"] is not None for test in members))
         for test, adjusted in zip(members, holm([test["p"] for test in members]), strict=True):
-            limit = _detectable(test, settings.alpha / max(1, size), settings.power)
-            test["p_adjusted"] = adjusted
-            test["smallest_detectable"] = limit
-            test["verdict"] = verdict(
-                test["metric"], test["a"], test["b"], adjusted, test["difference"], limit, settings.alpha
-            )
+            a, b = arms or (test["a"], test["b"])
+            freedom = test.get("df", test["n"] - 1 if family == RESPLITS else None)
+            limit = smallest_detectable_difference(test["difference"]["standard_error"], alpha, sizes.power, freedom)
+            if "rows" in test and (test["metric"] == "accuracy" or test["test"] == "mcnemar_midp"):
+                # arms that hardly ever differ have hardly any standard error, yet a test needs a few rows
+                limit = max(limit or 0.0, smallest_attainable_difference(test["rows"], alpha))
+            test["p_adjusted"], test["smallest_detectable"] = adjusted, limit
+            test["verdict"] = verdict(test["metric"], a, b, adjusted, test["difference"], limit, sizes.alpha)
     return judged
-
-
-def _detectable(test: dict, alpha: float, power: float) -> float | None:
-    freedom = test["n"] - 1 if test["family"] == RESPLITS else None
-    limit = smallest_detectable_difference(test["difference"]["standard_error"], alpha, power, freedom)
-    if test["metric"] == "accuracy" and freedom is None:
-        # arms that hardly ever differ have hardly any standard error, yet a test needs a few rows
-        return max(limit or 0.0, smallest_attainable_difference(test["rows"], alpha))
-    return limit
 
 
 def _anova_row(pair: Pair) -> dict:

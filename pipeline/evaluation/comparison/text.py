@@ -23,25 +23,22 @@ def comparison_table(document: dict) -> str:
 
 def _modality(document: dict, modality: str) -> str:
     by_arm, counts = document["modalities"][modality], document["counts"][modality]
-    noise = document["training_noise"].get(modality)
+    noise = document["training_noise"].get(modality, {})
     arms = [arm for arm in document["arms"] if arm in by_arm]
     rows = [
-        [metric.replace("_", " "), *(_value(by_arm[arm].get(metric, UNDEFINED), _spread(noise, arm, metric)) for arm in arms)]
+        [
+            metric.replace("_", " "),
+            *(_value(by_arm[arm].get(metric, UNDEFINED), noise.get(arm, {}).get(metric, {}).get("sd")) for arm in arms),
+        ]
         for metric in dict.fromkeys(metric for arm in arms for metric in by_arm[arm])
     ]
     level = document["settings"]["level"]
     heading = f"{title_of(modality)}: {counts['rows']} rows of {counts['clusters']} patients"
-    if noise is None:
-        heading += f"; mean over scans [{level:.0%} interval]"
-    else:
-        classes = ", ".join(f"{count} {name}" for name, count in counts.get("by_class", {}).items())
-        heading += f", {classes or str(counts['positive']) + ' positive'}"
-        heading += f"; mean over seeds [{level:.0%} interval] ± training noise"
+    if not noise:
+        return f"{heading}; mean over scans [{level:.0%} interval]\n\n{text_grid(['metric', *arms], rows)}"
+    classes = ", ".join(f"{count} {name}" for name, count in counts.get("by_class", {}).items())
+    heading += f", {classes or str(counts['positive']) + ' positive'}; mean over seeds [{level:.0%} interval] ± training noise"
     return heading + "\n\n" + text_grid(["metric", *arms], rows)
-
-
-def _spread(noise: dict | None, arm: str, metric: str) -> float | None:
-    return None if noise is None or metric not in noise[arm] else noise[arm][metric]["sd"]
 
 
 def _tests(document: dict) -> str:
@@ -52,9 +49,9 @@ def _tests(document: dict) -> str:
             test["metric"],
             test["test"],
             str(test["n"]),
-            _number(test["statistic"], "{:.3g}"),
-            _number(test["p"], "{:.3g}"),
-            _number(test["p_adjusted"], "{:.3g}"),
+            _number(test["statistic"]),
+            _number(test["p"]),
+            _number(test["p_adjusted"]),
             f"{test['effect']['name']} {_value(test['effect'], None)}",
         ]
         for test in document["tests"]
@@ -79,5 +76,5 @@ def _value(interval: dict, noise: float | None) -> str:
     return interval_text(interval) + ("" if noise is None or interval["value"] is None else f" ±{noise:.3f}")
 
 
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else form.format(value)
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"

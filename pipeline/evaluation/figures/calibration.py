@@ -1,7 +1,5 @@
 """Calibration curves, one class against the rest."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure

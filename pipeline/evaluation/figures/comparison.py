@@ -1,7 +1,5 @@
 """Every figure of a comparison, by name."""
 
-from __future__ import annotations
-
 from matplotlib.figure import Figure
 
 from pipeline.evaluation.figures.calibration import calibration_figure

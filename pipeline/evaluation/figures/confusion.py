@@ -1,7 +1,5 @@
 """Confusion matrices of the arms and modalities."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from pipeline.evaluation.figures.modality_titles import title_of
-from pipeline.evaluation.figures.style import MARKERS, PALETTE, label_of, new_figure, set_title
+from pipeline.evaluation.figures.style import MARKERS, PALETTE, label_of, mark_interval, new_figure, set_title
+from pipeline.evaluation.statistics.intervals import UNDEFINED
 
 # what lies in [0, 1] and is better the larger
 SHOWN = (
@@ -46,21 +47,10 @@ def forest_figure(document: dict, metrics: Sequence[str] = SHOWN) -> Figure:
             offset = (place - (len(arms) - 1) / 2) * spacing
             drawn = False
             for row, metric in enumerate(shown[column]):
-                interval = by_arm.get(arm, {}).get(metric)
-                if interval is None or interval["value"] is None:
-                    continue
-                if interval["low"] is not None:
-                    axis.hlines(row + offset, interval["low"], interval["high"], color=color, linewidth=1.6)
-                axis.plot(
-                    interval["value"],
-                    row + offset,
-                    marker=MARKERS[place % len(MARKERS)],
-                    color=color,
-                    markersize=5,
-                    linestyle="",
-                    label=None if drawn else arm,
-                )
-                drawn = True
+                interval = by_arm.get(arm, {}).get(metric, UNDEFINED)
+                marker = MARKERS[place % len(MARKERS)]
+                mark_interval(axis, row + offset, interval, color, marker, 5, label=None if drawn else arm)
+                drawn = drawn or interval["value"] is not None
         axis.set_yticks(range(len(shown[column])), [label_of(metric) for metric in shown[column]] if told else [])
         axis.set(ylim=(len(shown[column]) - 0.5, -0.5), xlabel="Value", title=title_of(modality))
         axis.grid(axis="x", color="#dddddd", linewidth=0.6)

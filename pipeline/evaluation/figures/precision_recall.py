@@ -1,7 +1,5 @@
 """Precision-recall curves, one class against the rest."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """ROC curves, one class against the rest."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from matplotlib.axes import Axes

@@ -1,7 +1,8 @@
 """How every evaluation figure looks: colours that colour-blind readers tell apart, and the blank axes."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -29,6 +30,17 @@ def new_figure(
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)
     return figure, list(axes.flat)
+
+
+def mark_interval(
+    axis: Axes, row: float, interval: Mapping[str, float | None], color: str, marker: str, size: float = 6, **more: Any
+) -> None:
+    """The value as a marker at a height and its interval as a bar; nothing where it is undefined."""
+    if interval["value"] is None:
+        return
+    if interval["low"] is not None:
+        axis.hlines(row, interval["low"], interval["high"], color=color, linewidth=1.8)
+    axis.plot(interval["value"], row, marker=marker, color=color, linestyle="", markersize=size, **more)
 
 
 def set_title(figure: Figure, title: str) -> None:

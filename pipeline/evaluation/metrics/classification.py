@@ -16,7 +16,6 @@ from pipeline.evaluation.metrics.names import (
     CLASS_METRICS,
     MULTICLASS_METRICS,
     OVERALL,
-    binary_names,
     document_metrics,
 )
 from pipeline.evaluation.metrics.ranking import weighted_ranking
@@ -100,11 +99,6 @@ def binary_counts(rows: Rows) -> dict[str, int]:
     order = (1 - positive, positive)
     counts = [int(matrix[true, said]) for true in order for said in order]
     return dict(zip(("tn", "fp", "fn", "tp"), counts, strict=True))
-
-
-def binary_values(rows: Rows) -> dict[str, Any]:
-    """The counts and every binary metric of two classes, one of them positive."""
-    return {**binary_counts(rows), **metric_values(rows, binary_names(str(rows.positive_class)))}
 
 
 def defined(value: float) -> float | None:

@@ -7,33 +7,26 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from pipeline.engine.errors import DataError, UsageError
+from pipeline.engine.errors import DataError
 from pipeline.evaluation.metrics.classification import defined
 from pipeline.evaluation.statistics.intervals import UNDEFINED
 
-# statsmodels' names; its "fc" are squared distances
-WEIGHTS = {"none": None, "linear": "linear", "quadratic": "fc"}
 
-
-def cohen_kappa(first: ArrayLike, second: ArrayLike, categories: Sequence, weights: str = "none", level: float = 0.95) -> dict:
+def cohen_kappa(first: ArrayLike, second: ArrayLike, categories: Sequence, level: float = 0.95) -> dict:
     """Cohen's kappa of two raters of the same cases, with its interval.
 
-    first, second: (N,) of values among `categories`, which are in order where `weights` is "linear" or "quadratic"
-    (Cohen 1960, Educ Psychol Meas 20; 1968, Psychol Bull 70). Returns {"value", "low", "high", "p", "n", "weights"};
-    large-sample interval and two-sided p against 0 (Fleiss, Cohen & Everitt 1969, Psychol Bull 72), which takes cases
-    as independent; the interval is cut at -1 and 1. None where both raters use one category. Raises DataError,
-    UsageError.
+    first, second: (N,) of values among `categories` (Cohen 1960, Educ Psychol Meas 20). Returns {"value", "low", "high", "p",
+    "n", "weights": "none"}; large-sample interval and two-sided p against 0 (Fleiss, Cohen & Everitt 1969, Psychol Bull 72),
+    which takes cases as independent; the interval is cut at -1 and 1. None where both raters use one category. Raises DataError.
     """
-    if weights not in WEIGHTS:
-        raise UsageError(f"There are no weights {weights!r}.", f"Name one of {', '.join(WEIGHTS)}.")
     codes = np.stack([_coded(rater, categories) for rater in (first, second)])
     size = len(categories)
     table = np.bincount(codes[0] * size + codes[1], minlength=size * size).reshape(size, size)
-    nothing = {**UNDEFINED, "p": None, "n": int(codes.shape[1]), "weights": weights}
+    nothing = {**UNDEFINED, "p": None, "n": int(codes.shape[1]), "weights": "none"}
     if np.count_nonzero(table.sum(axis=0) + table.sum(axis=1)) < 2:
         return nothing
     with np.errstate(divide="ignore", invalid="ignore"):
-        result = cohens_kappa(table, wt=WEIGHTS[weights])
+        result = cohens_kappa(table)
     half = float(norm.ppf((1 + level) / 2)) * float(np.sqrt(result.var_kappa))
     return {
         **nothing,

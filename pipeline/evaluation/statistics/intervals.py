@@ -1,8 +1,7 @@
 """Patient-clustered percentile bootstrap intervals of metrics, of their paired differences, and of means over scans."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +17,18 @@ BLOCK_ELEMENTS = 2_000_000
 
 Interval = dict[str, float | None]
 UNDEFINED: Interval = {"value": None, "low": None, "high": None}
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes and levels of an analysis: resamples of patients, level of the intervals, alpha and power of the tests, and the
+    seed of the bootstrap and the permutations."""
+
+    resamples: int = RESAMPLES
+    level: float = 0.95
+    alpha: float = 0.05
+    power: float = 0.8
+    seed: int = 0
 
 
 def metric_intervals(

@@ -1,7 +1,5 @@
 """Tests of two arms on the same scans: McNemar's mid-p, patient-clustered permutation, sign flips and signed ranks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,7 +11,7 @@ from pipeline.engine.errors import DataError
 from pipeline.evaluation.metrics.classification import JudgedRows, defined
 from pipeline.evaluation.statistics.clusters import cluster_sums
 from pipeline.evaluation.statistics.intervals import metric_draws
-from pipeline.evaluation.statistics.permutation import ROUNDING, permutation_p
+from pipeline.evaluation.statistics.p_values import ROUNDING, permutation_p
 from pipeline.evaluation.tables.rows import Rows
 
 PERMUTATIONS = 5000

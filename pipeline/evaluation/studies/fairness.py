@@ -10,8 +10,8 @@ from pipeline.engine.errors import DataError
 from pipeline.evaluation.metrics.names import LOWER_IS_BETTER
 from pipeline.evaluation.statistics.clusters import bootstrap_weights
 from pipeline.evaluation.statistics.effect_sizes import smallest_detectable_difference
-from pipeline.evaluation.statistics.intervals import RESAMPLES, difference_of, interval_of, metric_draws
-from pipeline.evaluation.statistics.multiplicity import holm
+from pipeline.evaluation.statistics.intervals import Sizes, difference_of, interval_of, metric_draws
+from pipeline.evaluation.statistics.p_values import holm
 from pipeline.evaluation.studies.fairness_metrics import fairness_metrics, group_support
 from pipeline.evaluation.studies.fairness_words import fairness_warnings, gap_verdict, no_gap
 from pipeline.evaluation.studies.group_permutation import gap_permutation
@@ -20,16 +20,11 @@ from pipeline.evaluation.tables.rows import Rows
 
 
 @dataclass(frozen=True)
-class FairnessSettings:
+class FairnessSettings(Sizes):
     """Sizes and levels. A group with fewer than `smallest` patients to a metric is shown, but not ranked by it."""
 
-    resamples: int = RESAMPLES
     permutations: int = 2000
     smallest: int = 10
-    level: float = 0.95
-    alpha: float = 0.05
-    power: float = 0.8
-    seed: int = 0
 
 
 def fairness(
@@ -62,7 +57,10 @@ def fairness(
     everyone = np.ones((1, codes.size))
     whole, whole_draws = metric_draws(rows, everyone, metrics), metric_draws(rows, weights, metrics)
     support = {name: group_support(rows, codes, mask > 0, metrics) for name, mask in zip(found.names, masks, strict=True)}
-    ranked = {m: [g for g, name in enumerate(found.names) if _ranks(values[m][g], support[name][m], settings)] for m in metrics}
+    ranked = {
+        m: [g for g, name in enumerate(found.names) if np.isfinite(values[m][g]) and support[name][m] >= settings.smallest]
+        for m in metrics
+    }
     document = {
         "schema_version": 1,
         "column": found.column,
@@ -90,10 +88,6 @@ def fairness(
     document["settings"] = dict(vars(settings))
     document["warnings"] = fairness_warnings(document, found, rows.patients, settings.smallest)
     return document
-
-
-def _ranks(value: float, patients: int, settings: FairnessSettings) -> bool:
-    return bool(np.isfinite(value)) and patients >= settings.smallest
 
 
 def _counts(rows: Rows, codes: NDArray[np.intp], inside: NDArray[np.bool_], settings: FairnessSettings) -> dict:

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.figures.style import GRAY, PALETTE, label_of, new_figure
+from pipeline.evaluation.figures.style import GRAY, PALETTE, label_of, mark_interval, new_figure
 
 SHOWN = ("balanced_accuracy", "sensitivity", "specificity", "auc", "macro_f1", "macro_auc")
 ORDINARY, WORST = PALETTE[0], PALETTE[1]
@@ -60,11 +60,8 @@ def _panel(axis: Axes, document: dict, metric: str) -> None:
             )
             continue
         color = GRAY if not made["ranked"] else WORST if name == worst else ORDINARY
-        if made["low"] is not None:
-            axis.hlines(row, made["low"], made["high"], color=color, linewidth=1.8)
-        face = color if made["ranked"] else "white"
         marker = "D" if made["ranked"] and name == worst else "o"
-        axis.plot(made["value"], row, marker=marker, color=color, markerfacecolor=face, markersize=6, linestyle="")
+        mark_interval(axis, row, made, color, marker, markerfacecolor=color if made["ranked"] else "white")
 
 
 def _gap_text(gap: dict) -> str:

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 
-from pipeline.data.csv_rows import read_rows
-from pipeline.data.gate.foreign_pictures import foreign_pictures
+from pipeline.data.gate.gate_pictures import gate_pictures
 from pipeline.data.gate.xray_checks import CHECK_NAMES
-from pipeline.data.reading.colour_reader import read_gray_and_colour
 
-MANIFEST = "manifest.csv"
-XRAY_SETS = ("cxr4", "cxr_nih", "cxr_ieee_other")
-CT_SET = "ct_covidct"
-XRAY_LONGEST, XRAY_SHAPE = 512, (420, 512)
 WANTED = 0.99
 
 
@@ -61,14 +54,6 @@ class GateFigure:
         return self.right >= WANTED * self.count
 
 
-@dataclass(frozen=True, slots=True)
-class _Picture:
-    kind: str
-    is_xray: bool
-    gray: np.ndarray
-    colour: np.ndarray | None = None
-
-
 def gate_figures(
     data: Path, gate: Gate, learnt_from: Collection[str] = (), every: int = 1, foreign: int = 400, seed: int = 11
 ) -> list[GateFigure]:
@@ -78,7 +63,7 @@ def gate_figures(
     Raises DataError, and MissingArtifactError where scikit-image is not installed.
     """
     verdicts: dict[tuple[str, bool], list[Verdict]] = {}
-    for picture in _pictures(data, frozenset(learnt_from), every, foreign, seed):
+    for picture in gate_pictures(data, frozenset(learnt_from), every, foreign, seed):
         verdicts.setdefault((picture.kind, picture.is_xray), []).append(gate.judge(picture.gray, picture.colour))
     return [_figure(kind, is_xray, found) for (kind, is_xray), found in verdicts.items()]
 
@@ -110,28 +95,3 @@ def _figure(kind: str, is_xray: bool, verdicts: list[Verdict]) -> GateFigure:
         kind, is_xray, len(verdicts), right, float(low), float(high),
         sum(not names for names in nine), sum(names <= {"dimension"} for names in nine), dict(failed),
     )  # fmt: skip
-
-
-def _pictures(data: Path, left_out: frozenset[str], every: int, foreign: int, seed: int) -> Iterator[_Picture]:
-    slices = 0
-    for row in read_rows(data / MANIFEST):
-        if row["set"] in XRAY_SETS and row["patient_id"] not in left_out:
-            yield _Picture(row["set"], True, *read_gray_and_colour(data / row["image"]))
-        elif row["set"] == CT_SET:
-            slices += 1
-            if slices % every == 0:
-                yield from _slice_at_three_sizes(read_gray_and_colour(data / row["image"])[0])
-    for picture in foreign_pictures(seed, foreign):
-        if picture.pixels.ndim == 2:
-            yield _Picture(picture.kind, False, picture.pixels)
-        else:
-            yield _Picture(picture.kind, False, cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2GRAY), picture.pixels)
-
-
-def _slice_at_three_sizes(gray: np.ndarray) -> Iterator[_Picture]:
-    """A CT slice as it is, enlarged to an X-ray's longest side, and stretched to an X-ray's shape."""
-    height, width = gray.shape
-    scale = XRAY_LONGEST / max(height, width)
-    yield _Picture("CT slices", False, gray)
-    yield _Picture("CT slices, X-ray size", False, cv2.resize(gray, (round(width * scale), round(height * scale))))
-    yield _Picture("CT slices, X-ray shape", False, cv2.resize(gray, XRAY_SHAPE[::-1]))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.evaluation.statistics.intervals import metric_draws
-from pipeline.evaluation.statistics.permutation import permutation_p
+from pipeline.evaluation.statistics.p_values import permutation_p
 from pipeline.evaluation.studies.patient_groups import PatientGroups
 from pipeline.evaluation.tables.rows import Rows
 

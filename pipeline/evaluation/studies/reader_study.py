@@ -6,13 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluation.comparison.verdicts import verdict
+from pipeline.evaluation.comparison.tests import judge
 from pipeline.evaluation.metrics.classification import binary_counts
 from pipeline.evaluation.metrics.names import binary_names
 from pipeline.evaluation.statistics.clusters import bootstrap_weights, cluster_codes, cluster_note
-from pipeline.evaluation.statistics.effect_sizes import smallest_attainable_difference, smallest_detectable_difference
-from pipeline.evaluation.statistics.intervals import RESAMPLES, difference_interval, metric_intervals
-from pipeline.evaluation.statistics.multiplicity import holm
+from pipeline.evaluation.statistics.intervals import Sizes, difference_interval, metric_intervals
 from pipeline.evaluation.statistics.paired_tests import mcnemar_midp
 from pipeline.evaluation.studies.mrmc import MRMC_METRICS, mrmc_analysis
 from pipeline.evaluation.studies.reader_agreement import reader_agreement
@@ -29,15 +27,10 @@ FEW_READERS = "{count} readers: an analysis that generalises to other readers is
 
 
 @dataclass(frozen=True)
-class ReaderStudySettings:
+class ReaderStudySettings(Sizes):
     """Sizes and levels. A score of `threshold` or more is a positive call."""
 
-    resamples: int = RESAMPLES
-    level: float = 0.95
-    alpha: float = 0.05
-    power: float = 0.8
     threshold: float = 0.5
-    seed: int = 0
 
 
 def reader_study(study: ReaderCalls, settings: ReaderStudySettings | None = None) -> dict:
@@ -72,7 +65,7 @@ def reader_study(study: ReaderCalls, settings: ReaderStudySettings | None = None
         "mean_reader": _arms(study, study.calls, settings),
         "mrmc": mrmc,
         "agreement": reader_agreement(study, weights, settings.threshold, settings.level),
-        "tests": _judged(tests, settings),
+        "tests": judge(tests, settings, FAMILIES, ("reading without AI", "reading with AI")),
         "families": dict(FAMILIES),
         "settings": dict(vars(settings)),
         "warnings": _warnings(study),
@@ -107,6 +100,7 @@ def _reader_tests(study: ReaderCalls, per_reader: dict, settings: ReaderStudySet
                 "discordant": {"only_without_right": lost, "only_with_right": gained},
                 "difference": per_reader[name]["difference"][metric],
                 "n": int(rows.sum()),
+                "rows": int(rows.sum()),
                 "n_unit": "cases, taken as independent",
                 "df": None,
             }
@@ -129,29 +123,6 @@ def _study_tests(mrmc: dict) -> Iterator[dict]:
         }
 
 
-def _judged(tests: list[dict], settings: ReaderStudySettings) -> list[dict]:
-    """The tests with p_adjusted (Holm within the family), smallest_detectable (at Holm's first step) and verdict."""
-    for family in FAMILIES:
-        members = [test for test in tests if test["family"] == family]
-        size = max(1, sum(test["p"] is not None for test in members))
-        for test, adjusted in zip(members, holm([test["p"] for test in members]), strict=True):
-            alpha = settings.alpha / size
-            error = test["difference"]["standard_error"]
-            limit = smallest_detectable_difference(error, alpha, settings.power, test["df"])
-            if family == "readers":
-                limit = max(limit or 0.0, smallest_attainable_difference(test["n"], alpha))
-            test["p_adjusted"], test["smallest_detectable"] = adjusted, limit
-            test["verdict"] = verdict(
-                test["metric"], "reading without AI", "reading with AI", adjusted, test["difference"], limit, settings.alpha
-            )
-    return tests
-
-
 def _warnings(study: ReaderCalls) -> list[str]:
-    notes = list(study.warnings)
-    if not study.scored:
-        notes.append(BINARY_NOTE)
-    if len(study.readers) < 4:
-        notes.append(FEW_READERS.format(count=len(study.readers)))
-    note = cluster_note(study.patient_ids)
-    return [*notes, *([note] if note else [])]
+    few = FEW_READERS.format(count=len(study.readers)) if len(study.readers) < 4 else ""
+    return [*study.warnings, *filter(None, ["" if study.scored else BINARY_NOTE, few, cluster_note(study.patient_ids)])]

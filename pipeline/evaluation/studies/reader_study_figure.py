@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.evaluation.figures.style import GRAY, MARKERS, PALETTE, label_of, new_figure
+from pipeline.evaluation.figures.style import GRAY, MARKERS, PALETTE, label_of, mark_interval, new_figure
 
 CHANGES = ("sensitivity", "specificity", "auc")
 MEAN = "#000000"
@@ -24,8 +24,8 @@ def reader_study_figure(document: dict) -> Figure:
         changes = [document["per_reader"][name]["difference"][metric] for name in readers]
         study = document["mrmc"][metric]["difference"]
         for row, change in enumerate(changes):
-            _change(axis, row, change, PALETTE[row % len(PALETTE)], MARKERS[row % len(MARKERS)])
-        _change(axis, len(readers) + 0.4, study, MEAN, "D")
+            mark_interval(axis, row, change, PALETTE[row % len(PALETTE)], MARKERS[row % len(MARKERS)])
+        mark_interval(axis, len(readers) + 0.4, study, MEAN, "D")
         axis.axvline(0, color=GRAY, linewidth=0.8)
         axis.axhline(len(readers) - 0.3, color=GRAY, linewidth=0.6)
         places = [*range(len(readers)), len(readers) + 0.4]
@@ -73,14 +73,6 @@ def _arrow(axis: Axes, start: tuple[float, float], end: tuple[float, float], col
     if start != end:
         style = {"arrowstyle": "->", "color": color, "linewidth": 1.1, "shrinkA": 4, "shrinkB": 4}
         axis.annotate("", xy=end, xytext=start, arrowprops=style)
-
-
-def _change(axis: Axes, row: float, change: Mapping[str, float | None], color: str, marker: str) -> None:
-    if change["value"] is None:
-        return
-    if change["low"] is not None:
-        axis.hlines(row, change["low"], change["high"], color=color, linewidth=1.8)
-    axis.plot(change["value"], row, marker=marker, color=color, linestyle="", markersize=6)
 
 
 def _test_text(document: dict, metric: str) -> str:

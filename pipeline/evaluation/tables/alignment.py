@@ -54,11 +54,6 @@ def _of_one_kind(tables: Mapping[str, AnyRows], where: str) -> dict[str, AnyRows
         mend = "Compare arms of one system that tell the same classes apart."
         if type(table) is not type(model):
             raise DataError(f"{where}: of '{named}' and '{arm}' one has classes and the other measures.", mend)
-        if isinstance(table, MeasuredRows) or isinstance(model, MeasuredRows):
-            if table.class_names != model.class_names:
-                raise DataError(f"{where}: the classes of '{named}' and '{arm}' differ.", mend)
-            alike[arm] = table
-            continue
         try:
             alike[arm] = table.in_order_of(model.class_names, model.positive_class)
         except DataError as cause:

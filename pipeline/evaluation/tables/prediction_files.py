@@ -83,9 +83,9 @@ def read_predictions(
             column = next((name for name in ARMS if name in frame), None)
             arms = frame[column] if column is not None else pandas.Series(folder.arm(file), index=frame.index)
             for arm, rows in judged_rows(answered_rows(frame, file, read.warnings)).groupby(arms, sort=False):
-                if column is None and any(part.source != path for part in frames.get(str(arm), ())):
+                if column is None and any(part.folder.path != path for part in frames.get(str(arm), ())):
                     raise DataError(f"Two files are both named {path.name}.", "Rename one: the name is the arm's.")
-                frames.setdefault(str(arm), []).append(_Part(rows, file, path, folder))
+                frames.setdefault(str(arm), []).append(_Part(rows, file, folder))
                 read.systems[str(arm)] = folder.system
     for arm, parts in frames.items():
         for modality, rows, facts in _tables(arm, parts, read.warnings):
@@ -128,7 +128,6 @@ class _Part:
 
     rows: pandas.DataFrame
     file: Path
-    source: Path
     folder: _Folder
 
 
@@ -146,6 +145,8 @@ def _tables(
         measures = [name for name in SEGMENTATION_METRICS if name in part.rows]
         if measures:
             facts = part.rows[(part.rows[measures] != "").all(axis=1) & (part.rows["modality"] == IMAGES)]
+            if facts.empty:
+                continue
             _refuse_unlabelled(facts, part.file)
             names = sorted(set(facts["label"]))
             values = {name: _numbers(facts[name], part.file, name, np.inf) for name in measures}

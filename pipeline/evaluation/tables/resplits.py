@@ -1,7 +1,5 @@
 """Results of repeated patient-grouped splits, one row of metrics for each split."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,8 +18,31 @@ SUM_TOLERANCE = 0.01
 UNNAMED = ("0", "1")
 
 
+class _OfPatients:
+    """What rows of every kind know of their patients and classes."""
+
+    patients: Any
+    class_names: tuple[str, ...]
+    positive_class: str | None = None
+
+    @property
+    def clusters(self) -> NDArray[np.intp]:
+        """Cluster number of each row: (N,). See `pipeline.evaluation.statistics.clusters` for pairs and unknown ids."""
+        return cluster_codes(self.patients)
+
+    def by_cluster_number(self) -> Self:
+        """The same rows with their cluster's number for a patient: bootstrap draws then do not hang on how patients are
+        called. The draws of comparisons are these."""
+        return replace(self, patients=self.clusters)
+
+    @property
+    def classes_text(self) -> str:
+        """The classes in words, the positive one marked."""
+        return ", ".join(f"{name} (positive)" if name == self.positive_class else name for name in self.class_names)
+
+
 @dataclass(frozen=True)
-class Rows:
+class Rows(_OfPatients):
     """Answers of S trainings for N scans of K classes, K >= 2.
 
     truth: (N,) integers 0 .. K-1. probabilities: (N, K) or (S, N, K) in [0, 1] that sum to 1 within SUM_TOLERANCE; stored
@@ -95,16 +118,6 @@ class Rows:
         """Position of the positive class. Only where there is one."""
         return class_position(str(self.positive_class), self.class_names)
 
-    @property
-    def clusters(self) -> NDArray[np.intp]:
-        """Cluster number of each row: (N,). See `pipeline.evaluation.statistics.clusters` for pairs and unknown ids."""
-        return cluster_codes(self.patients)
-
-    def by_cluster_number(self) -> Rows:
-        """The same rows with their cluster's number for a patient: bootstrap draws then do not hang on how patients are
-        called. The draws of comparisons are these."""
-        return replace(self, patients=self.clusters)
-
     def mean(self) -> Rows:
         """The rows with one answer each, of the mean probabilities over the S trainings."""
         if self.probabilities.shape[0] == 1:
@@ -137,11 +150,6 @@ class Rows:
             class_names=tuple(class_names),
         )  # fmt: skip
 
-    @property
-    def classes_text(self) -> str:
-        """The classes in words, the positive one marked."""
-        return ", ".join(f"{name} (positive)" if name == self.positive_class else name for name in self.class_names)
-
     def _decided(self) -> NDArray[np.intp]:
         if not self.is_binary:
             return self.probabilities.argmax(axis=2)
@@ -150,7 +158,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class MeasuredRows:
+class MeasuredRows(_OfPatients):
     """Measures of N scans, such as the Dice of their masks.
 
     values: {measure: (N,)} float64, all finite; truth: (N,) positions in class_names; patients, ids: as in `Rows`.
@@ -179,10 +187,12 @@ class MeasuredRows:
         for name, value in made.items():
             object.__setattr__(self, name, value)
 
-    @property
-    def clusters(self) -> NDArray[np.intp]:
-        """Cluster number of each row: (N,)."""
-        return cluster_codes(self.patients)
+    def in_order_of(self, class_names: Sequence[str], positive_class: str | None = None) -> MeasuredRows:
+        """The same measures with the classes in another order. Raises DataError where the classes are others."""
+        place = {name: number for number, name in enumerate(class_names)}
+        if set(place) != set(self.class_names):
+            raise DataError(f"The classes are {self.classes_text}.", "Compare masks of scans of the same classes.")
+        return replace(self, truth=[place[self.class_names[row]] for row in self.truth], class_names=tuple(class_names))
 
     def select(self, rows: NDArray[Any]) -> MeasuredRows:
         """The given rows, in the given order."""

@@ -6,13 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from pipeline.engine.errors import DataError
 from pipeline.engine.rundir import RunDirectory
 from pipeline.evaluation.tables.alignment import keep_shared_rows
 from pipeline.evaluation.tables.csv_tables import OUT_OF_FOLD
-from pipeline.evaluation.tables.prediction_files import ReadArms, read_predictions
 from pipeline.evaluation.tables.resplits import Resplits, out_of_fold_resplits
 from pipeline.evaluation.tables.rows import Arms, Rows
 
@@ -86,57 +83,6 @@ def _shared_folds(runs: Mapping[str, RunArms], arms: Arms) -> tuple[Resplits | N
         return out_of_fold_resplits(tables, folds[0], OUT_OF_FOLD), ""
     except DataError as cause:
         return None, f"{OUT_OF_FOLD}: no test is made over the folds ({cause.message})"
-
-
-def classifier_arms(run: RunDirectory) -> RunArms:
-    """The test part, and every row out of fold where the run has made folds."""
-    told = run.load_json("classifier")
-    path = run.artifact("classifier_predictions")
-    read = read_predictions([path], positive=told["positive_class"], threshold=told["threshold"])
-    folds = {
-        modality: dict(zip(facts["id"], facts["fold"], strict=True))
-        for by_modality in read.facts.values() for modality, facts in by_modality.items() if modality == OUT_OF_FOLD
-    }  # fmt: skip
-    return _one_arm(run, read, folds)
-
-
-def segmenter_arms(run: RunDirectory) -> RunArms:
-    """Masks and classes of the test part."""
-    told = run.load_json("segmenter_metrics")
-    positive = told["positive_class"] if told["positive_class"] in told["class_names"] else None
-    return _one_arm(run, read_predictions([run.artifact("segmenter_predictions")], positive=positive))
-
-
-def _one_arm(run: RunDirectory, read: ReadArms, folds: Mapping[str, Mapping[str, str]] | None = None) -> RunArms:
-    (tables,) = read.arms.values()
-    warnings = [*read.warnings, *run.load_json("dataset")["leakage"]]
-    return RunArms({"": lambda: {"": tables}}, heading=f"{run.path}: one arm.", warnings=warnings, folds=folds or {})
-
-
-def vision_text_arms(run: RunDirectory) -> RunArms:
-    """Image alone, text alone and the fusions, every row out of fold in each repeat; the run has compared them itself."""
-    from pipeline.evaluation.comparison.fusion_findings import WHAT
-
-    def read() -> Arms:
-        import pandas
-
-        text = {"id": str, "patient_id": str}
-        frame = pandas.read_csv(run.artifact("fusion_out_of_fold"), dtype=text, keep_default_na=False)
-        recipe, answers = run.load_json("fusion_recipe"), np.asarray(run.load("fusion_fold_probabilities"), np.float64)
-        facts = frame[frame["arm"] == recipe["arms"][0]]
-        columns = [facts[name].to_numpy() for name in ("patient_id", "id")]
-        return {
-            arm: {WHAT: Rows.binary(facts["label"].to_numpy(), of_arm, *columns, recipe["class_names"])}
-            for arm, of_arm in zip(recipe["arms"], answers, strict=True)
-        }
-
-    chosen = run.load_json("fusion_recipe")["chosen"]
-    heading = f"{run.path}: every row out of fold; validation chose {chosen} to be stored."
-    warnings = run.load_json("dataset")["leakage"]
-    return RunArms(
-        {"": read}, heading=heading, warnings=warnings, document="fusion_comparison",
-        files=made_artifacts(run, "fusion_report", "fusion_figure_"), chosen=chosen,
-    )  # fmt: skip
 
 
 def made_artifacts(run: RunDirectory, *beginnings: str) -> list[str]:

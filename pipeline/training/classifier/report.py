@@ -12,15 +12,15 @@ from pipeline.engine.errors import ConfigError
 from pipeline.evaluation.figures.confusion import confusion_figure
 from pipeline.evaluation.figures.precision_recall import precision_recall_figure
 from pipeline.evaluation.figures.roc import roc_figure
-from pipeline.evaluation.figures.training import fit_figure
 from pipeline.evaluation.metrics.classification import confusion_matrix
-from pipeline.evaluation.metrics.decision_threshold import choose_threshold
 from pipeline.evaluation.statistics.intervals import class_intervals
 from pipeline.evaluation.tables.rows import Rows
+from pipeline.training.classifier.decision_threshold import choose_threshold
 from pipeline.training.classifier.folds import OutOfFold, cross_validate
 from pipeline.training.classifier.minibatch_fit import FitPlan
 from pipeline.training.classifier.settings import Validation
 from pipeline.training.classifier.task import ClassifierTask, TrainedClassifier, scan_probabilities
+from pipeline.training.figures.training_curves import fit_figure
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,9 +9,9 @@ from pipeline.data.scans import PAIRED
 from pipeline.engine.rundir import RunDirectory
 from pipeline.evaluation.tables.csv_tables import CONTROL
 from pipeline.evaluation.tables.prediction_files import read_predictions
-from pipeline.evaluation.tables.prediction_frame import split_tables
 from pipeline.evaluation.tables.rows import Arms, Rows
 from pipeline.evaluation.tables.run_arms import RunArms, made_artifacts
+from pipeline.training.multitask.reports.prediction_frame import split_tables
 from pipeline.training.multitask.scan_pairs import index_pairs, with_shuffled_control
 
 MODALITIES = ("xray", "ct")

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from pipeline.data.scan_index import ModalityIndex
 from pipeline.data.scans import SPLITS
+from pipeline.engine.errors import DataError
 from pipeline.engine.seeds import derive_seed
-from pipeline.evaluation.tables.pairing import draw_pairs, shuffle_pairs
+from pipeline.evaluation.tables.rows import checked_labels
 
 
 @dataclass(frozen=True)
@@ -52,3 +54,49 @@ def with_shuffled_control(pairs: Pairs, seed: int) -> Pairs:
         np.concatenate([pairs.labels, pairs.labels[test]]),
         np.concatenate([pairs.split, np.full(int(test.sum()), "shuffled")]),
     )
+
+
+def draw_pairs(xray_labels: ArrayLike, ct_labels: ArrayLike, seed: int) -> NDArray[np.int64]:
+    """Pairs of rows with equal label: (P, 2) int64, columns X-ray row and CT row, in random order.
+
+    xray_labels: (N,), ct_labels: (M,), 0/1. Within each label the side with more scans gives each scan once,
+    the other side goes round in freshly shuffled turns, so that each of its scans is used equally often (up
+    to one); P = sum over labels of the larger count. Equal seeds give equal pairs. Raises DataError where a
+    label is missing on one side.
+    """
+    sides = (checked_labels(xray_labels), checked_labels(ct_labels))
+    generator = np.random.default_rng(seed)
+    blocks = []
+    for label in (False, True):
+        rows = [np.flatnonzero(side == label) for side in sides]
+        if (rows[0].size == 0) != (rows[1].size == 0):
+            empty = ("X-ray", "CT")[rows[0].size > 0]
+            raise DataError(
+                f"No {empty} scan has label {int(label)}, so its partners cannot be paired.",
+                "Pair within a split that has both labels in both modalities.",
+            )
+        size = max(rows[0].size, rows[1].size)
+        blocks.append(np.stack([_turns(side, size, generator) for side in rows], axis=1))
+    pairs = np.concatenate(blocks)
+    return pairs[generator.permutation(pairs.shape[0])].astype(np.int64)
+
+
+def shuffle_pairs(pairs: ArrayLike, seed: int) -> NDArray[np.int64]:
+    """The control: X-ray rows stay, CT rows are dealt anew among all pairs regardless of label.
+
+    pairs: (P, 2) int. The pair's label stays the X-ray's. What a paired head still gains over the X-ray head
+    on such pairs cannot come from the CT scan. Every row occurs as often as before. Raises DataError.
+    """
+    rows = np.asarray(pairs)
+    if rows.ndim != 2 or rows.shape[1] != 2 or rows.shape[0] == 0:
+        raise DataError(f"Pairs have shape {rows.shape}, expected (P, 2).", "Draw pairs with draw_pairs.")
+    order = np.random.default_rng(seed).permutation(rows.shape[0])
+    return np.stack([rows[:, 0], rows[order, 1]], axis=1).astype(np.int64)
+
+
+def _turns(rows: NDArray[np.intp], size: int, generator: np.random.Generator) -> NDArray[np.intp]:
+    """`size` entries of `rows`: whole shuffled turns, then a part of one."""
+    if size == 0:
+        return rows
+    turns = [generator.permutation(rows) for _ in range(-(-size // rows.size))]
+    return np.concatenate(turns)[:size]

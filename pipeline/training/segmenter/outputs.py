@@ -10,10 +10,10 @@ import numpy as np
 from pipeline.data.class_index import ClassIndex
 from pipeline.evaluation.figures.confusion import confusion_figure
 from pipeline.evaluation.figures.roc import roc_figure
-from pipeline.evaluation.figures.segmentation import CURVES, overlay_figure, training_figure
 from pipeline.evaluation.metrics.classification import class_metrics, confusion_matrix
 from pipeline.evaluation.statistics.intervals import class_intervals
 from pipeline.evaluation.tables.rows import Rows
+from pipeline.training.figures.segmenter import CURVES, overlay_figure, training_figure
 from pipeline.training.segmenter.evaluation import ScanAnswers, overlap_summary, overlap_table
 
 if TYPE_CHECKING:

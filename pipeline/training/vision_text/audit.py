@@ -10,10 +10,10 @@ from pipeline.data.notes.clinical_notes import NoteMasker
 from pipeline.data.notes.note_tokens import NoteTokenizer
 from pipeline.data.scan_index import ModalityIndex
 from pipeline.engine.context import Context
-from pipeline.evaluation.studies.note_audit import label_shares, probe_notes, probe_numbers
 from pipeline.models.stored_models import load_model
 from pipeline.training.vision_text.audit_settings import AuditSettings
 from pipeline.training.vision_text.folds import plan_folds
+from pipeline.training.vision_text.reports.note_audit import label_shares, probe_notes, probe_numbers
 from pipeline.training.vision_text.rows import read_notes, xray_index
 from pipeline.training.vision_text.text_features import text_features
 

@@ -13,11 +13,11 @@ from pipeline.data.splitting.splits import grouped_folds
 from pipeline.engine.context import Context
 from pipeline.engine.files import write_json
 from pipeline.engine.seeds import derive_seed
-from pipeline.evaluation.comparison.fusion_findings import WHAT
 from pipeline.evaluation.tables.resplits import FOLD_METRICS, Resplits, fold_values
 from pipeline.models.fusion_names import CONTROLS, IMAGE_ONLY, LATE_AVERAGE, TEXT_ONLY
 from pipeline.training.vision_text.arm_trainer import WITHHELD, ArmTrainer
 from pipeline.training.vision_text.features import Retune
+from pipeline.training.vision_text.reports.fusion_findings import WHAT
 
 VALIDATION_FOLDS = 5
 

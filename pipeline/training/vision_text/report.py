@@ -8,8 +8,6 @@ import numpy as np
 import pandas as pd
 
 from pipeline.engine.context import Context
-from pipeline.evaluation.comparison.fusion_findings import WHAT, fusion_document
-from pipeline.evaluation.comparison.fusion_summary import fusion_summary
 from pipeline.evaluation.comparison.tests import ComparisonSettings
 from pipeline.evaluation.figures.comparison import comparison_figures
 from pipeline.evaluation.metrics.names import binary_names
@@ -18,6 +16,8 @@ from pipeline.evaluation.tables.resplits import Resplits
 from pipeline.evaluation.tables.rows import Rows
 from pipeline.models.fusion_names import CONTROLS
 from pipeline.training.vision_text.folds import FoldAnswers, FoldPlan, fused_arms, with_late_average
+from pipeline.training.vision_text.reports.fusion_findings import WHAT, fusion_document
+from pipeline.training.vision_text.reports.fusion_summary import fusion_summary
 from pipeline.training.vision_text.rows import NotedScans
 from pipeline.training.vision_text.settings import FusionSettings
 from pipeline.training.vision_text.stored import StoredArm

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.tables.pairing import draw_pairs, shuffle_pairs
+from pipeline.training.multitask.scan_pairs import draw_pairs, shuffle_pairs
 
 XRAY = np.array([0] * 30 + [1] * 5)
 CT = np.array([1] * 12 + [0] * 7)

@@ -1,7 +1,7 @@
 """A decision threshold chosen on the validation rows by a named rule."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,15 +23,6 @@ class DecisionThreshold:
     sensitivity: float
     specificity: float
     f1: float
-
-    @property
-    def name(self) -> str:
-        """E.g. "youden", "sensitivity >= 0.95"."""
-        return self.rule if self.target is None else f"{self.rule} >= {self.target:g}"
-
-    def as_dict(self) -> dict:
-        """All fields and the name, ready for json.dump."""
-        return {"name": self.name, **asdict(self)}
 
 
 def choose_threshold(

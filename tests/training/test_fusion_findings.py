@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.evaluation.comparison.fusion_findings import WHAT, better_than_both, fusion_document
 from pipeline.evaluation.comparison.tests import ComparisonSettings
-from pipeline.evaluation.studies.note_audit import label_shares, out_of_fold, probe_notes, probe_numbers
 from pipeline.evaluation.tables.resplits import Resplits
 from pipeline.evaluation.tables.rows import Rows
+from pipeline.training.vision_text.reports.fusion_findings import WHAT, better_than_both, fusion_document
+from pipeline.training.vision_text.reports.note_audit import label_shares, out_of_fold, probe_notes, probe_numbers
 
 HALVES = ("image_only", "text_only")
 

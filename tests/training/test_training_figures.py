@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.evaluation.figures.segmentation import SAID_COLOR, TRUE_COLOR, overlay_figure, training_figure
+from pipeline.training.figures.segmenter import SAID_COLOR, TRUE_COLOR, overlay_figure, training_figure
 
 
 def test_curves_mark_the_kept_epoch_and_a_change_of_size():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.studies.linear_probe import modality_probe
+from pipeline.training.multitask.modality_alignment import modality_probe
 
 
 def features(generator, rows, shift):

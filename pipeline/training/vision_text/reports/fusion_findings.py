@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.comparison.document import build_comparison
 from pipeline.evaluation.comparison.tests import ComparisonSettings
-from pipeline.evaluation.statistics.multiplicity import holm
+from pipeline.evaluation.statistics.p_values import holm
 from pipeline.evaluation.tables.resplits import Resplits
 from pipeline.evaluation.tables.rows import Arms
 

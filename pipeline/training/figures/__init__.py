@@ -1,0 +1,1 @@
+"""What is drawn of trainings: curves, and masks laid over scans."""
