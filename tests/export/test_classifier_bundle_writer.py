@@ -104,7 +104,7 @@ def test_an_artifact_that_was_changed_is_refused(tmp_path):
 def test_a_run_without_a_classifier_is_refused(finished_run, tmp_path):
     from pipeline.export.classifier.bundle import ClassifierExporter
 
-    with pytest.raises(MissingArtifactError, match="classification"):
+    with pytest.raises(MissingArtifactError, match="classifier"):
         ClassifierExporter.of_run(finished_run).write(tmp_path / "bundle")
 
 
