@@ -81,8 +81,8 @@ def _segment(
     """
     from pipeline.cli.asking.pictures import picture_targets
     from pipeline.data.layouts.source_images import find_images
+    from pipeline.data.masks.lung_geometry import COLUMNS
     from pipeline.inference.answered_rows import PREDICTIONS, answer_rows, write_class_table
-    from pipeline.inference.segmenter.lung_geometry import COLUMNS
 
     if strict and no_gate:
         raise UsageError("--strict and --no-gate contradict each other.", "Give one of them.")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.engine.interval_text import interval_text
 from pipeline.engine.progress import Reporter
 from pipeline.engine.rundir import RunDirectory
 
@@ -90,11 +91,3 @@ def systems_text(findings: dict[str, Any]) -> str:
         *(f"  {sentence}" for sentence in both["verdicts"]),
         f"  {both['report']}",
     ])  # fmt: skip
-
-
-def interval_text(interval: Interval) -> str:
-    """``0.912 [0.873, 0.950]``; without an interval the value alone."""
-    if interval["value"] is None:
-        return "undefined"
-    text = f"{interval['value']:.3f}"
-    return text if interval["low"] is None else f"{text} [{interval['low']:.3f}, {interval['high']:.3f}]"

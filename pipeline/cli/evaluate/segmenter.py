@@ -107,8 +107,8 @@ class SegmenterEvaluator(Evaluator):
 
     def write_table(self, path: Path, rows: Sequence[AnsweredRow]) -> None:
         """Write the answers, with the measures of the lungs."""
+        from pipeline.data.masks.lung_geometry import COLUMNS
         from pipeline.inference.answered_rows import write_class_table
-        from pipeline.inference.segmenter.lung_geometry import COLUMNS
 
         write_class_table(path, rows, self.manifest.class_names, "true_class", COLUMNS)
 
