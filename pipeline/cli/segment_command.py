@@ -22,6 +22,7 @@ from pipeline.cli.asking.class_answers import answer_lines, answers_document, se
 from pipeline.cli.asking.pictures import Targets, picture_targets, write_heat_maps
 from pipeline.cli.options import AsJson, Quiet, choices
 from pipeline.data.layouts.source_images import SourceImage, find_images
+from pipeline.data.masks.lung_geometry import COLUMNS
 from pipeline.data.reading.colour_reader import read_gray_and_colour
 from pipeline.engine.errors import UsageError
 from pipeline.engine.progress import Reporter
@@ -29,7 +30,6 @@ from pipeline.inference.answered_rows import PREDICTIONS, AnsweredRow, answer_ro
 from pipeline.inference.answers import CAUTION, Answer
 from pipeline.inference.gate.xray_gate import XrayGate, gate_of
 from pipeline.inference.pictures import write_png
-from pipeline.inference.segmenter.lung_geometry import COLUMNS
 from pipeline.inference.segmenter.overlays import draw_overlay, mask_picture
 from pipeline.inference.segmenter.runtimes import open_runtime
 from pipeline.systems import default_bundle

@@ -49,7 +49,7 @@ class ClassifierEvaluator(Evaluator):
         rows = self.scored(answered)
         document = self.class_document(answered, rows)
         document["metrics"] = class_intervals(rows, seed=SEED, level=LEVEL)
-        document["lungs"] = lung_findings(self.opened, self.cases, self.request.reporter, SEED)
+        document["lungs"] = lung_findings(self.opened, self.cases, self.coding, self.request.reporter, SEED)
         arms = {"": {"images": rows}}
         return document, {
             "confusion": confusion_figure({"": {"": document["confusion"]}}, rows.class_names),

@@ -42,6 +42,10 @@ def evaluate(
     max_unreadable: Annotated[
         float, typer.Option("--max-unreadable", min=0.0, max=1.0, help="Share of scans that may be unreadable.")
     ] = 0.05,
+    mask_labels: Annotated[
+        str | None,
+        typer.Option("--mask-labels", help="The values of masks that are lung: 1,2 or 128-255 or #ff0000; found by default."),
+    ] = None,
     device: DeviceChoice = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -58,6 +62,7 @@ def evaluate(
     if modality is not None and len(opened.modalities) < 2:
         reads = " ".join(opened.modalities)
         raise UsageError("--modality is for a bundle of both modalities.", f"Leave it out: this one reads {reads} alone.")
-    request = EvaluationRequest(data, out, modality.value if modality else None, max_unreadable, reporter)
+    labels = tuple(mask_labels.split(",")) if mask_labels else ()
+    request = EvaluationRequest(data, out, modality.value if modality else None, max_unreadable, reporter, labels)
     found = system_named(opened.system).load("evaluator")(opened, request)
     tell_answers(as_json, found.document, found.words, device, opened.placement)

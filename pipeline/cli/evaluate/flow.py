@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
 from pipeline.cli.output_folder import refuse_taken_folder, write_findings
 from pipeline.data.layouts.labelled_cases import LabelledCase, read_labelled_cases
-from pipeline.engine.errors import DataError
+from pipeline.data.masks.mask_coding import MaskCoding, read_mask_coding
+from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.outputs import prepare_output, refuse_overwriting
 from pipeline.evaluation.metrics.classification import confusion_matrix
 from pipeline.evaluation.statistics.clusters import cluster_note
@@ -51,6 +52,7 @@ class Evaluator(ABC):
         self.manifest, self.out = opened.manifest, request.out
         self.warnings: list[str] = []
         self.cases: Sequence[LabelledCase] = []
+        self.coding: MaskCoding | None = None
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -69,6 +71,7 @@ class Evaluator(ABC):
             data, self.manifest.class_names, self.warnings.append, modalities=self.opened.modalities,
             modality=self.request.modality, masks=self.masks,
         )  # fmt: skip
+        self.coding = self._read_coding()
         read = [path for case in self.cases for path in (*case.scans, case.mask) if path is not None]
         refuse_overwriting([self.out / name for name in self.outputs], [data, *read])
         prepare_output(self.out / PREDICTIONS)
@@ -84,6 +87,20 @@ class Evaluator(ABC):
         written = [name for name in self.outputs if (self.out / name).exists()]
         notes = [f"note: {warning}" for warning in document["warnings"]]
         return Evaluation(document, "\n".join([*self.words(document), *notes, f"{', '.join(written)} in {self.out}"]))
+
+    def _read_coding(self) -> MaskCoding | None:
+        """What the values of the cases' masks mean, which is said where they are not 0 and 255; None without masks.
+
+        Raises what `read_mask_coding` raises, and UsageError where labels are named and no case has a mask.
+        """
+        labels, masks = self.request.mask_labels, [case.mask for case in self.cases if case.mask is not None]
+        if not masks:
+            if labels:
+                raise UsageError("--mask-labels tells what masks hold, and no case has one.", "Leave it out.")
+            return None
+        coding = read_mask_coding(masks, labels, f"{self.request.data}: the masks")
+        self.warnings += [coding.said] if coding.said else []
+        return coding
 
     @abstractmethod
     def ask(self, case: LabelledCase) -> Answer:

@@ -14,7 +14,9 @@ from matplotlib.figure import Figure
 from pipeline.cli.evaluate.flow import SEED, Evaluator, answered_words
 from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
 from pipeline.data.layouts.labelled_cases import LabelledCase
-from pipeline.data.masks.mask_reader import read_mask_at
+from pipeline.data.masks.lung_geometry import COLUMNS
+from pipeline.data.masks.mask_coding import MaskCoding
+from pipeline.data.masks.mask_reader import read_mask_at, share_fault
 from pipeline.data.reading.gray_reader import read_gray
 from pipeline.engine.errors import DataError
 from pipeline.engine.files import atomic_write_text
@@ -29,7 +31,6 @@ from pipeline.evaluation.tables.rows import MeasuredRows
 from pipeline.inference.answered_rows import PREDICTIONS, AnsweredRow, write_class_table
 from pipeline.inference.answers import Answer
 from pipeline.inference.opened_bundle import OpenedBundle
-from pipeline.inference.segmenter.lung_geometry import COLUMNS
 
 SEGMENTATION = "segmentation.csv"
 _SHOWN = ("accuracy", "macro_f1", "macro_auc")
@@ -53,17 +54,20 @@ class MaskScores:
     pooled: list[int] = field(default_factory=lambda: [0, 0])
     resized: int = 0
     unreadable: dict[str, str] = field(default_factory=dict)
+    doubtful: dict[str, str] = field(default_factory=dict)
 
-    def keep(self, case: LabelledCase, gray: np.ndarray, lung_mask: np.ndarray) -> None:
+    def keep(self, case: LabelledCase, gray: np.ndarray, lung_mask: np.ndarray, coding: MaskCoding | None) -> None:
         """Compare an answer with its true mask at the image's own size; a mask that cannot be read is noted and skipped."""
-        if case.mask is None:
+        if case.mask is None or coding is None:
             return
         try:
-            true, resized = read_mask_at(case.mask, gray.shape)
+            true, resized = read_mask_at(case.mask, gray.shape, coding)
         except DataError as error:
             self.unreadable[case.id] = error.message
             return
         self.resized += resized
+        if (doubt := share_fault(true)) is not None:
+            self.doubtful[case.id] = doubt
         self.rows.append((case, segmentation_metrics(true, lung_mask)))
         self.pooled[0] += 2 * int((true & lung_mask).sum())
         self.pooled[1] += int(true.sum()) + int(lung_mask.sum())
@@ -76,9 +80,10 @@ class MaskScores:
 
     @property
     def notes(self) -> list[str]:
-        """Sentences on masks that did not fit or could not be read."""
+        """Sentences on masks that did not fit, are doubtful or could not be read."""
         resized = f"{self.resized} masks had another size than their image and were stretched to it"
         return [*([resized] if self.resized else []),
+                *(f"mask of {name}: {doubt}" for name, doubt in self.doubtful.items()),
                 *(f"mask of {name} left out: {message}" for name, message in self.unreadable.items())]  # fmt: skip
 
 
@@ -96,7 +101,7 @@ class SegmenterEvaluator(Evaluator):
     def ask(self, case: LabelledCase) -> Answer:
         gray = read_gray(case.scans[0])
         answer = self.opened.answer(gray)
-        self.scores.keep(case, gray, answer.lung_mask)
+        self.scores.keep(case, gray, answer.lung_mask, self.coding)
         return answer.without_pictures(answer.geometry)
 
     def write_table(self, path: Path, rows: Sequence[AnsweredRow]) -> None:
