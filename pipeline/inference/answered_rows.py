@@ -24,8 +24,8 @@ from pipeline.inference.opened_bundle import OpenedBundle
 PREDICTIONS = "predictions.csv"
 LABEL = "label"
 FINDING_COLUMNS = ("id", "modality", "probability", "predicted", "error")
-# What the gate took the scan for, and how far it lies from the scans that the bundle learnt from.
-GATE_COLUMNS = ("gate", "distance", "distance_threshold")
+# What the gate took the scan for, how far it lies from the scans that the bundle learnt from, and what to be wary of.
+TOLD_COLUMNS = ("gate", "distance", "distance_threshold", "warnings")
 _NAMED = 5
 
 
@@ -145,19 +145,21 @@ def feature_rows(rows: Sequence[AnsweredRow]) -> Array:
 
 
 def write_findings_table(path: Path, rows: Sequence[AnsweredRow]) -> None:
-    """Write the answers by modality, a row a finding: FINDING_COLUMNS, of COPIED_COLUMNS those that are known, GATE_COLUMNS."""
+    """Write the answers by modality, a row a finding: FINDING_COLUMNS, of COPIED_COLUMNS those that are known, TOLD_COLUMNS."""
     copied = [name for name in COPIED_COLUMNS if any(name in row.copied for row in rows)]
     lines = [
         [row.id, finding.modality, finding.probability, finding.predicted, finding.error,
-         *(row.copied.get(name) for name in copied), *gate_cells(finding)]
+         *(row.copied.get(name) for name in copied), *told_columns(row.answer, finding).values()]
         for row in rows for finding in row.answer.findings
     ]  # fmt: skip
-    _write(path, [*FINDING_COLUMNS, *copied, *GATE_COLUMNS], lines)
+    _write(path, [*FINDING_COLUMNS, *copied, *TOLD_COLUMNS], lines)
 
 
-def gate_cells(finding: Finding) -> list[Cell]:
-    """What stands below GATE_COLUMNS."""
-    return [getattr(finding, name) for name in GATE_COLUMNS]
+def told_columns(answer: Answer, finding: Finding | None = None) -> dict[str, Cell]:
+    """What stands below TOLD_COLUMNS for one finding of an answer, by default its own."""
+    mine = finding if finding is not None else answer.findings[0]
+    cells: dict[str, Cell] = {name: getattr(mine, name) for name in TOLD_COLUMNS if name != "warnings"}
+    return cells | {"warnings": " ".join(answer.warnings if finding is None else finding.warnings)}
 
 
 def write_class_table(
@@ -166,18 +168,18 @@ def write_class_table(
     """Write the answers by class, a row a case.
 
     Columns: image, predicted, confidence, prob_<class> of each, error, then label (called `label`), patient_id and
-    patient_id_ct where any is known, `measured`, those of the answers' `extra`, and GATE_COLUMNS.
+    patient_id_ct where any is known, `measured`, those of the answers' `extra`, and TOLD_COLUMNS.
     """
     copied = [name for name in COPIED_COLUMNS if any(row.copied.get(name) for row in rows)]
     extra = list(dict.fromkeys([*measured, *(name for row in rows for name in row.answer.extra)]))
     lines: list[list[Cell]] = [
         [row.id, row.answer.predicted, row.answer.confidence, *map(row.answer.probabilities.get, class_names), row.answer.error,
-         *map(row.copied.get, copied), *map(row.answer.extra.get, extra), *gate_cells(row.answer.findings[0])]
+         *map(row.copied.get, copied), *map(row.answer.extra.get, extra), *told_columns(row.answer).values()]
         for row in rows
     ]  # fmt: skip
     told = [label if name == LABEL else name for name in copied]
     shares = [f"prob_{name}" for name in class_names]
-    _write(path, ["image", "predicted", "confidence", *shares, "error", *told, *extra, *GATE_COLUMNS], lines)
+    _write(path, ["image", "predicted", "confidence", *shares, "error", *told, *extra, *TOLD_COLUMNS], lines)
 
 
 def _write(path: Path, header: Sequence[str], lines: Iterable[Sequence[Cell]]) -> None:

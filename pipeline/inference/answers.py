@@ -24,7 +24,8 @@ class Finding:
 
     gate: what the gate took the scan for ("xray", "ct", "neither"), or "not asked"; "" where there was no scan. refused: it is
     not what it was given as. distance: from the scans that the bundle learnt from, about 1 for one like them, and
-    distance_threshold: from which on it is unlike them; None where the bundle does not say.
+    distance_threshold: from which on it is unlike them; None where the bundle does not say. warnings: what was assumed while the
+    scan was read, and what to be wary of.
     """
 
     modality: str
@@ -38,6 +39,7 @@ class Finding:
     refused: bool = False
     distance: float | None = None
     distance_threshold: float | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def caption(self) -> str:

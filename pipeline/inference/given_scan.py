@@ -34,7 +34,7 @@ class Judged:
         """A finding about the scan, with what is said here."""
         return replace(
             finding, gate=self.gate, refused=self.refusal is not None, distance=self.distance,
-            distance_threshold=self.distance_threshold,
+            distance_threshold=self.distance_threshold, warnings=self.warnings,
         )  # fmt: skip
 
 

@@ -142,15 +142,11 @@ class OpenedBundle(ABC, Generic[AnyManifest]):
 
 def _marked(answer: Answer, scans: Mapping[str, GivenScan], looked: Mapping[str, Judged]) -> Answer:
     """The answer with what the door said of each scan, by modality, and what was assumed while it was read."""
-    findings = [
-        finding if finding.modality not in scans else looked.get(finding.modality, Judged(NOT_ASKED)).mark(finding)
-        for finding in answer.findings
-    ]
-    told = [(name, sentence) for name, judged in looked.items() for sentence in judged.warnings]
-    told += [(name, sentence) for name, scan in scans.items() if name not in looked for sentence in scan.warnings]
+    judged = {name: looked.get(name, Judged(NOT_ASKED, warnings=scan.warnings)) for name, scan in scans.items()}
+    findings = [judged[each.modality].mark(each) if each.modality in judged else each for each in answer.findings]
     of = {name: f"{TITLES[name]}: " if len(scans) > 1 else "" for name in scans}
-    warnings = [f"{of[name]}{sentence}" for name, sentence in told]
-    return replace(answer, findings=tuple(findings), warnings=(*answer.warnings, *warnings))
+    told = [f"{of[name]}{sentence}" for name, said in judged.items() for sentence in said.warnings]
+    return replace(answer, findings=tuple(findings), warnings=(*answer.warnings, *told))
 
 
 def finding_of(

@@ -84,14 +84,15 @@ def test_a_gate_learnt_on_one_set_holds_on_the_others_and_on_unseen_patients(tmp
 
 
 def _gate_of_cxr4(folder: Path):
+    from pipeline.export.segmenter.gate_files import write_gate
+    from pipeline.inference.gate.xray_gate import GateSection, XrayGate
+
+    from pipeline.data.gate.distance_fit import fit_gate
     from pipeline.data.layouts.manifest_selection import ManifestSelection, read_selected_scans
     from pipeline.data.preprocessing import Profile, preprocess
     from pipeline.data.reading.gray_reader import read_gray
     from pipeline.data.splitting.splits import DEFAULT_FRACTIONS, split_by_patient
-    from pipeline.export.segmenter.gate_files import write_gate
-    from pipeline.inference.gate.xray_gate import GateSection, XrayGate
     from pipeline.models.backbones.gate_backbone import build_gate_backbone
-    from pipeline.data.gate.distance_fit import fit_gate
     from pipeline.training.segmenter.gate_statistics import gate_features
 
     labels = {name: name for name in ("COVID", "NORMAL", "BACTERIAL", "VIRAL")}

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from enum import StrEnum
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
+from pipeline.cli.bundle_source import find_bundle
+from pipeline.cli.options import choices
+from pipeline.cli.telling import tell
 from pipeline.engine.progress import Reporter
+from pipeline.inference.bundle import open_bundle
+from pipeline.inference.gate.door import Door
+from pipeline.inference.sessions import Device
 
-
-class DeviceName(StrEnum):
-    """What may compute; `pipeline.inference.sessions.Device` by name."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-
+DeviceName = choices("DeviceName", get_args(Device))
 
 BundleFolder = Annotated[
     Path | None, typer.Option("--bundle", help="The bundle's folder; the one that comes with the repository by default.")
@@ -29,24 +27,38 @@ DeviceChoice = Annotated[
     DeviceName | None,
     typer.Option("--device", help="auto: an NVIDIA device where there is one, else the CPU; cpu; cuda. Given, it is told."),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+NoGate = Annotated[bool, typer.Option("--no-gate", help="Answer whatever is given, and mark that no gate looked at it.")]
+UNGUARDED = "warning: the gate was not asked: nothing says that these are the scans that they are given as."
 
 
 def open_asked(
     bundle: Path | None, run: Path | None, system: str | None, device: DeviceName | None, reporter: Reporter,
-    command: str | None = None,
+    command: str | None = None, *, no_gate: bool = False, **of_door: bool,
 ) -> Any:  # fmt: skip
-    """The bundle that the options name, ready to answer; of a system that `command` reads, where it is given."""
-    from pipeline.cli.bundle_source import find_bundle
-    from pipeline.inference.bundle import open_bundle
+    """The bundle that the options name, ready to answer behind its door; of a system that `command` reads, where it is given.
 
-    return open_bundle(find_bundle(bundle, run, reporter, command, system), device_of(device), command=command)
+    no_gate: what a scan is, is not asked, and that is said. of_door: see `Door`.
+    """
+    opened = open_bundle(find_bundle(bundle, run, reporter, command, system), device_of(device), command=command)
+    if no_gate:
+        typer.echo(UNGUARDED, err=True)
+    opened.guard(Door(opened.bundle, opened.doors, device_of(device), **{"asks": not no_gate, **of_door}))
+    return opened
 
 
 def device_of(choice: DeviceName | None) -> Any:
     """The device that is asked for; auto where none is."""
     return (choice or DeviceName.AUTO).value
+
+
+def tell_answers(
+    as_json: bool, document: Mapping[str, Any], words: str | Callable[[], str], choice: DeviceName | None,
+    placement: Mapping[str, Any],
+) -> None:  # fmt: skip
+    """`tell` of what a bundle answered, and of what computed it."""
+    tell(as_json, {**document, **placement}, words)
+    if not as_json:
+        tell_placement(choice, placement)
 
 
 def tell_placement(choice: DeviceName | None, placement: Mapping[str, Any]) -> None:

@@ -4,23 +4,42 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar, Self
 
-from pipeline.cli.evaluate.request import Evaluation
-from pipeline.engine.errors import DataError
+from matplotlib.figure import Figure
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
+from pipeline.cli.output_folder import refuse_taken_folder, write_findings
+from pipeline.data.gate.kinds import NOT_ASKED
+from pipeline.data.layouts.labelled_cases import LabelledCase, read_labelled_cases
+from pipeline.data.masks.mask_coding import MaskCoding, read_mask_coding
+from pipeline.engine.errors import DataError, UsageError
+from pipeline.engine.listing import listed
+from pipeline.engine.outputs import prepare_output, refuse_overwriting
+from pipeline.evaluation.metrics.classification import confusion_matrix
+from pipeline.evaluation.statistics.clusters import cluster_note
+from pipeline.evaluation.tables.rows import Rows
+from pipeline.inference.answered_rows import (
+    PREDICTIONS,
+    AnsweredRow,
+    answer_rows,
+    failure_summary,
+    failures,
+    refuse_all_failed,
+    refuse_many_failures,
+    write_class_table,
+)
+from pipeline.inference.answers import Answer
+from pipeline.inference.opened_bundle import OpenedBundle
 
-    from pipeline.cli.evaluate.request import EvaluationRequest
-    from pipeline.data.layouts.labelled_cases import LabelledCase
-    from pipeline.evaluation.tables.rows import Rows
-    from pipeline.inference.answered_rows import AnsweredRow
-    from pipeline.inference.answers import Answer
-    from pipeline.inference.opened_bundle import OpenedBundle
-
-PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
+METRICS = "metrics.json"
+# What is said of an evaluation once, whatever rows are left out.
+OF_ALL = ("schema_version", "system", "bundle", "variant", "class_names", "positive_class", "threshold", "settings", "lungs",
+          "unreadable", "warnings")  # fmt: skip
 SEED, LEVEL = 0, 0.95
 
 
@@ -41,6 +60,7 @@ class Evaluator(ABC):
         self.manifest, self.out = opened.manifest, request.out
         self.warnings: list[str] = []
         self.cases: Sequence[LabelledCase] = []
+        self.coding: MaskCoding | None = None
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -53,17 +73,13 @@ class Evaluator(ABC):
         Intervals are clustered by patient. Raises what `read_labelled_cases` raises, and DataError where too many of the
         scans have no answer or what is left cannot be judged; `predictions.csv` is written all the same and names them.
         """
-        from pipeline.cli.output_folder import refuse_taken_folder, write_findings
-        from pipeline.data.layouts.labelled_cases import read_labelled_cases
-        from pipeline.engine.outputs import prepare_output, refuse_overwriting
-        from pipeline.inference.answered_rows import answer_rows, failure_summary, refuse_all_failed, refuse_many_failures
-
         data, reporter = self.request.data, self.request.reporter
         refuse_taken_folder(self.out)
         self.cases = read_labelled_cases(
             data, self.manifest.class_names, self.warnings.append, modalities=self.opened.modalities,
             modality=self.request.modality, masks=self.masks,
         )  # fmt: skip
+        self.coding = self._read_coding()
         read = [path for case in self.cases for path in (*case.scans, case.mask) if path is not None]
         refuse_overwriting([self.out / name for name in self.outputs], [data, *read])
         prepare_output(self.out / PREDICTIONS)
@@ -75,10 +91,65 @@ class Evaluator(ABC):
         refuse_many_failures(rows, self.request.max_unreadable, self.out / PREDICTIONS, self.what)
         self.refuse_one_class(rows)
         document, drawn = self.judge(rows)
+        document["gate"] = self._gate_findings(rows)
         write_findings(self.out, METRICS, document, drawn)
         written = [name for name in self.outputs if (self.out / name).exists()]
         notes = [f"note: {warning}" for warning in document["warnings"]]
-        return Evaluation(document, "\n".join([*self.words(document), *notes, f"{', '.join(written)} in {self.out}"]))
+        said = [*self.words(document), *self._gate_words(document["gate"]), *notes]
+        return Evaluation(document, "\n".join([*said, f"{', '.join(written)} in {self.out}"]))
+
+    def narrowed(self, rows: Sequence[AnsweredRow], out: Path) -> Self:
+        """The evaluator of some of the rows, which are written to `out`; lungs are not looked into again."""
+        twin, ids = copy(self), {row.id for row in rows}
+        twin.out, twin.warnings, twin.coding = out, [], None
+        twin.cases = [case for case in self.cases if case.id in ids]
+        return twin
+
+    def _gate_findings(self, rows: Sequence[AnsweredRow]) -> dict[str, Any]:
+        """What the gate would have refused, {case: what its scans were taken for}, and what is measured without these cases: None
+        where all or none are left out, or those that are left cannot be judged."""
+        looked_at = {f.gate for row in rows for f in row.answer.findings} - {"", NOT_ASKED}
+        refused = {row.id: {f.modality: f.gate for f in row.answer.findings if f.refused} for row in rows if row.answer.refused}
+        found: dict[str, Any] = {"asked": bool(looked_at), "refused": refused, "without_refused": None}
+        kept = [row for row in rows if row.id not in refused]
+        if not refused or not kept:
+            return found
+        with TemporaryDirectory() as folder, suppress(DataError):
+            twin = self.narrowed(kept, Path(folder))
+            twin.write_table(twin.out / PREDICTIONS, kept)
+            twin.refuse_one_class(kept)
+            document, _ = twin.judge(kept)
+            found["without_refused"] = {name: value for name, value in document.items() if name not in OF_ALL}
+        return found
+
+    def _gate_words(self, found: dict[str, Any]) -> list[str]:
+        refused, without = found["refused"], found["without_refused"]
+        if not refused:
+            return []
+        named = listed([f"{name} ({', '.join(kinds.values())})" for name, kinds in refused.items()])
+        return [
+            f"The gate would have refused {len(refused)} of {len(self.cases)}, which are answered here: {named}.",
+            *(["Without them:", *(f"  {line}" for line in self.words({**self._described(), **without}))] if without else []),
+        ]
+
+    def _described(self) -> dict[str, Any]:
+        """What OF_ALL holds, as far as `words` reads it."""
+        manifest = self.manifest
+        return {"positive_class": manifest.positive_class, "threshold": manifest.threshold, "lungs": None, "unreadable": {}}
+
+    def _read_coding(self) -> MaskCoding | None:
+        """What the values of the cases' masks mean, which is said where they are not 0 and 255; None without masks.
+
+        Raises what `read_mask_coding` raises, and UsageError where labels are named and no case has a mask.
+        """
+        labels, masks = self.request.mask_labels, [case.mask for case in self.cases if case.mask is not None]
+        if not masks:
+            if labels:
+                raise UsageError("--mask-labels tells what masks hold, and no case has one.", "Leave it out.")
+            return None
+        coding = read_mask_coding(masks, labels, f"{self.request.data}: the masks")
+        self.warnings += [coding.said] if coding.said else []
+        return coding
 
     @abstractmethod
     def ask(self, case: LabelledCase) -> Answer:
@@ -94,8 +165,6 @@ class Evaluator(ABC):
 
     def write_table(self, path: Path, rows: Sequence[AnsweredRow]) -> None:
         """Write the answers: a row a case."""
-        from pipeline.inference.answered_rows import write_class_table
-
         write_class_table(path, rows, self.manifest.class_names)
 
     def refuse_one_class(self, rows: Sequence[AnsweredRow]) -> None:
@@ -107,8 +176,6 @@ class Evaluator(ABC):
 
     def scored(self, answered: Sequence[AnsweredRow]) -> Rows:
         """The cases that have an answer, with the class that the bundle itself named."""
-        from pipeline.evaluation.tables.rows import Rows
-
         names, mine = self.manifest.class_names, [row for row in answered if row.answer.error is None]
         threshold = self.manifest.class_threshold
         return Rows(
@@ -123,10 +190,6 @@ class Evaluator(ABC):
 
     def class_document(self, answered: Sequence[AnsweredRow], rows: Rows, notes: Sequence[str] = (), **settings: str) -> dict:
         """What is said of every bundle that answers images with a class each; `settings`: more of them."""
-        from pipeline.evaluation.metrics.classification import confusion_matrix
-        from pipeline.evaluation.statistics.clusters import cluster_note
-        from pipeline.inference.answered_rows import failures
-
         names, confusion, patients = list(rows.class_names), confusion_matrix(rows).tolist(), rows.patients.tolist()
         return {
             "schema_version": 1,

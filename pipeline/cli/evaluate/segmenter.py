@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Self
 
-from pipeline.cli.evaluate.flow import PREDICTIONS, SEED, Evaluator, answered_words
-from pipeline.data.reading.gray_reader import read_gray
+import numpy as np
+from matplotlib.figure import Figure
+
+from pipeline.cli.evaluate.flow import SEED, Evaluator, answered_words
+from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
+from pipeline.data.layouts.labelled_cases import LabelledCase
+from pipeline.data.masks.lung_geometry import COLUMNS
+from pipeline.data.masks.mask_coding import MaskCoding
+from pipeline.data.masks.mask_reader import read_mask_at, share_fault
+from pipeline.data.reading.scan_reader import read_scan
 from pipeline.engine.errors import DataError
 from pipeline.engine.files import atomic_write_text
 from pipeline.engine.interval_text import interval_text
-
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.figure import Figure
-
-    from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
-    from pipeline.data.layouts.labelled_cases import LabelledCase
-    from pipeline.evaluation.tables.rows import MeasuredRows
-    from pipeline.inference.answered_rows import AnsweredRow
-    from pipeline.inference.answers import Answer
-    from pipeline.inference.opened_bundle import OpenedBundle
+from pipeline.evaluation.figures.confusion import confusion_figure
+from pipeline.evaluation.figures.measures import by_class, measures_figure
+from pipeline.evaluation.figures.roc import roc_figure
+from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
+from pipeline.evaluation.metrics.segmentation import segmentation_metrics
+from pipeline.evaluation.statistics.intervals import class_intervals, measured_intervals
+from pipeline.evaluation.tables.rows import MeasuredRows
+from pipeline.inference.answered_rows import PREDICTIONS, AnsweredRow, write_class_table
+from pipeline.inference.answers import Answer
+from pipeline.inference.opened_bundle import OpenedBundle
 
 SEGMENTATION = "segmentation.csv"
 _SHOWN = ("accuracy", "macro_f1", "macro_auc")
@@ -34,8 +41,7 @@ _SHOWN_OF_CLASS = ("sensitivity", "specificity", "f1", "auc")
 def evaluate(opened: OpenedBundle, request: EvaluationRequest) -> Evaluation:
     """Judge a bundle that draws lungs and names a class. See `Evaluator.run`.
 
-    Dice, IoU, HD95 and mean surface distance (px) at each image's own size; every classification metric. The X-ray gate is
-    not asked: labelled data say what they are.
+    Dice, IoU, HD95 and mean surface distance (px) at each image's own size; every classification metric.
     """
     return SegmenterEvaluator(opened, request).run()
 
@@ -45,41 +51,50 @@ class MaskScores:
     """What is measured on each image with a mask, while its pixels are there."""
 
     rows: list[tuple[LabelledCase, dict[str, float]]] = field(default_factory=list)
-    pooled: list[int] = field(default_factory=lambda: [0, 0])
+    pixels: list[tuple[int, int]] = field(default_factory=list)
     resized: int = 0
     unreadable: dict[str, str] = field(default_factory=dict)
+    doubtful: dict[str, str] = field(default_factory=dict)
 
-    def keep(self, case: LabelledCase, gray: np.ndarray, lung_mask: np.ndarray) -> None:
+    def keep(self, case: LabelledCase, gray: np.ndarray, lung_mask: np.ndarray, coding: MaskCoding | None) -> None:
         """Compare an answer with its true mask at the image's own size; a mask that cannot be read is noted and skipped."""
-        from pipeline.data.masks.mask_reader import read_mask_at
-        from pipeline.evaluation.metrics.segmentation import segmentation_metrics
-
-        if case.mask is None:
+        if case.mask is None or coding is None:
             return
         try:
-            true, resized = read_mask_at(case.mask, gray.shape)
+            true, resized = read_mask_at(case.mask, gray.shape, coding)
         except DataError as error:
             self.unreadable[case.id] = error.message
             return
         self.resized += resized
+        if (doubt := share_fault(true)) is not None:
+            self.doubtful[case.id] = doubt
         self.rows.append((case, segmentation_metrics(true, lung_mask)))
-        self.pooled[0] += 2 * int((true & lung_mask).sum())
-        self.pooled[1] += int(true.sum()) + int(lung_mask.sum())
+        self.pixels.append((2 * int((true & lung_mask).sum()), int(true.sum()) + int(lung_mask.sum())))
+
+    def of(self, ids: Collection[str]) -> MaskScores:
+        """Those of some images."""
+        kept = [row for row, (case, _) in enumerate(self.rows) if case.id in ids]
+        rows, pixels = [self.rows[row] for row in kept], [self.pixels[row] for row in kept]
+        return MaskScores(rows, pixels, self.resized, self.unreadable, self.doubtful)
+
+    @property
+    def pooled_dice(self) -> float:
+        """Of all their pixels together."""
+        twice_shared, of_both = (sum(counts) for counts in zip(*self.pixels, strict=True))
+        return twice_shared / of_both if of_both else 1.0
 
     def measured(self, class_names: Sequence[str]) -> MeasuredRows:
         """The measures of every image with a mask."""
-        from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
-        from pipeline.evaluation.tables.rows import MeasuredRows
-
         values = {metric: [row[metric] for _, row in self.rows] for metric in SEGMENTATION_METRICS}
         classes = [list(class_names).index(image.label) for image, _ in self.rows]
         return MeasuredRows(values, classes, tuple(class_names), [image.patient_id for image, _ in self.rows])
 
     @property
     def notes(self) -> list[str]:
-        """Sentences on masks that did not fit or could not be read."""
+        """Sentences on masks that did not fit, are doubtful or could not be read."""
         resized = f"{self.resized} masks had another size than their image and were stretched to it"
         return [*([resized] if self.resized else []),
+                *(f"mask of {name}: {doubt}" for name, doubt in self.doubtful.items()),
                 *(f"mask of {name} left out: {message}" for name, message in self.unreadable.items())]  # fmt: skip
 
 
@@ -95,27 +110,24 @@ class SegmenterEvaluator(Evaluator):
         self.scores = MaskScores()
 
     def ask(self, case: LabelledCase) -> Answer:
-        gray = read_gray(case.scans[0])
-        answer = self.opened.answer(gray)
-        self.scores.keep(case, gray, answer.lung_mask)
+        scan = read_scan(case.scans[0], with_colour=False)
+        answer = self.opened.answer(scan)
+        self.scores.keep(case, scan.gray, answer.lung_mask, self.coding)
         return answer.without_pictures(answer.geometry)
+
+    def narrowed(self, rows: Sequence[AnsweredRow], out: Path) -> Self:
+        twin = super().narrowed(rows, out)
+        twin.scores = self.scores.of({row.id for row in rows})
+        return twin
 
     def write_table(self, path: Path, rows: Sequence[AnsweredRow]) -> None:
         """Write the answers, with the measures of the lungs."""
-        from pipeline.inference.answered_rows import write_class_table
-        from pipeline.inference.segmenter.lung_geometry import COLUMNS
-
         write_class_table(path, rows, self.manifest.class_names, "true_class", COLUMNS)
 
     def refuse_one_class(self, rows: Sequence[AnsweredRow]) -> None:
         """Masks can be judged where there is one class."""
 
     def judge(self, answered: Sequence[AnsweredRow]) -> tuple[dict, Mapping[str, Figure]]:
-        from pipeline.evaluation.figures.confusion import confusion_figure
-        from pipeline.evaluation.figures.measures import by_class, measures_figure
-        from pipeline.evaluation.figures.roc import roc_figure
-        from pipeline.evaluation.statistics.intervals import class_intervals, measured_intervals
-
         rows, scores, names = self.scored(answered), self.scores, self.manifest.class_names
         atomic_write_text(self.out / SEGMENTATION, _mask_table(scores))
         document = self.class_document(answered, rows, scores.notes, distance_unit="px of the image's own size")
@@ -126,8 +138,7 @@ class SegmenterEvaluator(Evaluator):
         }
         if scores.rows:
             measured = scores.measured(names)
-            pooled = scores.pooled[0] / scores.pooled[1] if scores.pooled[1] else 1.0
-            document["segmentation"] = {**measured_intervals(measured, seed=SEED), "pooled_dice": pooled}
+            document["segmentation"] = {**measured_intervals(measured, seed=SEED), "pooled_dice": scores.pooled_dice}
             figures["dice"] = measures_figure({"dice": by_class(measured, "dice")}, "Lungs")
         return document, figures
 
@@ -151,8 +162,6 @@ class SegmenterEvaluator(Evaluator):
 
 
 def _mask_table(scores: MaskScores) -> str:
-    from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
-
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", "label", "patient_id", *SEGMENTATION_METRICS])

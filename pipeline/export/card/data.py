@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pipeline.engine.interval_text import interval_text
 from pipeline.export.card import tables as tables
 from pipeline.export.card.facts import Card
 
 
 def shown_interval(entry: Mapping | None) -> str:
     """``0.912 [0.873, 0.950]``; the value alone without an interval; ``undefined`` without a value."""
-    if entry is None or entry["value"] is None:
-        return "undefined"
-    bounds = "" if entry["low"] is None or entry["high"] is None else f" [{entry['low']:.3f}, {entry['high']:.3f}]"
-    return f"{entry['value']:.3f}{bounds}"
+    return interval_text(entry or {})
 
 
 def data_section(card: Card, afterwards: str = "") -> str:

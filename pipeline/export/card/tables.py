@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from pipeline.engine.interval_text import interval_text
+
 TITLES = {"xray": "X-ray", "ct": "CT", "paired": "paired", "shuffled_pairs": "control: shuffled pairs"}
 METRICS = {
     "accuracy": "accuracy", "balanced_accuracy": "balanced accuracy",
@@ -66,19 +68,14 @@ def files_table(files: Mapping[str, Mapping]) -> str:
 
 
 def _value(entry: Mapping | None, noise: Mapping | None) -> str:
-    if entry is None or entry.get("value") is None:
-        return "undefined"
-    text = f"{entry['value']:.3f}"
-    if entry.get("low") is not None and entry.get("high") is not None:
-        text += f" [{entry['low']:.3f}, {entry['high']:.3f}]"
-    return text + (f" ± {noise['sd']:.3f}" if noise and noise.get("sd") is not None else "")
+    text = interval_text(entry or {})
+    return text + (f" ± {noise['sd']:.3f}" if text != "undefined" and noise and noise.get("sd") is not None else "")
 
 
 def _rate(rate: Mapping | None) -> str:
     if rate is None:
         return "no such scan"
-    interval = f" [{rate['low']:.1%}, {rate['high']:.1%}]" if rate["low"] is not None and rate["high"] is not None else ""
-    return f"{rate['value']:.1%}{interval} of {rate['n']} scans, {rate['patients']} patients"
+    return f"{interval_text(rate, 1, percent=True)} of {rate['n']} scans, {rate['patients']} patients"
 
 
 def _counted(values: Mapping[str, int]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.engine.interval_text import interval_text
 from pipeline.export.card.facts import NOT_A_DEVICE
 from pipeline.export.card.tables import files_table, table
 
@@ -50,8 +51,9 @@ says so."""
 
 def _figures(document: Mapping) -> str:
     folds, stored = document["figures"]["folds"], document["figures"]["stored"]
-    rows = [[arm.replace("_", " "), _cell(auc)] for arm, auc in folds["auc"].items()]
+    rows = [[arm.replace("_", " "), interval_text(auc)] for arm, auc in folds["auc"].items()]
     sentences = "\n".join(f"- {sentence}." for sentence in folds["better_than_both"])
+    judged = f"{stored['rows']['test']} scans): AUC {interval_text(stored['test']['auc'])}"
     return f"""## Figures
 
 Out-of-fold AUC by patient, 95 % interval over patients, every arm on the same folds:
@@ -60,13 +62,13 @@ Out-of-fold AUC by patient, 95 % interval over patients, every arm on the same f
 
 {sentences}
 
-The stored network on the test part of its own split ({stored["rows"]["test"]} scans): AUC {_cell(stored["test"]["auc"])}."""
+The stored network on the test part of its own split ({judged}."""
 
 
 def _notes(document: Mapping) -> str:
     withheld = document["figures"]["withheld"]
     arm = document["arm"]
-    missing = [[half, _cell(withheld[half][arm])] for half in ("note", "image")]
+    missing = [[half, interval_text(withheld[half][arm])] for half in ("note", "image")]
     return f"""{_audit(document["figures"].get("notes"))}
 
 With a half missing:
@@ -77,9 +79,9 @@ With a half missing:
 def _audit(notes: Mapping | None) -> str:
     if notes is None:
         return "## What the notes give away\n\nThe run was not audited (s10): nobody looked at what length and words tell."
-    rows = [[meaning, _cell(notes["notes"][name]["words"]["auc"])] for name, meaning in PROBES.items()]
-    rows += [["length of the note alone", _cell(notes["length"]["auc"])],
-             ["presence of a note alone", _cell(notes["presence"]["auc"])]]  # fmt: skip
+    rows = [[meaning, interval_text(notes["notes"][name]["words"]["auc"])] for name, meaning in PROBES.items()]
+    rows += [["length of the note alone", interval_text(notes["length"]["auc"])],
+             ["presence of a note alone", interval_text(notes["presence"]["auc"])]]  # fmt: skip
     return f"""## What the notes give away
 
 A bag-of-words probe without any image, on the same folds:
@@ -106,9 +108,3 @@ def _parity(document: Mapping) -> str:
 Kernels were rounded before any figure was taken (encoder 8 bits, the others float16) and are stored so.
 
 {table(["what", "against", "difference"], rows)}"""
-
-
-def _cell(interval: Mapping) -> str:
-    if interval["value"] is None:
-        return "undefined"
-    return f"{interval['value']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"

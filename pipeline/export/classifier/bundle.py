@@ -34,7 +34,7 @@ class ClassifierRun(CheckedRun):
 
     def __init__(self, run_dir: Path) -> None:
         super().__init__(run_dir)
-        self.classifier: dict[str, Any] = self.load_json("classifier")
+        self.classifier: dict[str, Any] = self.load_json("classification")
 
     @property
     def profile(self) -> Profile:

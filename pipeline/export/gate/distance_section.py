@@ -44,7 +44,10 @@ def fit_section(run: CheckedRun, profiles: Mapping[str, Profile], folder: Path) 
         return None
     gate, entries = open_gate(device="cpu"), []
     for modality, wanted in profiles.items():
-        name, profile = _array_of(run, modality, wanted, gate)
+        stored = _array_of(run, modality, wanted, gate)
+        if stored is None:
+            continue
+        name, profile = stored
         features, splits = _features(run, gate, name, profile)
         try:
             statistics = fit_near(features[splits == TRAIN], features[splits == VALID], stored=np.float16)
@@ -59,9 +62,13 @@ def fit_section(run: CheckedRun, profiles: Mapping[str, Profile], folder: Path) 
     return {"version": 1, "network": None, "network_sha256": network, **entries[0], "further": entries[1:]}
 
 
-def _array_of(run: CheckedRun, modality: str, wanted: Profile, gate: Gate) -> tuple[str, Profile]:
-    size, stored = gate.measures[modality].profile.size, run.dataset["profiles"].items()
-    mine = {name: Profile(**recorded) for name, recorded in stored if recorded["modality"] == modality}
+def _array_of(run: CheckedRun, modality: str, wanted: Profile, gate: Gate) -> tuple[str, Profile] | None:
+    """The array of s01 that is looked at, by name; None where the run has none of that modality."""
+    size, profiles = gate.measures[modality].profile.size, run.dataset["profiles"].items()
+    stored = {name: Profile(**recorded) for name, recorded in profiles if run.has(f"pixels_{name}")}
+    mine = {name: profile for name, profile in stored.items() if profile.modality == modality}
+    if not mine:
+        return None
 
     def unlike(name: str) -> tuple[bool, int]:
         profile = mine[name]

@@ -11,7 +11,6 @@ from pipeline.export.bundle_folder import SCHEMA_VERSION, without_folders
 from pipeline.export.card.data_terms import data_terms
 from pipeline.export.card.facts import Card
 from pipeline.export.card.multitask import write_card
-from pipeline.export.multitask import composed_networks as composed
 from pipeline.export.multitask.finished_run import MODALITIES, ROLES, SYSTEM, FinishedRun
 from pipeline.export.multitask.run_figures import read_figures
 from pipeline.export.multitask.run_parity import compare_backbone_rows, compare_stored_rows, compare_whole_path
@@ -22,6 +21,7 @@ from pipeline.export.onnx.packing import pack_largest
 from pipeline.export.onnx.stored_weights import store_as_float16
 from pipeline.export.parity import Graph, ParityRecord, compare_with_keras
 from pipeline.export.template import PLAIN, Exporter, ExportOptions
+from pipeline.models import composed_networks as composed
 
 THRESHOLD = 0.5
 

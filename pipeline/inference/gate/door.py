@@ -9,6 +9,7 @@ from threading import Lock
 
 from pipeline.data.gate.kinds import KIND_WORDS, NEITHER, NOT_ASKED
 from pipeline.data.scans import MODALITIES
+from pipeline.engine.errors import PipelineError
 from pipeline.inference.answers import TITLES
 from pipeline.inference.bundle import Bundle, Manifest
 from pipeline.inference.gate.gate import Gate, Verdict, open_gate, own_measures
@@ -39,8 +40,14 @@ class Door:
         """
         self._doors, self.asks, self.strict, self.refuses = tuple(doors), asks, strict, refuses
         shipped = open_gate(gate, device) if asks else None
-        shared = next(iter(shipped.measures.values())).network if shipped is not None else None
-        self.own, stand_ins = own_measures(bundle, device, shared)
+        shared = next((measure.network for measure in shipped.measures.values()), None) if shipped is not None else None
+        try:
+            self.own, stand_ins = own_measures(bundle, device, shared)
+        except PipelineError:
+            # Whoever asks for no gate is not kept out by a section that cannot be read.
+            if asks:
+                raise
+            self.own, stand_ins = {}, []
         self.gate: Gate | None = shipped.with_stand_ins({kind: self.own[kind] for kind in stand_ins}) if shipped else None
         self._remembered: OrderedDict[tuple[Path, str], Judged] = OrderedDict()
         self._lock = Lock()
@@ -72,9 +79,10 @@ class Door:
         warnings = list(read.warnings)
         if distance is not None and threshold is not None and distance > threshold:
             far = f"lies {distance:.2f} from the {TITLES[modality]}s that the bundle learnt from, beyond {threshold:.2f}"
-            warnings.append(f"it {far}: the answer rests on nothing like it.")
             if self.strict and refusal is None:
                 refusal = f"{far}."
+            if refusal is None or not self.refuses:
+                warnings.append(f"it {far}: the answer rests on nothing like it.")
         return Judged(verdict.kind if verdict is not None else NOT_ASKED, refusal, distance, threshold, tuple(warnings))
 
     def _refusal(self, verdict: Verdict, modality: str) -> str | None:

@@ -10,6 +10,7 @@ import pipeline
 from pipeline.data.gate.kinds import KIND_WORDS, NEITHER, nearest_kind
 from pipeline.data.gate.xray_checks import check_xray
 from pipeline.data.reading.assumptions import ScanHeader
+from pipeline.data.scans import MODALITIES
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError
 from pipeline.engine.files import sha256_file
@@ -165,9 +166,9 @@ def _network_of(path: Path, described: GateSection, device: Device, shared: Feat
 
 def _measures(path: Path, network: FeatureNetwork, kinds: Mapping[str, KindEntry]) -> dict[str, Measure]:
     return {
-        kind: Measure(network, entry.profile, read_statistics(path / entry.statistics), entry.threshold)
-        for kind, entry in kinds.items()
-    }
+        kind: Measure(network, kinds[kind].profile, read_statistics(path / kinds[kind].statistics), kinds[kind].threshold)
+        for kind in MODALITIES if kind in kinds
+    }  # fmt: skip
 
 
 def _require_hashes(described: GateSection, files: Mapping[str, StoredFile], source: Path) -> None:
