@@ -9,6 +9,7 @@ from pipeline.data.scans import CT, XRAY
 NEITHER = "neither"
 # In the place of a kind, where no gate looked.
 NOT_ASKED = "not asked"
+PLURALS = {XRAY: "chest X-rays", CT: "CT slices of the chest"}
 KIND_WORDS = {XRAY: "a chest X-ray", CT: "a CT slice of the chest"}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 
-from pipeline.data.gate.kinds import KIND_WORDS, NEITHER, NOT_ASKED
+from pipeline.data.gate.kinds import KIND_WORDS, NEITHER, NOT_ASKED, PLURALS
 from pipeline.data.scans import MODALITIES
 from pipeline.engine.errors import PipelineError
 from pipeline.inference.answers import TITLES
@@ -93,5 +93,5 @@ class Door:
             return f"{verdict.message}: give {KIND_WORDS[modality]}."
         if verdict.kind in self._doors:
             return f"{verdict.message}: give it as --{verdict.kind}."
-        read = " and ".join(KIND_WORDS[name] for name in MODALITIES if name in (*self._doors, modality))
-        return f"{verdict.message}, and this bundle reads {read}: give it to a bundle that reads {TITLES[verdict.kind]}s."
+        read = " and ".join(PLURALS[name] for name in MODALITIES if name in (*self._doors, modality))
+        return f"{verdict.message}, and this bundle reads {read}: ask one that reads {PLURALS[verdict.kind]} (predict --{verdict.kind})."
