@@ -7,6 +7,8 @@ import importlib.util
 import os
 from pathlib import Path
 
+from filelock import FileLock
+
 import pipeline
 from pipeline.engine.errors import MissingArtifactError, StorageError, UsageError
 from pipeline.engine.files import remove_folder, sha256_file
@@ -53,8 +55,6 @@ def bundle_of_run(run: Path, reporter: Reporter, system: System) -> Path:
     finished = run / ".cache" / "bundle" / system.name / _key(RunDirectory(run))
     if finished.is_dir():
         return finished
-    from filelock import FileLock
-
     cache = finished.parent
     try:
         cache.mkdir(parents=True, exist_ok=True)
