@@ -17,6 +17,8 @@ from pipeline.engine.rundir import RunDirectory
 from pipeline.systems import System, default_bundle, system_of_run
 
 EXPORTER = "pipeline.export"
+# what of the exporter decides a bundle's bytes: its code, and the templates of its cards
+SOURCES = (".py", ".j2")
 REPOSITORY = Path(pipeline.__file__).parents[1]
 
 
@@ -85,5 +87,6 @@ def _key(run: RunDirectory) -> str:
         for name, output in manifest.outputs.items()
     ]
     places = getattr(importlib.util.find_spec(EXPORTER), "submodule_search_locations", None) or []
-    sources = [f"{path.relative_to(place)} {sha256_file(path)}" for place in places for path in Path(place).rglob("*.py")]
+    written = [(path, place) for place in places for path in Path(place).rglob("*") if path.suffix in SOURCES]
+    sources = [f"{path.relative_to(place)} {sha256_file(path)}" for path, place in written]
     return hashlib.sha256("\n".join(sorted(artifacts) + sorted(sources)).encode()).hexdigest()[:16]

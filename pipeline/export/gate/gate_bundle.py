@@ -22,7 +22,7 @@ from pipeline.evaluation.studies.gate_figures import (
     taken_out_of_fold,
 )
 from pipeline.export.bundle_folder import file_table, refuse_foreign_folder, staged_bundle, write_description
-from pipeline.export.card.gate import gate_card
+from pipeline.export.card.rendering import render_card
 from pipeline.export.gate.gate_files import NETWORK_FILE, write_gate_network, write_kind
 from pipeline.inference.gate.description import GATE
 from pipeline.inference.gate.measures import FeatureNetwork
@@ -63,7 +63,7 @@ def write_gate_bundle(
             "figures": {"folds": FOLDS, "seed": SEED, "groups": [figure.document() for figure in figures]},
             "stored_precision": "float16",
         }
-        atomic_write_text(folder / "MODEL_CARD.md", gate_card(document, figures, file_table(folder)))
+        atomic_write_text(folder / "MODEL_CARD.md", render_card("gate", document=document, files=file_table(folder)))
         write_description(folder, document)
     return figures
 
