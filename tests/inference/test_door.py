@@ -70,7 +70,7 @@ def test_a_bundle_of_one_image_raises_and_a_table_goes_on(tiny, tmp_path):
     import tiny_classifier
 
     opened = guarded(tiny_classifier.write_classifier(tmp_path / "classifier"))
-    with pytest.raises(DataError, match=r"this bundle reads chest X-rays: ask one that reads CT slices of the chest \(predict --ct\)"):
+    with pytest.raises(DataError, match=r"reads chest X-rays: ask one that reads CT slices of the chest \(predict --ct\)"):
         opened.answer(tiny.far(1))
     paths = {name: tmp_path / f"{name}.png" for name in ("near", "far", "noise")}
     for path, pixels in zip(paths.values(), (tiny.near(1), tiny.far(1), tiny.neither(1)), strict=True):

@@ -94,4 +94,5 @@ class Door:
         if verdict.kind in self._doors:
             return f"{verdict.message}: give it as --{verdict.kind}."
         read = " and ".join(PLURALS[name] for name in MODALITIES if name in (*self._doors, modality))
-        return f"{verdict.message}, and this bundle reads {read}: ask one that reads {PLURALS[verdict.kind]} (predict --{verdict.kind})."
+        others = f"{PLURALS[verdict.kind]} (predict --{verdict.kind})"
+        return f"{verdict.message}, and this bundle reads {read}: ask one that reads {others}."
