@@ -8,8 +8,8 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from pipeline.cli.options import AsJson, choices
-from pipeline.cli.telling import tell
+from pipeline.cli.options import choices
+from pipeline.cli.telling import AsJson, tell
 from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.rundir import RunDirectory
 from pipeline.export.bundle_folder import refuse_foreign_folder

@@ -1,4 +1,4 @@
-"""Options of any command."""
+"""Options that several commands have."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 BriefQuiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from pipeline.cli.evaluate.flow import LEVEL, SEED, Evaluator, answered_words
+from pipeline.cli.evaluate.flow import LEVEL, SEED, Evaluator, answered_words, scores_text
 from pipeline.cli.evaluate.lung_findings import lung_findings, lung_words
 from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
 from pipeline.data.layouts.labelled_cases import LabelledCase
@@ -61,9 +61,10 @@ class ClassifierEvaluator(Evaluator):
         metrics = document["metrics"]
         lines = [answered_words(document, " of ")]
         lines += [f"  {name.replace('_', ' '):<18} {interval_text(metrics[name])}" for name in _SHOWN]
-        for name, entry in metrics["per_class"].items():
-            shown = ", ".join(f"{metric} {interval_text(entry[metric])}" for metric in _SHOWN_OF_CLASS)
-            lines.append(f"{name} ({document['support'][name]}): {shown}")
+        lines += [
+            f"{name} ({document['support'][name]}): {scores_text(entry, _SHOWN_OF_CLASS)}"
+            for name, entry in metrics["per_class"].items()
+        ]
         if document["positive_class"]:
             lines.append(f"{document['positive_class']} is named from probability {document['threshold']:.4g} on.")
         return lines + (lung_words(document["lungs"]) if document["lungs"] is not None else [])

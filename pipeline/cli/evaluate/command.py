@@ -16,7 +16,8 @@ from pipeline.cli.asking.bundle_options import (
     tell_answers,
 )
 from pipeline.cli.evaluate.request import EvaluationRequest
-from pipeline.cli.options import AsJson, Quiet, choices
+from pipeline.cli.options import Quiet, choices
+from pipeline.cli.telling import AsJson
 from pipeline.data.scans import MODALITIES
 from pipeline.engine.errors import UsageError
 from pipeline.engine.progress import Reporter

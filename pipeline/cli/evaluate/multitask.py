@@ -94,9 +94,6 @@ class MultitaskEvaluator(Evaluator):
         lines = []
         for modality, metrics in document["modalities"].items():
             counts = document["counts"][modality]
-            lines.append(
-                f"{TITLES[modality]}: {counts['rows']} rows, {counts['positive']} {document['positive_class']}, "
-                f"{counts['clusters']} patients"
-            )
-            lines += [f"  {name:<12} {interval_text(metrics[name])}" for name in _SHOWN]
+            held = f"{counts['rows']} rows, {counts['positive']} {document['positive_class']}, {counts['clusters']} patients"
+            lines += [f"{TITLES[modality]}: {held}", *(f"  {name:<12} {interval_text(metrics[name])}" for name in _SHOWN)]
         return lines
