@@ -20,9 +20,8 @@ from pipeline.cli.asking.bundle_options import (
 )
 from pipeline.cli.asking.class_answers import answer_lines, answers_document, settle_rows
 from pipeline.cli.asking.pictures import picture_targets, write_heat_maps
-from pipeline.cli.options import Quiet
 from pipeline.cli.output_folder import write_findings
-from pipeline.cli.telling import AsJson
+from pipeline.cli.telling import AsJson, Quiet
 from pipeline.data.layouts.source_images import NOTE_ALONE, SourceImage, find_images
 from pipeline.data.reading.gray_reader import read_gray
 from pipeline.engine.arrays import Array

@@ -11,7 +11,7 @@ import typer
 
 from pipeline.cli.bench.gate import bench_gate
 from pipeline.cli.bench.processes import bench_memory, bench_predict
-from pipeline.cli.options import choices
+from pipeline.cli.choices import choices
 from pipeline.cli.telling import AsJson, tell
 from pipeline.systems import default_bundle
 

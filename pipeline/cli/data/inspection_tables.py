@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.table import Table
 
 from pipeline.cli.tables import show, titled_table
+from pipeline.data.inspection.survey import leakage_sentences
 
 LISTED = 10
 
@@ -23,24 +24,6 @@ def show_inspection(document: dict, out: Path | None) -> None:
         *leakage_sentences(document["leakage"]),
         *([f"inspection.json, counts.png, sizes.png, intensity.png in {out}"] if out is not None else []),
     )
-
-
-def leakage_sentences(leakage: dict) -> list[str]:
-    """What a reader should know before trusting a score on this data, one line each."""
-    across, pixels = leakage["patients_across_splits"], leakage["identical_pixels_across_splits"]
-    found = [
-        f"leakage: {len(across)} patients are on several sides of the split"
-        + (f" (first: {next(iter(across))})" if across else ""),
-        f"leakage: {len(pixels)} pictures are on several sides with identical pixels"
-        + (f" (first: {' = '.join(pixels[0])})" if pixels else ""),
-        f"copies: {len(leakage['identical_pixels'])} pictures occur more than once, "
-        f"{len(leakage['identical_pixels_with_different_labels'])} with different labels",
-    ]
-    told = leakage["labels_told_by_origin"]
-    if told:
-        names = ", ".join(f"{row['origin']} (always {row['label']})" for row in told)
-        found.append(f"shortcut: where a scan was made gives its label away: {names}")
-    return found
 
 
 def _counts(rows: list[dict]) -> Table:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.options import choices
+from pipeline.cli.choices import choices
 from pipeline.cli.output_folder import png_of
 from pipeline.cli.telling import AsJson, tell
 from pipeline.data.phantom import write_dataset

@@ -14,8 +14,7 @@ from pipeline.cli.telling import AsJson, tell
 from pipeline.data.inspection.figures import inspection_figures
 from pipeline.data.inspection.survey import inspect_scans
 from pipeline.data.layouts.data_source import DataSource, read_scans
-from pipeline.data.layouts.respiratory_folders import has_respiratory_folders, read_respiratory_folders
-from pipeline.data.layouts.unsorted_scans import read_any_folder, read_whole_manifest
+from pipeline.data.layouts.unsorted_scans import read_undescribed_scans
 from pipeline.data.rearranging.preparation import prepare_folders
 from pipeline.data.scans import Scan
 from pipeline.engine.config import load_run_config
@@ -46,7 +45,7 @@ def inspect(
         )
     notices: list[str] = []
     scans = (
-        _configured_scans(folder, config, context.obj, notices) if config else _found_scans(folder, notices)
+        _configured_scans(folder, config, context.obj, notices) if config else read_undescribed_scans(folder, notices.append)
     )
     inspection = inspect_scans(
         scans, notices, workers, lambda some: Reporter().track(some, len(scans), "scans")
@@ -89,12 +88,3 @@ def _configured_scans(folder: Path, config: Path, stages: Sequence[Stage], notic
 def _data_source(section: object) -> DataSource | None:
     fields = getattr(type(section), "model_fields", {})
     return next((value for name in fields if isinstance(value := getattr(section, name), DataSource)), None)
-
-
-def _found_scans(folder: Path, notices: list[str]) -> list[Scan]:
-    if has_respiratory_folders(folder):
-        return read_respiratory_folders(folder, notices.append)
-    if (folder / "manifest.csv").is_file():
-        notices.append("No configuration given: every row of manifest.csv, with its own label and no split.")
-        return read_whole_manifest(folder / "manifest.csv", folder)
-    return read_any_folder(folder)

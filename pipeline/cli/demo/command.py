@@ -14,8 +14,7 @@ from pipeline.cli.bundle_source import REPOSITORY
 from pipeline.cli.data.phantom import write_phantoms
 from pipeline.cli.demo.findings import findings_text, read_findings
 from pipeline.cli.demo.systems import run_demo_systems
-from pipeline.cli.options import BriefQuiet
-from pipeline.cli.telling import AsJson, tell
+from pipeline.cli.telling import AsJson, BriefQuiet, tell
 from pipeline.data.csv_rows import read_rows
 from pipeline.engine.config import load_run_config
 from pipeline.engine.contract import Stage
@@ -47,7 +46,8 @@ def demo(
     phantoms = _phantoms(out / "phantoms", patients, reporter)
     _run_stages(context.obj, out, phantoms, reporter)
     run = RunDirectory(out)
-    bundle = _bundle(run, reporter)
+    reporter.line(f"bundle: exporting the chosen variant to {out / 'bundle'}")
+    bundle = system_of_run(run, None).load("exporter").of_run(out).write(out / "bundle")
     findings = read_findings(run)
     findings |= {
         "phantoms": str(phantoms),
@@ -78,13 +78,6 @@ def _run_stages(stages: Sequence[Stage], out: Path, phantoms: Path, reporter: Re
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     config = CONFIG if CONFIG.is_file() else REPOSITORY / CONFIG
     run_pipeline(load_run_config(config, stages), stages, out, phantoms, reporter=reporter)
-
-
-def _bundle(run: RunDirectory, reporter: Reporter) -> Path:
-    bundle = run.path / "bundle"
-    reporter.line(f"bundle: exporting the chosen variant to {bundle}")
-    written: Path = system_of_run(run, None).load("exporter").of_run(run.path).write(bundle)
-    return written
 
 
 def _diagnose(bundle: Path, phantoms: Path) -> dict[str, Any]:

@@ -12,17 +12,20 @@ from pipeline.engine.rundir import RunDirectory
 
 TITLES = {"xray": "X-ray", "ct": "CT", "paired": "paired", "shuffled_pairs": "shuffled pairs (control)", "raw": "raw embeddings"}
 METRICS = ("auc", "accuracy")
+FIGURES = ("significance_figure_", "sample_sheet_", "adversarial_curves")
 PROBED = ("raw", "plain", "adversarial")
 
 
 def read_findings(run: RunDirectory) -> dict[str, Any]:
     """The chosen variant's scores with intervals, the verdicts, the alignment probe, and where the files are.
 
+    "seeds": how many trainings a score is the mean of.
+
     Raises MissingArtifactError where the run lacks s04 or s06.
     """
     comparison, probes = run.load_json("significance_comparison"), run.load_json("alignment")
     chosen = comparison["chosen"]
-    figures = [run.artifact(name) for manifest in run.manifests.values() for name in manifest.outputs if _is_figure(name)]
+    figures = [run.artifact(name) for manifest in run.manifests.values() for name in manifest.outputs if name.startswith(FIGURES)]
     return {
         "schema_version": 1,
         "run": str(run.path),
@@ -44,10 +47,6 @@ def read_findings(run: RunDirectory) -> dict[str, Any]:
 def _in_order(modalities: dict[str, Any]) -> list[tuple[str, Any]]:
     names = [*(name for name in TITLES if name in modalities), *(name for name in modalities if name not in TITLES)]
     return [(name, modalities[name]) for name in names]
-
-
-def _is_figure(name: str) -> bool:
-    return name.startswith(("significance_figure_", "sample_sheet_")) or name == "adversarial_curves"
 
 
 def findings_text(document: dict[str, Any]) -> str:

@@ -58,6 +58,11 @@ class Evaluator(ABC):
         self.cases: Sequence[LabelledCase] = []
         self.coding: MaskCoding | None = None
 
+    @classmethod
+    def evaluate(cls, opened: OpenedBundle, request: EvaluationRequest) -> Evaluation:
+        """Judge a bundle. See `run`."""
+        return cls(opened, request).run()
+
     @property
     def outputs(self) -> tuple[str, ...]:
         """The files that it writes."""

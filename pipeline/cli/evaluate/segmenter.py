@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from pipeline.cli.evaluate.flow import SEED, Evaluator, answered_words, scores_text
-from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
 from pipeline.data.csv_rows import write_rows
 from pipeline.data.layouts.labelled_cases import LabelledCase
 from pipeline.data.masks.lung_geometry import COLUMNS
@@ -27,20 +27,10 @@ from pipeline.evaluation.statistics.intervals import class_intervals, measured_i
 from pipeline.evaluation.tables.rows import MeasuredRows
 from pipeline.inference.answered_rows import PREDICTIONS, AnsweredRow
 from pipeline.inference.answers import Answer
-from pipeline.inference.opened_bundle import OpenedBundle
 
 SEGMENTATION = "segmentation.csv"
 _SHOWN = ("accuracy", "macro_f1", "macro_auc")
 _SHOWN_OF_CLASS = ("sensitivity", "specificity", "f1", "auc")
-
-
-def evaluate(opened: OpenedBundle, request: EvaluationRequest) -> Evaluation:
-    """Judge a bundle that draws lungs and names a class. See `Evaluator.run`.
-
-    Dice, IoU, HD95 and mean surface distance (px) at each image's own size; every classification metric. The X-ray gate is
-    not asked: labelled data say what they are.
-    """
-    return SegmenterEvaluator(opened, request).run()
 
 
 @dataclass
@@ -85,7 +75,11 @@ class MaskScores:
 
 
 class SegmenterEvaluator(Evaluator):
-    """Of masks and classes."""
+    """Judges a bundle that draws lungs and names a class, by both.
+
+    Dice, IoU, HD95 and mean surface distance (px) at each image's own size; every classification metric. The X-ray gate is
+    not asked: labelled data say what they are.
+    """
 
     figures = ("confusion", "roc", "dice")
     tables = (PREDICTIONS, SEGMENTATION)
@@ -93,9 +87,10 @@ class SegmenterEvaluator(Evaluator):
     label = "true_class"
     columns = COLUMNS
 
-    def __init__(self, opened: OpenedBundle, request: EvaluationRequest) -> None:
-        super().__init__(opened, request)
-        self.scores = MaskScores()
+    @cached_property
+    def scores(self) -> MaskScores:
+        """Filled while the cases are asked."""
+        return MaskScores()
 
     def ask(self, case: LabelledCase) -> Answer:
         gray = read_gray(case.scans[0])
@@ -140,3 +135,6 @@ class SegmenterEvaluator(Evaluator):
             for name, entry in metrics["per_class"].items()
         ]
         return [*lines, f"Classes: {scores_text(metrics, _SHOWN)}", *classes]
+
+
+evaluate = SegmenterEvaluator.evaluate
