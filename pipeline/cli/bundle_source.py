@@ -18,6 +18,8 @@ from pipeline.systems import System, default_bundle, system_of_run
 
 REPOSITORY = Path(pipeline.__file__).parents[1]
 EXPORTER = REPOSITORY / "pipeline" / "export"
+# what of the exporter decides a bundle's bytes: its code, and the templates of its cards
+SOURCES = (".py", ".j2")
 
 
 def find_bundle(
@@ -87,4 +89,6 @@ def key_of_run(run: RunDirectory, parts: Iterable[str], first: str = "") -> str:
 
 
 def _sources() -> list[str]:
-    return [f"{path.relative_to(EXPORTER)} {sha256_file(path)}" for path in EXPORTER.rglob("*.py")]
+    return [
+        f"{path.relative_to(EXPORTER)} {sha256_file(path)}" for path in EXPORTER.rglob("*") if path.suffix in SOURCES
+    ]

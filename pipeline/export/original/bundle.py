@@ -25,7 +25,7 @@ from pipeline.data.preprocessing import Operation, Profile
 from pipeline.engine.errors import UsageError
 from pipeline.engine.files import sha256_file
 from pipeline.export.bundle_folder import SCHEMA_VERSION
-from pipeline.export.card.original import write_original_card
+from pipeline.export.card.rendering import render_card
 from pipeline.export.multitask.finished_run import MODALITIES, ROLES, SYSTEM
 from pipeline.export.multitask.stored_backbones import INPUT_SCALING
 from pipeline.export.onnx.graphs import convert_network, graph_metadata
@@ -94,7 +94,7 @@ class OriginalExporter(Exporter):
         return record.document()
 
     def card(self, document: Mapping[str, Any], files: Mapping[str, Mapping]) -> str:
-        return write_original_card(document, files)
+        return render_card("original", document=document, files=files)
 
     def document(self) -> dict[str, Any]:
         return {
