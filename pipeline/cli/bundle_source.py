@@ -7,8 +7,6 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from filelock import FileLock
-
 import pipeline
 from pipeline.engine.errors import MissingArtifactError, StorageError, UsageError
 from pipeline.engine.files import remove_folder, sha256_file
@@ -55,6 +53,8 @@ def bundle_of_run(run: Path, reporter: Reporter, system: System) -> Path:
     finished = run / ".cache" / "bundle" / system.name / key_of_run(RunDirectory(run), _sources())
     if finished.is_dir():
         return finished
+    from filelock import FileLock  # a run alone needs it
+
     cache = finished.parent
     try:
         cache.mkdir(parents=True, exist_ok=True)
