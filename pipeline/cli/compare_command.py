@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.output_folder import png_of, refuse_taken_folder, write_files
-from pipeline.cli.telling import AsJson, tell
+from pipeline.cli.telling.document import AsJson, tell
+from pipeline.cli.telling.output_folder import png_of, refuse_taken_folder, write_files
 from pipeline.engine.errors import UsageError, did_you_mean
 from pipeline.engine.rundir import RunDirectory
 from pipeline.evaluation.comparison.document import build_comparison

@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from pipeline.cli.choices import choices
-from pipeline.cli.telling import AsJson, tell
+from pipeline.cli.telling.document import AsJson, tell
 from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.rundir import RunDirectory
 from pipeline.export.bundle_folder import refuse_foreign_folder

@@ -19,7 +19,7 @@ from pipeline.cli.asking.bundle_options import (
 )
 from pipeline.cli.asking.class_answers import settle_rows
 from pipeline.cli.asking.pictures import write_heat_maps
-from pipeline.cli.telling import AsJson, Quiet, tell
+from pipeline.cli.telling.document import AsJson, Quiet, tell
 from pipeline.data.layouts.pair_table import read_pairs
 from pipeline.data.reading.gray_reader import read_gray
 from pipeline.data.scans import PAIRED

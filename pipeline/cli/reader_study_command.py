@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from pipeline.cli.output_folder import refuse_taken_folder, write_findings
-from pipeline.cli.tables import show, titled_table
-from pipeline.cli.telling import AsJson, tell
+from pipeline.cli.telling.document import AsJson, tell
+from pipeline.cli.telling.output_folder import refuse_taken_folder, write_findings
+from pipeline.cli.telling.tables import show, titled_table
 from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.studies.reader_calls import read_reader_calls
 from pipeline.evaluation.studies.reader_study import ReaderStudySettings, reader_study

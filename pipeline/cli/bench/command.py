@@ -12,7 +12,7 @@ import typer
 from pipeline.cli.bench.gate import bench_gate
 from pipeline.cli.bench.processes import bench_memory, bench_predict
 from pipeline.cli.choices import choices
-from pipeline.cli.telling import AsJson, tell
+from pipeline.cli.telling.document import AsJson, tell
 from pipeline.systems import default_bundle
 
 BUNDLE = default_bundle("predict")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.choices import choices
-from pipeline.cli.telling import AsJson, tell
+from pipeline.cli.telling.document import AsJson, tell
 from pipeline.data.layouts.public_sets import fetch_failures
 from pipeline.engine.errors import DataError, UsageError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from pipeline.cli.tables import show, titled_table
+from pipeline.cli.telling.tables import show, titled_table
 from pipeline.data.inspection.survey import leakage_sentences
 
 LISTED = 10

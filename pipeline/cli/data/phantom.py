@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.cli.choices import choices
-from pipeline.cli.output_folder import png_of
-from pipeline.cli.telling import AsJson, tell
+from pipeline.cli.telling.document import AsJson, tell
+from pipeline.cli.telling.output_folder import png_of
 from pipeline.data.phantom import write_dataset
 from pipeline.data.phantom.contact_sheet import contact_sheet
 from pipeline.data.phantom.folders import LAYOUT_CLASSES, SOURCE_ARTIFACTS

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.data.inspection_tables import show_inspection
-from pipeline.cli.output_folder import write_findings
-from pipeline.cli.telling import AsJson, tell
+from pipeline.cli.telling.document import AsJson, tell
+from pipeline.cli.telling.output_folder import write_findings
 from pipeline.data.inspection.figures import inspection_figures
 from pipeline.data.inspection.survey import inspect_scans
 from pipeline.data.layouts.data_source import DataSource, read_scans

@@ -14,7 +14,7 @@ from pipeline.cli.bundle_source import REPOSITORY
 from pipeline.cli.data.phantom import write_phantoms
 from pipeline.cli.demo.findings import findings_text, read_findings
 from pipeline.cli.demo.systems import run_demo_systems
-from pipeline.cli.telling import AsJson, BriefQuiet, tell
+from pipeline.cli.telling.document import AsJson, BriefQuiet, tell
 from pipeline.data.csv_rows import read_rows
 from pipeline.engine.config import load_run_config
 from pipeline.engine.contract import Stage

@@ -17,7 +17,7 @@ from pipeline.cli.asking.bundle_options import (
 )
 from pipeline.cli.choices import choices
 from pipeline.cli.evaluate.request import EvaluationRequest
-from pipeline.cli.telling import AsJson, Quiet
+from pipeline.cli.telling.document import AsJson, Quiet
 from pipeline.data.scans import MODALITIES
 from pipeline.engine.errors import UsageError
 from pipeline.engine.progress import Reporter

@@ -10,7 +10,7 @@ from typing import ClassVar
 from matplotlib.figure import Figure
 
 from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
-from pipeline.cli.output_folder import refuse_taken_folder, write_findings
+from pipeline.cli.telling.output_folder import refuse_taken_folder, write_findings
 from pipeline.data.layouts.labelled_cases import LabelledCase, read_labelled_cases
 from pipeline.data.masks.mask_coding import MaskCoding, read_mask_coding
 from pipeline.engine.errors import DataError, UsageError

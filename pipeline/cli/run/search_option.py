@@ -39,8 +39,7 @@ def searched_overrides(
     if config is None:
         raise UsageError("--search is for a classifier's head.", "Use a configuration with s08.")
     run_pipeline(settings, stages, folder, data, None, FIRST, None, False, flags, reporter)
-    key = key_of_run(RunDirectory(folder), [config.model_dump_json(), str(settings.seed)], FIRST)
-    place = folder / RESULT / key
+    place = folder / RESULT / key_of_run(RunDirectory(folder), [config.model_dump_json(), str(settings.seed)], FIRST)
     found = search_head(task_of_run(folder, config, settings.seed, place, reporter.track), trials, place)
     write_json(place / "search.json", {
         "chosen_on": "validation", "monitor": config.fit.monitor, "higher_is_better": True, "trials": found.trials,

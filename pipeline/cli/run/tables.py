@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from pipeline.cli.tables import plain_table, show
+from pipeline.cli.telling.tables import plain_table, show
 from pipeline.engine.planner import Step
 from pipeline.engine.survey import StageSurvey
 from pipeline.engine.verification import FileCheck
