@@ -7,15 +7,13 @@ import sys
 import traceback
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from pipeline.cli.lazy_group import Command, Group, LazyGroup, command_of
+from pipeline.engine.contract import Stage
 from pipeline.engine.errors import PipelineError, StorageError
-
-if TYPE_CHECKING:
-    from pipeline.engine.contract import Stage
 
 PROGRAM = "run_pipeline.py"
 _RUN, _DATA = "pipeline.cli.run.commands", "pipeline.cli.data"

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import AsJson, Quiet
-from pipeline.cli.telling import tell
+from pipeline.cli.telling.document import AsJson, Quiet, tell
 from pipeline.engine.errors import UsageError
 from pipeline.engine.progress import Reporter
 from pipeline.export.amendment import Amendment, amend_bundle, amend_from_run

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.cli.asking.bundle_options import DeviceChoice, device_of, tell_placement
-from pipeline.cli.options import AsJson, Quiet, choices
-from pipeline.cli.telling import tell
+from pipeline.cli.choices import choices
+from pipeline.cli.telling.document import AsJson, Quiet, tell
 from pipeline.data.gate.kinds import KIND_WORDS
 from pipeline.data.layouts.source_images import find_images
 from pipeline.data.reading.scan_reader import read_scan

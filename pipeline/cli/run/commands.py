@@ -9,9 +9,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import AsJson, BriefQuiet
 from pipeline.cli.run import tables as run_tables
-from pipeline.cli.telling import tell
+from pipeline.cli.telling.document import AsJson, BriefQuiet, tell
 from pipeline.engine.acceptance import accept_code
 from pipeline.engine.config import RunConfig, load_run_config
 from pipeline.engine.contract import Stage
