@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.data.reading.gray_reader import read_gray
+from pipeline.data.reading.dicom_chain.presentation import to_bytes
+from pipeline.data.reading.label_reader import read_labels
 
 MASK_THRESHOLD = 127
 
@@ -39,4 +40,8 @@ def resize_mask(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _lungs(path: Path) -> np.ndarray:
-    return (read_gray(path) > MASK_THRESHOLD).astype(np.uint8)
+    values = read_labels(path).values
+    if values.dtype != np.uint8:
+        values = to_bytes(values, float(values.min()), float(values.max()))
+    gray = values if values.ndim == 2 else cv2.cvtColor(np.ascontiguousarray(values), cv2.COLOR_RGB2GRAY)
+    return (gray > MASK_THRESHOLD).astype(np.uint8)

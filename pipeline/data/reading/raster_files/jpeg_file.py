@@ -1,0 +1,100 @@
+"""JPEG (ITU-T T.81): 8 bits by libjpeg-turbo, which stops where the data are damaged; lossless and deeper ones too."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.data.reading.assumptions import Notes
+from pipeline.data.reading.file_integrity import BROKEN_REMEDY
+from pipeline.data.reading.raster_files.jpeg_header import JpegHeader, read_jpeg_header
+from pipeline.data.reading.raster_files.orientation import UPRIGHT, exif_orientation
+from pipeline.data.reading.raster_files.stored_picture import StoredPicture, mismatch, refused
+from pipeline.engine.errors import DataError
+
+BASELINE, EXTENDED, PROGRESSIVE, LOSSLESS = 0, 1, 2, 3
+_NOT_READ = {
+    **dict.fromkeys((5, 6, 7), "with a hierarchy of frames"), **dict.fromkeys((9, 10, 11), "with arithmetic coding"),
+    **dict.fromkeys((13, 14, 15), "with a hierarchy of frames and arithmetic coding"), 0xF7 - 0xC0: "of the kind JPEG-LS",
+}  # fmt: skip
+_COLOURS = {1: "GRAY", 3: "RGB", 4: "CMYK"}
+# No encoder writes as many; each costs a pass over the whole picture.
+_MAXIMUM_SCANS = 100
+_END = b"\xff\xd9"
+
+
+def decode_jpeg(data: bytes, notes: Notes) -> StoredPicture:
+    """A JPEG's bytes → its picture; of CMYK its RGB, said.
+
+    Raises DataError: cut off or damaged data, coding processes and depths that are not read, two or more than four
+    components, a picture of another size than its header tells.
+    """
+    header = read_jpeg_header(data, notes.name)
+    if header.process in _NOT_READ:
+        raise refused(notes.name, "JPEG", _NOT_READ[header.process])
+    if header.process < 0 or not header.width or not header.height:
+        raise DataError(f"{notes.name}: corrupt JPEG (its header tells no picture).", BROKEN_REMEDY)
+    if header.components not in _COLOURS:
+        raise refused(notes.name, "JPEG", f"of {header.components} components")
+    if data.count(b"\xff\xda", header.scans_from) > _MAXIMUM_SCANS:
+        raise DataError(f"{notes.name}: a JPEG of more than {_MAXIMUM_SCANS} scans.", BROKEN_REMEDY)
+    if header.precision == 8 and header.process != LOSSLESS:
+        samples = _eight_bit(data, header, notes.name)
+    else:
+        samples = _deep(data, header, notes.name)
+    channels = 1 if header.components == 1 else 3
+    if header.components == 4:
+        samples = _cmyk_as_rgb(samples, header.adobe is not None, notes)
+    orientation = exif_orientation(header.exif, notes) if header.exif else UPRIGHT
+    picture = StoredPicture(samples, (1 << header.precision) - 1, orientation=orientation)
+    return picture.checked(notes.name, "JPEG", header.height, header.width, channels)
+
+
+def check_stream(data: bytes, components: int, name: str) -> np.ndarray:
+    """The 8-bit samples of a whole JPEG stream, (H, W, components). Raises DataError where its data are damaged."""
+    import simplejpeg
+
+    try:
+        return simplejpeg.decode_jpeg(data, colorspace=_COLOURS[components])
+    except ValueError as cause:
+        # Some writers fill the file with zeros before its end marker: the picture is whole.
+        last = data.rfind(_END)
+        trimmed = data[:last].rstrip(b"\0")
+        if "extraneous bytes" in str(cause) and len(trimmed) < last:
+            return check_stream(trimmed + _END, components, name)
+        raise DataError(f"{name}: corrupt JPEG ({_first_sentence(cause)}).", BROKEN_REMEDY) from cause
+
+
+def _eight_bit(data: bytes, header: JpegHeader, name: str) -> np.ndarray:
+    samples = check_stream(data, header.components, name)
+    return samples[..., 0] if header.components == 1 else samples
+
+
+def _deep(data: bytes, header: JpegHeader, name: str) -> np.ndarray:
+    """Lossless pictures, and 12 bits: libjpeg-turbo 3 as imagecodecs builds it."""
+    if header.components == 4:
+        raise refused(name, "JPEG", f"of four components and {header.precision} bits")
+    import imagecodecs
+
+    try:
+        samples = imagecodecs.jpeg8_decode(data)
+    except Exception as cause:
+        raise DataError(f"{name}: corrupt JPEG ({_first_sentence(cause)}).", BROKEN_REMEDY) from cause
+    wanted = np.uint8 if header.precision <= 8 else np.uint16
+    if samples.dtype != wanted:
+        raise mismatch(name, "JPEG", f"{header.precision} bits", samples.dtype)
+    return samples
+
+
+def _cmyk_as_rgb(samples: np.ndarray, adobe: bool, notes: Notes) -> np.ndarray:
+    """Ink, uint8 (H, W, 4) → RGB without a colour profile. Adobe's segment means that 255 is no ink."""
+    from PIL import Image
+
+    notes.add("colour", "The picture is CMYK: shown as RGB without a colour profile.")
+    if not adobe:
+        notes.add("polarity", "The CMYK JPEG does not tell which end is ink: 255 is taken as full ink.")
+    ink = np.ascontiguousarray(255 - samples if adobe else samples)
+    return np.asarray(Image.frombytes("CMYK", ink.shape[1::-1], ink.tobytes()).convert("RGB"))
+
+
+def _first_sentence(cause: Exception) -> str:
+    return (str(cause).strip().splitlines() or [type(cause).__name__])[0][:100]
