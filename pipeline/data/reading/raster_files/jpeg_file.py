@@ -35,6 +35,9 @@ def decode_jpeg(data: bytes, notes: Notes) -> StoredPicture:
         raise DataError(f"{notes.name}: corrupt JPEG (its header tells no picture).", BROKEN_REMEDY)
     if header.components not in _COLOURS:
         raise refused(notes.name, "JPEG", f"of {header.components} components")
+    if header.components == 4 and header.adobe is None:
+        # Without it some writers mean 255 as full ink and others as none.
+        raise refused(notes.name, "JPEG", "in CMYK without Adobe's segment")
     if data.count(b"\xff\xda", header.scans_from) > _MAXIMUM_SCANS:
         raise DataError(f"{notes.name}: a JPEG of more than {_MAXIMUM_SCANS} scans.", BROKEN_REMEDY)
     if header.precision == 8 and header.process != LOSSLESS:
@@ -43,7 +46,7 @@ def decode_jpeg(data: bytes, notes: Notes) -> StoredPicture:
         samples = _deep(data, header, notes.name)
     channels = 1 if header.components == 1 else 3
     if header.components == 4:
-        samples = _cmyk_as_rgb(samples, header.adobe is not None, notes)
+        samples = _cmyk_as_rgb(samples, notes)
     orientation = exif_orientation(header.exif, notes) if header.exif else UPRIGHT
     picture = StoredPicture(samples, (1 << header.precision) - 1, orientation=orientation)
     return picture.checked(notes.name, "JPEG", header.height, header.width, channels)
@@ -85,15 +88,12 @@ def _deep(data: bytes, header: JpegHeader, name: str) -> np.ndarray:
     return samples
 
 
-def _cmyk_as_rgb(samples: np.ndarray, adobe: bool, notes: Notes) -> np.ndarray:
-    """Ink, uint8 (H, W, 4) → RGB without a colour profile. Adobe's segment means that 255 is no ink."""
+def _cmyk_as_rgb(samples: np.ndarray, notes: Notes) -> np.ndarray:
+    """Adobe's inverted ink (255 is none), uint8 (H, W, 4) → RGB without a colour profile."""
     from PIL import Image
 
     notes.add("colour", "The picture is CMYK: shown as RGB without a colour profile.")
-    if not adobe:
-        notes.add("polarity", "The CMYK JPEG does not tell which end is ink: 255 is taken as full ink.")
-    ink = np.ascontiguousarray(255 - samples if adobe else samples)
-    return np.asarray(Image.frombytes("CMYK", ink.shape[1::-1], ink.tobytes()).convert("RGB"))
+    return np.asarray(Image.frombytes("CMYK", samples.shape[1::-1], (255 - samples).tobytes()).convert("RGB"))
 
 
 def _first_sentence(cause: Exception) -> str:

@@ -104,33 +104,37 @@ def _layout(directory: Directory, name: str) -> _Layout:
 
 def _check_segments(directory: Directory, layout: _Layout, data: bytes, name: str) -> None:
     """Every strip or tile has its place in the file; a decoder would show those that lack one as black."""
-    planes = layout.samples if layout.separate else 1
     tiled = 322 in directory.tags
-    if tiled:
-        across, down = directory.value(322, 0), directory.value(323, 0)
-        if not across or not down or across * down > MAXIMUM_PIXELS:
-            raise DataError(f"{name}: corrupt TIFF (tiles of {across}x{down}).", BROKEN_REMEDY)
-        wanted = -(-layout.width // across) * -(-layout.height // down) * planes
-    else:
-        rows = min(directory.value(278, layout.height), layout.height)
-        if not rows:
-            raise DataError(f"{name}: corrupt TIFF (strips of no rows).", BROKEN_REMEDY)
-        wanted = -(-layout.height // rows) * planes
+    across = directory.value(322, 0) if tiled else layout.width
+    down = directory.value(323, 0) if tiled else min(directory.value(278, layout.height), layout.height)
+    if not across or not down or across * down > MAXIMUM_PIXELS:
+        raise DataError(f"{name}: corrupt TIFF (strips or tiles of {across}x{down}).", BROKEN_REMEDY)
+    planes, together = (layout.samples, 1) if layout.separate else (1, layout.samples)
+    wanted = -(-layout.width // across) * -(-layout.height // down) * planes
     places = np.array(directory.values(324 if tiled else 273), object)
     sizes = np.array(directory.values(325 if tiled else 279), object)
     if len(places) != wanted or len(sizes) != wanted:
         raise mismatch(name, "TIFF", f"{wanted} strips or tiles", f"{len(places)} places, {len(sizes)} sizes")
     if not (places > 0).all() or not (sizes > 0).all() or (places + sizes > len(data)).any():
         raise truncated(name, "TIFF")
-    if layout.compression == JPEG:
+    if layout.compression == NONE:
+        row = (across * together * layout.bits + 7) // 8
+        # The last strip may have fewer rows.
+        rows = layout.height * planes if not tiled else down * wanted
+        if sizes.sum() < row * rows:
+            raise truncated(name, "TIFF")
+    elif layout.compression == JPEG:
         tables = directory.tags[JPEG_TABLES].tobytes()[:-2] if JPEG_TABLES in directory.tags else b"\xff\xd8"
         for place, size in zip(places, sizes, strict=True):
-            stream = tables + data[place + 2 : place + size]
-            header = read_jpeg_header(stream, name)
-            if header.precision != layout.bits or header.components != (1 if layout.separate else layout.samples):
-                raise mismatch(name, "TIFF", f"{layout.samples} samples of {layout.bits} bits", "another JPEG")
-            if layout.bits == 8:
-                check_stream(stream, header.components, name)
+            _check_jpeg(tables + data[place + 2 : place + size], together, layout.bits, name)
+
+
+def _check_jpeg(stream: bytes, components: int, bits: int, name: str) -> None:
+    header = read_jpeg_header(stream, name)
+    if header.precision != bits or header.components != components:
+        raise mismatch(name, "TIFF", f"{components} samples of {bits} bits", "another JPEG")
+    if bits == 8:
+        check_stream(stream, components, name)
 
 
 def _decoded(data: bytes, page: int, layout: _Layout, name: str) -> np.ndarray:
