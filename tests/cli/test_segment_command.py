@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.cli import app as command_line
 from pipeline.cli import bundle_source, segment_command
+from tests.pictures import shaded
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = "pipeline.cli.segment_command"
@@ -341,7 +342,7 @@ def test_the_gate_is_asked_with_the_colours_and_strictness(bundle, data, tmp_pat
     monkeypatch.setattr(segment_command, "_open_gate", lambda *given: DarkOnly())
     folder = tmp_path / "three"
     folder.mkdir()
-    pictures = {"a": np.full((40, 50), 90), "b": np.full((40, 50), 250), "c": np.full((40, 50, 3), (10, 90, 200))}
+    pictures = {"a": shaded(40, 50, 90), "b": shaded(40, 50, 250), "c": shaded(40, 50, 90)[..., None] + np.uint8([0, 20, 130])}
     for name, picture in pictures.items():
         cv2.imwrite(str(folder / f"{name}.png"), picture.astype(np.uint8))
     code, out, _ = call("segment", "--bundle", bundle, folder, "--out", tmp_path / "out", "--strict", "--json")

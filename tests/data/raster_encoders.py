@@ -15,13 +15,6 @@ TURNS = {
 }  # fmt: skip
 
 
-def shaded(height: int, width: int, level: int) -> np.ndarray:
-    """uint8 (height, width): a mean of exactly `level`, from 8 darker on the left to 8 lighter on the right."""
-    half = np.rint(np.linspace(8, 1, width // 2)).astype(int)
-    row = np.concatenate([-half, np.zeros(width % 2, int), half[::-1]])
-    return np.broadcast_to((level + row).astype(np.uint8), (height, width)).copy()
-
-
 def shown(samples: np.ndarray, top: int | None, alpha: np.ndarray | None = None, orientation: int = 1) -> np.ndarray:
     """What a reader should give: luma (BT.601), over black, deep values from percentile to percentile, upright."""
     values = np.asarray(samples, np.float64)

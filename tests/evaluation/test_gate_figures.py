@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.data.gate.foreign_pictures import KINDS, PHOTOGRAPHS, foreign_pictures
 from pipeline.evaluation.studies.gate_figures import gate_figures, gate_table
+from tests.pictures import shaded
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "data"
@@ -39,7 +40,7 @@ def data(tmp_path: Path) -> Path:
         writer.writerow(["set", "image", "patient_id"])
         for set_name, image, patient, gray in rows:
             writer.writerow([set_name, image, patient])
-            cv2.imwrite(str(tmp_path / image), np.full((200, 300), gray, np.uint8))
+            cv2.imwrite(str(tmp_path / image), shaded(200, 300, gray))
     return tmp_path
 
 

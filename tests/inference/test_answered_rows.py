@@ -28,6 +28,7 @@ from pipeline.inference.answered_rows import (
 from pipeline.inference.answers import Answer, Finding
 from pipeline.inference.bundle import open_bundle
 from pipeline.inference.segmenter.lung_geometry import COLUMNS
+from tests.pictures import shaded
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def rows(tmp_path) -> list[AnsweredRow]:
     segmenter, root = open_bundle(write_segmenter(tmp_path / "unet")), tmp_path / "scans"
     root.mkdir()
     for name, gray in (("a", 90), ("b", 250), ("c", 120)):
-        cv2.imwrite(str(root / f"{name}.png"), np.full((40, 50), gray, np.uint8))
+        cv2.imwrite(str(root / f"{name}.png"), shaded(40, 50, gray))
     (root / "d.png").write_text("no picture")
 
     def ask(image):
