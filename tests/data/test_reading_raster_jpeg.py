@@ -160,6 +160,15 @@ def test_zeros_before_the_end_marker_do_no_harm():
         gray_of(data[:-2] + b"what is this?" + data[-2:])
 
 
+def test_an_unknown_revision_of_jfif_does_no_harm():
+    data = bytearray(jpeg(GRAY))
+    plain = gray_of(bytes(data))
+    data[data.index(b"JFIF\0") + 5] = 7
+    np.testing.assert_array_equal(gray_of(bytes(data)), plain)
+    with pytest.raises(DataError, match="corrupt JPEG"):
+        gray_of(bytes(data[:900] + data[1100:]))
+
+
 def test_a_progressive_picture_of_countless_scans_is_refused():
     data = jpeg(GRAY, progressive=True)
     last = data.rindex(b"\xff\xda")

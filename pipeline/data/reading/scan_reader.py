@@ -73,14 +73,23 @@ def broken_files_named(name: str) -> Iterator[None]:
         yield
     except PipelineError:
         raise
+    except MemoryError as cause:
+        raise needs_memory(name) from cause
     except Exception as cause:
         raise DataError(f"{name}: cannot be read ({type(cause).__name__}: {str(cause)[:120]}).", BROKEN_REMEDY) from cause
+
+
+def needs_memory(name: str) -> DataError:
+    """The error for a file that is larger, or grows larger, than the memory that its reader has."""
+    return DataError(f"{name}: needs more memory than there is.", "Scale it down first, or leave it out.")
 
 
 def file_bytes(path: Path | str) -> bytes:
     """A file's content. Raises DataError where there is none or it cannot be read."""
     try:
         return Path(path).read_bytes()
+    except MemoryError as cause:
+        raise needs_memory(str(path)) from cause
     except FileNotFoundError as cause:
         raise DataError(f"{path}: no such file.", "Check the path or the manifest's row.") from cause
     except (OSError, ValueError) as cause:

@@ -59,12 +59,20 @@ def check_stream(data: bytes, components: int, name: str) -> np.ndarray:
     try:
         return simplejpeg.decode_jpeg(data, colorspace=_COLOURS[components])
     except ValueError as cause:
-        # Some writers fill the file with zeros before its end marker: the picture is whole.
-        last = data.rfind(_END)
-        trimmed = data[:last].rstrip(b"\0")
-        if "extraneous bytes" in str(cause) and len(trimmed) < last:
-            return check_stream(trimmed + _END, components, name)
+        mended = _without_harmless_faults(data, str(cause))
+        if mended is not None:
+            return check_stream(mended, components, name)
         raise DataError(f"{name}: corrupt JPEG ({_first_sentence(cause)}).", BROKEN_REMEDY) from cause
+
+
+def _without_harmless_faults(data: bytes, finding: str) -> bytes | None:
+    """The same without what the decoder complains of, where the picture is whole all the same; None else."""
+    if "JFIF revision" in finding and (version := data.find(b"JFIF\0") + 5) > 4 and data[version] != 1:
+        return data[:version] + b"\1" + data[version + 1 :]
+    # Some writers fill the file with zeros before its end marker.
+    last = data.rfind(_END)
+    trimmed = data[:last].rstrip(b"\0")
+    return trimmed + _END if "extraneous bytes" in finding and len(trimmed) < last else None
 
 
 def _eight_bit(data: bytes, header: JpegHeader, name: str) -> np.ndarray:

@@ -116,6 +116,8 @@ def _decoded(data: bytes, chunks: _Chunks, name: str) -> np.ndarray:
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as cause:
+        if cause.code == cv2.Error.StsNoMem:
+            raise MemoryError from cause
         raise _corrupt(name, "its pixel data cannot be decoded") from cause
     if pixels is None:
         raise _corrupt(name, "its pixel data cannot be decoded")
