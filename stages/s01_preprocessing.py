@@ -22,6 +22,7 @@ from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Stage
 from pipeline.engine.errors import ConfigError, DataError, did_you_mean
+from pipeline.engine.listing import listed
 
 SHEET_FAMILIES = ("threshold", "blur", "morphology", "edge", "histogram")
 ALLOW_LEAKAGE = "allow-leakage"
@@ -131,16 +132,24 @@ def _write_masks(context: Context, scans: list[Scan]) -> list[Scan]:
     profiles = {name: context.config.profiles[name] for name in context.config.lung_masks}
     if not profiles:
         return scans
-    marked, failures = write_mask_arrays(
+    written = write_mask_arrays(
         scans, profiles,
         lambda name, profile: context.writer(f"lung_mask_{name}", (profile.size, profile.size)),
         lambda each: context.progress(each, len(scans), "masks"),
+        context.config.data.mask_labels,
     )  # fmt: skip
-    for name, reason in failures.items():
+    for sentence in written.said:
+        context.warn(f"{sentence}.")
+    for name, reason in written.failures.items():
         context.log(f"no mask for {name}: {reason}")
-    if failures:
-        context.warn(f"{len(failures)} lung masks could not be read; their scans go on without one.")
-    return marked
+    if written.failures:
+        context.warn(f"{len(written.failures)} lung masks could not be read; their scans go on without one.")
+    for name, doubt in written.doubts.items():
+        context.log(f"mask of {name}: {doubt}")
+    if written.doubts:
+        named = [f"{name} ({doubt})" for name, doubt in written.doubts.items()]
+        context.warn(f"{len(named)} lung masks are doubtful: {listed(named)}.")
+    return written.scans
 
 
 def _positive(config: Config, scans: list[Scan]) -> str | None:

@@ -51,7 +51,7 @@ def _inputs(config: Config) -> tuple[Input, ...]:
 def _outputs(config: Config) -> tuple[Artifact, ...]:
     return (
         *model_artifacts("classifier", "the classifier, backbone and input scaling included"),
-        Artifact("classifier", "classification.json", meaning="class names, positive class, threshold, profile, backbone"),
+        Artifact("classification", "classification.json", meaning="class names, positive class, threshold, profile, backbone"),
         Artifact("classifier_probabilities", "probabilities.npy", ("P", "K"), "float32", "probability of each class",
                  "one row for each row of predictions.csv, in its order"),
         Artifact("classifier_predictions", "predictions.csv",
@@ -105,7 +105,7 @@ def _report(context: Context, task: ClassifierTask, trained: TrainedClassifier) 
     context.save_csv("classifier_predictions", report.frame)
     context.save_json("classifier_metrics", report.metrics)
     context.save_json("classifier_history", report.histories)
-    context.save_json("classifier", {
+    context.save_json("classification", {
         "class_names": list(task.index.class_names), "positive_class": decision.positive_class, "threshold": report.threshold,
         "threshold_rule": config.validation.threshold if decision.positive_class else None,
         "profile": config.profile, "profile_settings": dataset["profiles"][config.profile], "image_size": task.image_size,

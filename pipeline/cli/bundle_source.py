@@ -7,6 +7,8 @@ import importlib.util
 import os
 from pathlib import Path
 
+from filelock import FileLock
+
 import pipeline
 from pipeline.engine.errors import MissingArtifactError, StorageError, UsageError
 from pipeline.engine.files import remove_folder, sha256_file
@@ -15,6 +17,8 @@ from pipeline.engine.rundir import RunDirectory
 from pipeline.systems import System, default_bundle, system_of_run
 
 EXPORTER = "pipeline.export"
+# what of the exporter decides a bundle's bytes: its code, and the templates of its cards
+SOURCES = (".py", ".j2")
 REPOSITORY = Path(pipeline.__file__).parents[1]
 
 
@@ -51,8 +55,6 @@ def bundle_of_run(run: Path, reporter: Reporter, system: System) -> Path:
     finished = run / ".cache" / "bundle" / system.name / _key(RunDirectory(run))
     if finished.is_dir():
         return finished
-    from filelock import FileLock
-
     cache = finished.parent
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -85,5 +87,6 @@ def _key(run: RunDirectory) -> str:
         for name, output in manifest.outputs.items()
     ]
     places = getattr(importlib.util.find_spec(EXPORTER), "submodule_search_locations", None) or []
-    sources = [f"{path.relative_to(place)} {sha256_file(path)}" for place in places for path in Path(place).rglob("*.py")]
+    written = [(path, place) for place in places for path in Path(place).rglob("*") if path.suffix in SOURCES]
+    sources = [f"{path.relative_to(place)} {sha256_file(path)}" for path, place in written]
     return hashlib.sha256("\n".join(sorted(artifacts) + sorted(sources)).encode()).hexdigest()[:16]

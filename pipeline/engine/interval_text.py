@@ -10,11 +10,11 @@ def interval_text(
 ) -> str:
     """E.g. "0.912 [0.880, 0.941]"; "0.912" where there are no bounds, "undefined" where there is no value.
 
-    interval: {"value", "low", "high"}; other keys are not read. signed: with a plus before what is not negative, for
-    differences; percent: hundredfold, with the sign after it.
+    interval: {"value", "low", "high"}, the bounds absent or None where there are none; other keys are not read. signed: with a
+    plus before what is not negative, for differences; percent: hundredfold, with the sign after it.
     """
     kind = f"{'+' if signed else ''}.{digits}{'%' if percent else 'f'}"
-    value, low, high = (interval[key] for key in ("value", "low", "high"))
+    value, low, high = (interval.get(key) for key in ("value", "low", "high"))
     if value is None:
         return "undefined"
     if low is None or high is None:

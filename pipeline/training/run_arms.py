@@ -12,7 +12,7 @@ from pipeline.evaluation.tables.run_arms import RunArms
 
 def classifier_arms(run: RunDirectory) -> RunArms:
     """The test part, and every row out of fold where the run has made folds."""
-    told = run.load_json("classifier")
+    told = run.load_json("classification")
     path = run.artifact("classifier_predictions")
     read = read_predictions([path], positive=told["positive_class"], threshold=told["threshold"])
     folds = {

@@ -38,7 +38,7 @@ def classifier_run(folder, chosen, folds=None):
     answers = {name: values * len(parts) for name, values in class_columns(truth, chosen).items()}
     told = json.dumps({"class_names": NAMES, "positive_class": None, "threshold": 0.5}).encode()
     return make_run(folder, {"s08_classifier": {
-        "classifier_weights": ("w.h5", b"w"), "classifier": ("classification.json", told),
+        "classifier_weights": ("w.h5", b"w"), "classification": ("classification.json", told),
         "classifier_predictions": ("predictions.csv", csv_of(columns | answers)),
     }})  # fmt: skip
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.layouts.labelled_cases import read_labelled_cases
+from pipeline.data.masks.mask_coding import read_mask_coding
 from pipeline.data.masks.mask_reader import read_mask_at
 from pipeline.engine.errors import DataError
 
@@ -106,9 +107,10 @@ def test_tables_that_cannot_be_used(tmp_path, told, text, named):
 def test_gray_values_are_cut_at_127_and_another_size_is_stretched(tmp_path):
     gray = np.array([[0, 127], [128, 255]], np.uint8).repeat(16, 0).repeat(16, 1)
     path = put(tmp_path / "m.png", gray)
-    same, resized = read_mask_at(path, (32, 32))
+    coding = read_mask_coding([path], ["128-255"])
+    same, resized = read_mask_at(path, (32, 32), coding)
     np.testing.assert_array_equal(same, gray > 127)
     assert not resized and same.dtype == bool
-    stretched, resized = read_mask_at(path, (64, 96))
+    stretched, resized = read_mask_at(path, (64, 96), coding)
     np.testing.assert_array_equal(stretched, (gray > 127).repeat(2, 0).repeat(3, 1))
     assert resized

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from pipeline.data.masks.mask_arrays import write_mask_arrays
+from pipeline.data.masks.mask_coding import read_mask_coding
 from pipeline.data.masks.mask_reader import read_mask, resize_mask
 from pipeline.data.preprocessing import Profile
 from pipeline.data.scans import Scan
 from pipeline.engine.arrays import ArrayWriter, open_array
+
+OVER_127 = read_mask_coding([], ["128-255"])
 
 
 @pytest.fixture
@@ -24,14 +27,14 @@ def gray_mask(tmp_path):
 
 
 def test_lung_is_what_lies_over_127(gray_mask):
-    mask = read_mask(gray_mask, 20)
+    mask = read_mask(gray_mask, 20, OVER_127)
     assert mask.dtype == np.uint8 and mask.shape == (20, 20)
     assert mask[:10].sum() == 0 and mask[10:].all()
 
 
 def test_no_value_in_between_appears_at_any_size(gray_mask):
     for size in (17, 20, 33, 64):
-        assert set(np.unique(read_mask(gray_mask, size))) == {0, 1}
+        assert set(np.unique(read_mask(gray_mask, size, OVER_127))) == {0, 1}
     assert resize_mask(np.eye(3, dtype=np.uint8), (6, 6))[::2, ::2].tolist() == np.eye(3).tolist()
 
 
@@ -40,7 +43,7 @@ def test_one_bit_png_is_read(tmp_path):
 
     path = tmp_path / "one_bit.png"
     Image.fromarray(np.tile(np.arange(32) >= 16, (32, 1))).save(path)
-    mask = read_mask(path, 32)
+    mask = read_mask(path, 32, read_mask_coding([path]))
     assert mask[:, :16].sum() == 0 and mask[:, 16:].all()
 
 
@@ -60,7 +63,8 @@ def test_rows_follow_the_scans_and_a_broken_mask_is_named(tmp_path, gray_mask):
         return ArrayWriter(places[name], (profile.size, profile.size), "uint8")
 
     profiles = {"small": Profile(modality="xray", size=16), "large": Profile(modality="xray", size=32)}
-    marked, failures = write_mask_arrays(scans, profiles, writer, lambda each: each)
+    written = write_mask_arrays(scans, profiles, writer, lambda each: each, ["128-255"])
+    marked, failures = written.scans, written.failures
     small, large = open_array(places["small"]), open_array(places["large"])
     assert small.shape == (3, 16, 16) and large.shape == (3, 32, 32)
     assert small[0, 8:].all() and not small[0, :8].any() and not small[1:].any()

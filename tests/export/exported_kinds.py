@@ -36,12 +36,12 @@ def graphs(backwards=False):
     """One graph of each kind by file name, as the exporters make them; converted in the other order where ``backwards``."""
     import keras
 
-    from pipeline.export.multitask import composed_networks as composed
     from pipeline.export.onnx.classifier import convert_classifier
     from pipeline.export.onnx.graphs import convert_network
     from pipeline.export.onnx.segmenter import convert_segmenter
     from pipeline.export.onnx.stored_weights import store_as_float16
     from pipeline.export.onnx.text_encoder import convert_dense_network, convert_text_encoder, store_as_int8
+    from pipeline.models import composed_networks as composed
     from pipeline.models import respiratory_networks as networks
     from pipeline.models.fusion import FusionShape, build_fusion, with_class_shares
 

@@ -7,9 +7,9 @@ import pytest
 
 from pipeline.engine.errors import CorruptArtifactError, DataError, MissingArtifactError, UsageError
 from pipeline.export.original.bundle import OriginalExporter
-from pipeline.export.original.models import check_shapes, find_models, load_models
 from pipeline.export.parity import Graph
 from pipeline.export.template import ExportOptions
+from pipeline.models.original_models import check_shapes, find_models, load_models
 
 WIDTH, FEATURES, SIZE = 20, 12, 32
 

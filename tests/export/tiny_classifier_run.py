@@ -73,7 +73,7 @@ def write_classifier_run(folder, class_names=BINARY, system="pneumonia_binary"):
         place("s08_classifier", "classifier_architecture", "classifier.json"),
     )
     is_binary = len(class_names) == 2
-    write_json(place("s08_classifier", "classifier", "classification.json"), {
+    write_json(place("s08_classifier", "classification", "classification.json"), {
         "class_names": list(class_names), "positive_class": class_names[-1] if is_binary else None,
         "threshold": 0.3 if is_binary else None, "threshold_rule": "youden" if is_binary else None, "profile": "x",
         "profile_settings": profile, "image_size": SIZE, "backbone": "Tiny", "taps": ["depthwise"], "stored_precision": "float16",

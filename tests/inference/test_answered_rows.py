@@ -12,6 +12,7 @@ from tiny_segmenter import CLASS_NAMES, write_segmenter
 
 from pipeline.data.layouts.pair_table import PairRow
 from pipeline.data.layouts.source_images import NOTE_ALONE, find_images
+from pipeline.data.masks.lung_geometry import COLUMNS
 from pipeline.engine.errors import CorruptArtifactError, DataError
 from pipeline.inference.answered_rows import (
     AnsweredRow,
@@ -27,7 +28,6 @@ from pipeline.inference.answered_rows import (
 )
 from pipeline.inference.answers import Answer, Finding
 from pipeline.inference.bundle import open_bundle
-from pipeline.inference.segmenter.lung_geometry import COLUMNS
 from tests.pictures import shaded
 
 

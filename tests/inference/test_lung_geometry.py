@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.inference.segmenter.lung_geometry import COLUMNS, measure_lungs, split_sides
+from pipeline.data.masks.lung_geometry import COLUMNS, measure_lungs, split_sides
 
 
 def drawn(*boxes, shape=(100, 200)) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.models.focal_loss import SoftmaxFocalLoss
+from pipeline.models.losses.focal import SoftmaxFocalLoss
 
 LOGITS = np.log(np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]], np.float32))
 ONE_HOT = np.eye(3, dtype=np.float32)[[0, 1]]

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline.engine.errors import DataError
-from pipeline.models.segmentation_losses import (
+from pipeline.models.losses.segmentation import (
     LOSS_WEIGHTS,
     SegmentationLoss,
     balanced_class_weights,

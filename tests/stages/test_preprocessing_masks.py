@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.engine.arrays import open_array
 from pipeline.engine.config import load_run_config
+from pipeline.engine.errors import ConfigError, DataError
 from pipeline.engine.rundir import RunDirectory
 from pipeline.engine.runner import run_pipeline
 from stages.s01_preprocessing import STAGE
@@ -31,8 +32,7 @@ s01:
 """
 
 
-@pytest.fixture
-def run(tmp_path):
+def generate(tmp_path, write=lambda mask: mask, labels="[]") -> RunDirectory:
     """36 generated scans: a bright square on noise, which is the mask; every third has none, one mask is broken."""
     chance = np.random.default_rng(0)
     rows = []
@@ -42,7 +42,7 @@ def run(tmp_path):
         mask[top : top + 20, 10:30] = 255
         gray[mask > 0] = 200
         cv2.imwrite(str(tmp_path / f"{number}.png"), gray)
-        cv2.imwrite(str(tmp_path / f"{number}_mask.png"), mask)
+        cv2.imwrite(str(tmp_path / f"{number}_mask.png"), write(mask))
         named = "" if number % 3 == 2 else f"{number}_mask.png"
         rows.append({"set": "xrays", "image": f"{number}.png", "label": "ABC"[number // 12], "patient_id": f"p{number // 2}",
                      "mask": named, "notes": f"note, of {number}", "age": str(number)})  # fmt: skip
@@ -51,9 +51,45 @@ def run(tmp_path):
         writer = csv.DictWriter(stream, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    (tmp_path / "c.yaml").write_text(CONFIG)
+    (tmp_path / "c.yaml").write_text(CONFIG.replace("  data:\n", f"  data:\n    mask_labels: {labels}\n"))
     run_pipeline(load_run_config(tmp_path / "c.yaml", (STAGE,)), (STAGE,), tmp_path / "run", tmp_path)
     return RunDirectory(tmp_path / "run")
+
+
+@pytest.fixture
+def run(tmp_path):
+    return generate(tmp_path)
+
+
+HALVES = np.where(np.arange(50) < 20, 20, 21).astype(np.uint8)
+WRITTEN = {
+    "0 and 1": (lambda mask: mask // 255, "[]", "1 is taken as lung"),
+    "pure red": (lambda mask: cv2.merge([mask * 0, mask * 0, mask]), "[]", "#ff0000 is taken as lung"),
+    "inverted": (lambda mask: 255 - mask, "[]", "inverted"),
+    "three labels": (lambda mask: mask // 255 * HALVES, '[20, "#151515"]', "as was said"),
+}
+
+
+@pytest.mark.parametrize("way", WRITTEN)
+def test_stored_masks_do_not_depend_on_how_they_are_written(tmp_path, run, way):
+    write, labels, said = WRITTEN[way]
+    (tmp_path / "other").mkdir()
+    other = generate(tmp_path / "other", write, labels)
+    assert other.artifact("lung_mask_plain").read_bytes() == run.artifact("lung_mask_plain").read_bytes()
+    assert any(said in warning for warning in other.warnings()) and not any("lung" in w and "taken" in w for w in run.warnings())
+
+
+def test_labels_that_are_not_told_are_refused(tmp_path):
+    with pytest.raises(DataError, match="3 labels, 0, 20, 21.*mask_labels"):
+        generate(tmp_path, WRITTEN["three labels"][0])
+    with pytest.raises(ConfigError, match="'lung' is no label of a mask"):
+        generate(tmp_path, labels="[lung]")
+
+
+def test_masks_of_an_odd_share_are_named(tmp_path):
+    run = generate(tmp_path, lambda mask: mask * np.uint8(not mask[6].any()))
+    doubted = [warning for warning in run.warnings() if "doubtful" in warning]
+    assert len(doubted) == 1 and "(the mask is empty)" in doubted[0]
 
 
 def test_masks_lie_beside_their_scans(run):

@@ -9,9 +9,14 @@ from pipeline.engine.errors import ConfigError
 from pipeline.engine.rundir import RunDirectory
 from pipeline.engine.runner import run_pipeline
 from pipeline.engine.wiring import wire
+from pipeline.evaluation.comparison.document import build_comparison
+from pipeline.evaluation.comparison.tests import ComparisonSettings
+from pipeline.evaluation.tables.run_arms import joined_runs
+from pipeline.systems import system_named
 from stages import STAGES
 
 SIZE = 64
+QUICK = ComparisonSettings(resamples=50, permutations=50)
 
 
 def document(**more) -> dict:
@@ -68,6 +73,24 @@ def test_a_run_of_three_systems_is_read_by_name(run):
     }  # fmt: skip
     assert {run.artifact(f"{stem}_predictions").name for stem in ("head", "segmenter", "classifier")} == {"predictions.csv"}
     assert run.load_json("segmenter_test_metrics")["class_names"] == run.load_json("classifier_metrics")["test"]["class_names"]
+
+
+def test_each_systems_arms_are_what_its_stage_measured(run):
+    """What `compare` reads of a run are the rows that the run's own metrics were made of."""
+    heads, segmenter, classifier = (
+        build_comparison(joined_runs({"run": system_named(name).load("arms")(run)}).arms, settings=QUICK)["modalities"]
+        for name in ("respiratory_mtl", "radiography_unet", "classifier")
+    )
+    made = run.load_json("head_metrics")
+    assert heads["xray"]["plain"]["auc"]["value"] == pytest.approx(made["plain"]["xray"]["auc"]["value"])
+    assert heads["paired"]["plain"]["f1"]["value"] == pytest.approx(made["plain"]["paired"]["f1"]["value"])
+    made = run.load_json("segmenter_test_metrics")
+    assert segmenter["lungs"]["run"]["dice"]["value"] == pytest.approx(made["segmentation"]["dice"]["value"])
+    said = segmenter["images"]["run"]["auc"]["value"]
+    assert said == pytest.approx(made["classification"]["per_class"]["COVID"]["auc"]["value"])
+    made = run.load_json("classifier_metrics")["test"]["metrics"]
+    assert classifier["images"]["run"]["auc"]["value"] == pytest.approx(made["per_class"]["COVID"]["auc"]["value"])
+    assert classifier["images"]["run"]["accuracy"]["value"] == pytest.approx(made["accuracy"]["value"])
 
 
 @pytest.mark.parametrize(

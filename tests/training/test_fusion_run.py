@@ -83,6 +83,25 @@ def test_only_the_planned_comparisons_are_tested(run):
     assert [entry["arm"] for entry in document["better_than_both"]] == list(fused)
 
 
+def test_the_arms_that_compare_reads_are_those_that_the_run_compared(run):
+    from pipeline.engine.rundir import RunDirectory
+    from pipeline.evaluation.statistics.intervals import metric_intervals
+    from pipeline.evaluation.tables.run_arms import joined_runs
+    from pipeline.systems import system_of_run
+
+    directory = RunDirectory(run)
+    told = system_of_run(directory, None).load("arms")(directory)
+    document = read_json(run, "comparison.json")
+    said = document["modalities"]["vision_text"]
+    arms = joined_runs({"run": told}).arms
+    assert list(arms) == document["arms"] and told.document == "fusion_comparison" and "fusion_report" in told.files
+    for arm, tables in arms.items():
+        found = metric_intervals(tables["vision_text"], resamples=2)
+        assert {name: made["value"] for name, made in found.items()} == pytest.approx(
+            {name: made["value"] for name, made in said[arm].items()}
+        )
+
+
 def test_the_report_says_what_was_found(run):
     report = artifact(run, "report.md").read_text()
     for said in ("better than", "With one half missing", "Stage s10 audits the notes", "covid-19 (16)", "The stored network"):

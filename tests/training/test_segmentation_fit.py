@@ -185,7 +185,7 @@ def test_it_learns_in_every_precision(precision, scans, tmp_path, compiled):
 
 def test_validation_scores_are_those_of_the_losses(scans, tmp_path):
     """val_loss against the Keras losses on the whole validation part at once."""
-    from pipeline.models.segmentation_losses import multi_head_loss, scan_weights
+    from pipeline.models.losses.segmentation import multi_head_loss, scan_weights
 
     model, history = trained(scans, tmp_path, epochs=1)
     images = np.repeat(scans.images[scans.valid][..., None].astype(np.float32) / 255, 3, -1)

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+
+from pipeline.cli.tables import show, titled_table
 
 LISTED = 10
 
 
 def show_inspection(document: dict, out: Path | None) -> None:
     """Prints an inspection's document (see `Inspection.document`) as tables and sentences."""
-    console = Console(highlight=False)
-    console.print(
+    show(
         f"{document['scans']} scans, {document['patients']} patients "
-        f"({document['scans_without_patient_id']} scans without a patient id)"
+        f"({document['scans_without_patient_id']} scans without a patient id)",
+        *(f"note: {notice}" for notice in document["notices"]),
+        _counts(document["counts"]),
+        _pixels(document["sizes"], document["intensity"]),
+        *_unreadable(document["unreadable"]),
+        *leakage_sentences(document["leakage"]),
+        *([f"inspection.json, counts.png, sizes.png, intensity.png in {out}"] if out is not None else []),
     )
-    for notice in document["notices"]:
-        console.print(f"note: {escape(notice)}")
-    console.print(_counts(document["counts"]))
-    console.print(_pixels(document["sizes"], document["intensity"]))
-    _show_unreadable(console, document["unreadable"])
-    for sentence in leakage_sentences(document["leakage"]):
-        console.print(escape(sentence))
-    if out is not None:
-        console.print(f"inspection.json, counts.png, sizes.png, intensity.png in {escape(str(out))}")
 
 
 def leakage_sentences(leakage: dict) -> list[str]:
@@ -48,43 +44,33 @@ def leakage_sentences(leakage: dict) -> list[str]:
 
 
 def _counts(rows: list[dict]) -> Table:
-    table = Table(title="Scans", title_justify="left")
-    for name in ("source", "modality", "label", "split"):
-        table.add_column(name)
-    for name in ("scans", "patients"):
-        table.add_column(name, justify="right")
+    words, numbers = ("source", "modality", "label", "split"), ("scans", "patients")
+    table = titled_table("Scans", words, numbers)
     for row in rows:
-        table.add_row(
-            *(escape(row[name]) or "-" for name in ("source", "modality", "label", "split")),
-            str(row["scans"]),
-            str(row["patients"]),
-        )
+        table.add_row(*(row[name] or "-" for name in words), *(str(row[name]) for name in numbers))
     return table
 
 
 def _pixels(sizes: list[dict], intensities: list[dict]) -> Table:
-    table = Table(title="Sizes, median (least-most) px, and gray levels, 0-255", title_justify="left")
-    table.add_column("source, modality, label")
-    for name in ("width", "height", "mean", "sd", "p1", "p50", "p99"):
-        table.add_column(name, justify="right", no_wrap=True)
+    levels = ("mean", "sd", "p1", "p50", "p99")
+    table = titled_table(
+        "Sizes, median (least-most) px, and gray levels, 0-255", ["source, modality, label"], ["width", "height", *levels],
+        no_wrap=True,
+    )  # fmt: skip
     for size, level in zip(sizes, intensities, strict=True):
         spans = (
             f"{size[f'{side}_median_px']} ({size[f'{side}_least_px']}-{size[f'{side}_most_px']})"
             for side in ("width", "height")
         )
         table.add_row(
-            escape(", ".join(size[name] for name in ("source", "modality", "label") if size[name])),
+            ", ".join(size[name] for name in ("source", "modality", "label") if size[name]),
             *spans,
-            *(f"{level[name]:.0f}" for name in ("mean", "sd", "p1", "p50", "p99")),
+            *(f"{level[name]:.0f}" for name in levels),
         )
     return table
 
 
-def _show_unreadable(console: Console, unreadable: list[dict]) -> None:
-    if not unreadable:
-        return
-    console.print(f"{len(unreadable)} files cannot be read:")
-    for row in unreadable[:LISTED]:
-        console.print(f"  {escape(row['error'])}")
-    if len(unreadable) > LISTED:
-        console.print(f"  … and {len(unreadable) - LISTED} more")
+def _unreadable(rows: list[dict]) -> list[str]:
+    heading = [f"{len(rows)} files cannot be read:"] if rows else []
+    more = [f"  … and {len(rows) - LISTED} more"] if len(rows) > LISTED else []
+    return [*heading, *(f"  {row['error']}" for row in rows[:LISTED]), *more]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.cli.demo.systems import interval_text, systems_text
+from pipeline.cli.demo.systems import systems_text
+from pipeline.engine.interval_text import interval_text
 from pipeline.engine.rundir import RunDirectory
 
 TITLES = {"xray": "X-ray", "ct": "CT", "paired": "paired", "shuffled_pairs": "shuffled pairs (control)"}

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pipeline.cli.bundle_source import REPOSITORY
+from pipeline.engine.config import load_run_config
+from pipeline.engine.contract import Stage
+from pipeline.engine.interval_text import interval_text
 from pipeline.engine.progress import Reporter
 from pipeline.engine.rundir import RunDirectory
+from pipeline.engine.runner import run_pipeline
 
-if TYPE_CHECKING:
-    from pipeline.engine.contract import Stage
-
-CONFIGS = Path(__file__).parents[3] / "configs"
+CONFIGS = REPOSITORY / "configs"
 SCHEME = {"unet": "demo_unet.yaml", "pneumonia": "demo_pneumonia.yaml", "vision_text": "demo_vision_text.yaml"}
-Interval = dict[str, float | None]
 
 
 def run_demo_systems(stages: Sequence[Stage], out: Path, phantoms: Path, reporter: Reporter) -> dict[str, Any]:
     """Run each configuration of SCHEME below ``out`` and return ``{name: its findings}``; finished runs are skipped."""
-    from pipeline.engine.config import load_run_config
-    from pipeline.engine.runner import run_pipeline
-
     findings = {}
     for name, file in SCHEME.items():
         folder = out / name
@@ -90,11 +88,3 @@ def systems_text(findings: dict[str, Any]) -> str:
         *(f"  {sentence}" for sentence in both["verdicts"]),
         f"  {both['report']}",
     ])  # fmt: skip
-
-
-def interval_text(interval: Interval) -> str:
-    """``0.912 [0.873, 0.950]``; without an interval the value alone."""
-    if interval["value"] is None:
-        return "undefined"
-    text = f"{interval['value']:.3f}"
-    return text if interval["low"] is None else f"{text} [{interval['low']:.3f}, {interval['high']:.3f}]"

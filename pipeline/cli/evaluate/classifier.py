@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
 
 from pipeline.cli.evaluate.flow import LEVEL, SEED, Evaluator, answered_words
+from pipeline.cli.evaluate.lung_findings import lung_findings, lung_words
+from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
+from pipeline.data.layouts.labelled_cases import LabelledCase
 from pipeline.engine.interval_text import interval_text
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
-    from pipeline.data.layouts.labelled_cases import LabelledCase
-    from pipeline.inference.answered_rows import AnsweredRow
-    from pipeline.inference.answers import Answer
-    from pipeline.inference.opened_bundle import OpenedBundle
+from pipeline.evaluation.figures.confusion import confusion_figure
+from pipeline.evaluation.figures.precision_recall import precision_recall_figure
+from pipeline.evaluation.figures.roc import roc_figure
+from pipeline.evaluation.statistics.intervals import class_intervals
+from pipeline.inference.answered_rows import AnsweredRow
+from pipeline.inference.answers import Answer
+from pipeline.inference.opened_bundle import OpenedBundle
 
 _SHOWN = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "cohen_kappa")
 _SHOWN_OF_CLASS = ("sensitivity", "specificity", "precision", "f1", "auc")
@@ -44,16 +46,10 @@ class ClassifierEvaluator(Evaluator):
         return answer.without_pictures({"used": " and ".join(answer.used)})
 
     def judge(self, answered: Sequence[AnsweredRow]) -> tuple[dict, Mapping[str, Figure]]:
-        from pipeline.cli.evaluate.lung_findings import lung_findings
-        from pipeline.evaluation.figures.confusion import confusion_figure
-        from pipeline.evaluation.figures.precision_recall import precision_recall_figure
-        from pipeline.evaluation.figures.roc import roc_figure
-        from pipeline.evaluation.statistics.intervals import class_intervals
-
         rows = self.scored(answered)
         document = self.class_document(answered, rows)
         document["metrics"] = class_intervals(rows, seed=SEED, level=LEVEL)
-        document["lungs"] = lung_findings(self.opened, self.cases, self.request.reporter, SEED)
+        document["lungs"] = lung_findings(self.opened, self.cases, self.coding, self.request.reporter, SEED)
         arms = {"": {"images": rows}}
         return document, {
             "confusion": confusion_figure({"": {"": document["confusion"]}}, rows.class_names),
@@ -62,8 +58,6 @@ class ClassifierEvaluator(Evaluator):
         }
 
     def words(self, document: dict) -> list[str]:
-        from pipeline.cli.evaluate.lung_findings import lung_words
-
         metrics = document["metrics"]
         lines = [answered_words(document, " of ")]
         lines += [f"  {name.replace('_', ' '):<18} {interval_text(metrics[name])}" for name in _SHOWN]

@@ -5,22 +5,33 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from pipeline.cli.evaluate.request import Evaluation
-from pipeline.engine.errors import DataError
+from matplotlib.figure import Figure
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
+from pipeline.cli.output_folder import refuse_taken_folder, write_findings
+from pipeline.data.layouts.labelled_cases import LabelledCase, read_labelled_cases
+from pipeline.data.masks.mask_coding import MaskCoding, read_mask_coding
+from pipeline.engine.errors import DataError, UsageError
+from pipeline.engine.outputs import prepare_output, refuse_overwriting
+from pipeline.evaluation.metrics.classification import confusion_matrix
+from pipeline.evaluation.statistics.clusters import cluster_note
+from pipeline.evaluation.tables.rows import Rows
+from pipeline.inference.answered_rows import (
+    PREDICTIONS,
+    AnsweredRow,
+    answer_rows,
+    failure_summary,
+    failures,
+    refuse_all_failed,
+    refuse_many_failures,
+    write_class_table,
+)
+from pipeline.inference.answers import Answer
+from pipeline.inference.opened_bundle import OpenedBundle
 
-    from pipeline.cli.evaluate.request import EvaluationRequest
-    from pipeline.data.layouts.labelled_cases import LabelledCase
-    from pipeline.evaluation.tables.rows import Rows
-    from pipeline.inference.answered_rows import AnsweredRow
-    from pipeline.inference.answers import Answer
-    from pipeline.inference.opened_bundle import OpenedBundle
-
-PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
+METRICS = "metrics.json"
 SEED, LEVEL = 0, 0.95
 
 
@@ -41,6 +52,7 @@ class Evaluator(ABC):
         self.manifest, self.out = opened.manifest, request.out
         self.warnings: list[str] = []
         self.cases: Sequence[LabelledCase] = []
+        self.coding: MaskCoding | None = None
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -53,17 +65,13 @@ class Evaluator(ABC):
         Intervals are clustered by patient. Raises what `read_labelled_cases` raises, and DataError where too many of the
         scans have no answer or what is left cannot be judged; `predictions.csv` is written all the same and names them.
         """
-        from pipeline.cli.output_folder import refuse_taken_folder, write_findings
-        from pipeline.data.layouts.labelled_cases import read_labelled_cases
-        from pipeline.engine.outputs import prepare_output, refuse_overwriting
-        from pipeline.inference.answered_rows import answer_rows, failure_summary, refuse_all_failed, refuse_many_failures
-
         data, reporter = self.request.data, self.request.reporter
         refuse_taken_folder(self.out)
         self.cases = read_labelled_cases(
             data, self.manifest.class_names, self.warnings.append, modalities=self.opened.modalities,
             modality=self.request.modality, masks=self.masks,
         )  # fmt: skip
+        self.coding = self._read_coding()
         read = [path for case in self.cases for path in (*case.scans, case.mask) if path is not None]
         refuse_overwriting([self.out / name for name in self.outputs], [data, *read])
         prepare_output(self.out / PREDICTIONS)
@@ -80,6 +88,20 @@ class Evaluator(ABC):
         notes = [f"note: {warning}" for warning in document["warnings"]]
         return Evaluation(document, "\n".join([*self.words(document), *notes, f"{', '.join(written)} in {self.out}"]))
 
+    def _read_coding(self) -> MaskCoding | None:
+        """What the values of the cases' masks mean, which is said where they are not 0 and 255; None without masks.
+
+        Raises what `read_mask_coding` raises, and UsageError where labels are named and no case has a mask.
+        """
+        labels, masks = self.request.mask_labels, [case.mask for case in self.cases if case.mask is not None]
+        if not masks:
+            if labels:
+                raise UsageError("--mask-labels tells what masks hold, and no case has one.", "Leave it out.")
+            return None
+        coding = read_mask_coding(masks, labels, f"{self.request.data}: the masks")
+        self.warnings += [coding.said] if coding.said else []
+        return coding
+
     @abstractmethod
     def ask(self, case: LabelledCase) -> Answer:
         """What is kept of the answer to one case."""
@@ -94,8 +116,6 @@ class Evaluator(ABC):
 
     def write_table(self, path: Path, rows: Sequence[AnsweredRow]) -> None:
         """Write the answers: a row a case."""
-        from pipeline.inference.answered_rows import write_class_table
-
         write_class_table(path, rows, self.manifest.class_names)
 
     def refuse_one_class(self, rows: Sequence[AnsweredRow]) -> None:
@@ -107,8 +127,6 @@ class Evaluator(ABC):
 
     def scored(self, answered: Sequence[AnsweredRow]) -> Rows:
         """The cases that have an answer, with the class that the bundle itself named."""
-        from pipeline.evaluation.tables.rows import Rows
-
         names, mine = self.manifest.class_names, [row for row in answered if row.answer.error is None]
         threshold = self.manifest.class_threshold
         return Rows(
@@ -123,10 +141,6 @@ class Evaluator(ABC):
 
     def class_document(self, answered: Sequence[AnsweredRow], rows: Rows, notes: Sequence[str] = (), **settings: str) -> dict:
         """What is said of every bundle that answers images with a class each; `settings`: more of them."""
-        from pipeline.evaluation.metrics.classification import confusion_matrix
-        from pipeline.evaluation.statistics.clusters import cluster_note
-        from pipeline.inference.answered_rows import failures
-
         names, confusion, patients = list(rows.class_names), confusion_matrix(rows).tolist(), rows.patients.tolist()
         return {
             "schema_version": 1,

@@ -13,7 +13,8 @@ from pipeline.engine.progress import Reporter
 class EvaluationRequest:
     """data: labelled cases. out: the folder to write. modality: of class folders, for a bundle that reads several.
 
-    max_unreadable: the share of scans that may be without an answer.
+    max_unreadable: the share of scans that may be without an answer. mask_labels: the values of masks that are lung, where
+    they cannot be told from the masks.
     """
 
     data: Path
@@ -21,6 +22,7 @@ class EvaluationRequest:
     modality: str | None
     max_unreadable: float
     reporter: Reporter
+    mask_labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,24 +7,30 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from pipeline.cli.evaluate.flow import PREDICTIONS, SEED, Evaluator, answered_words
+import numpy as np
+from matplotlib.figure import Figure
+
+from pipeline.cli.evaluate.flow import SEED, Evaluator, answered_words
+from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
+from pipeline.data.layouts.labelled_cases import LabelledCase
+from pipeline.data.masks.lung_geometry import COLUMNS
+from pipeline.data.masks.mask_coding import MaskCoding
+from pipeline.data.masks.mask_reader import read_mask_at, share_fault
 from pipeline.data.reading.gray_reader import read_gray
 from pipeline.engine.errors import DataError
 from pipeline.engine.files import atomic_write_text
 from pipeline.engine.interval_text import interval_text
-
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.figure import Figure
-
-    from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
-    from pipeline.data.layouts.labelled_cases import LabelledCase
-    from pipeline.evaluation.tables.rows import MeasuredRows
-    from pipeline.inference.answered_rows import AnsweredRow
-    from pipeline.inference.answers import Answer
-    from pipeline.inference.opened_bundle import OpenedBundle
+from pipeline.evaluation.figures.confusion import confusion_figure
+from pipeline.evaluation.figures.measures import by_class, measures_figure
+from pipeline.evaluation.figures.roc import roc_figure
+from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
+from pipeline.evaluation.metrics.segmentation import segmentation_metrics
+from pipeline.evaluation.statistics.intervals import class_intervals, measured_intervals
+from pipeline.evaluation.tables.rows import MeasuredRows
+from pipeline.inference.answered_rows import PREDICTIONS, AnsweredRow, write_class_table
+from pipeline.inference.answers import Answer
+from pipeline.inference.opened_bundle import OpenedBundle
 
 SEGMENTATION = "segmentation.csv"
 _SHOWN = ("accuracy", "macro_f1", "macro_auc")
@@ -48,38 +54,36 @@ class MaskScores:
     pooled: list[int] = field(default_factory=lambda: [0, 0])
     resized: int = 0
     unreadable: dict[str, str] = field(default_factory=dict)
+    doubtful: dict[str, str] = field(default_factory=dict)
 
-    def keep(self, case: LabelledCase, gray: np.ndarray, lung_mask: np.ndarray) -> None:
+    def keep(self, case: LabelledCase, gray: np.ndarray, lung_mask: np.ndarray, coding: MaskCoding | None) -> None:
         """Compare an answer with its true mask at the image's own size; a mask that cannot be read is noted and skipped."""
-        from pipeline.data.masks.mask_reader import read_mask_at
-        from pipeline.evaluation.metrics.segmentation import segmentation_metrics
-
-        if case.mask is None:
+        if case.mask is None or coding is None:
             return
         try:
-            true, resized = read_mask_at(case.mask, gray.shape)
+            true, resized = read_mask_at(case.mask, gray.shape, coding)
         except DataError as error:
             self.unreadable[case.id] = error.message
             return
         self.resized += resized
+        if (doubt := share_fault(true)) is not None:
+            self.doubtful[case.id] = doubt
         self.rows.append((case, segmentation_metrics(true, lung_mask)))
         self.pooled[0] += 2 * int((true & lung_mask).sum())
         self.pooled[1] += int(true.sum()) + int(lung_mask.sum())
 
     def measured(self, class_names: Sequence[str]) -> MeasuredRows:
         """The measures of every image with a mask."""
-        from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
-        from pipeline.evaluation.tables.rows import MeasuredRows
-
         values = {metric: [row[metric] for _, row in self.rows] for metric in SEGMENTATION_METRICS}
         classes = [list(class_names).index(image.label) for image, _ in self.rows]
         return MeasuredRows(values, classes, tuple(class_names), [image.patient_id for image, _ in self.rows])
 
     @property
     def notes(self) -> list[str]:
-        """Sentences on masks that did not fit or could not be read."""
+        """Sentences on masks that did not fit, are doubtful or could not be read."""
         resized = f"{self.resized} masks had another size than their image and were stretched to it"
         return [*([resized] if self.resized else []),
+                *(f"mask of {name}: {doubt}" for name, doubt in self.doubtful.items()),
                 *(f"mask of {name} left out: {message}" for name, message in self.unreadable.items())]  # fmt: skip
 
 
@@ -97,25 +101,17 @@ class SegmenterEvaluator(Evaluator):
     def ask(self, case: LabelledCase) -> Answer:
         gray = read_gray(case.scans[0])
         answer = self.opened.answer(gray)
-        self.scores.keep(case, gray, answer.lung_mask)
+        self.scores.keep(case, gray, answer.lung_mask, self.coding)
         return answer.without_pictures(answer.geometry)
 
     def write_table(self, path: Path, rows: Sequence[AnsweredRow]) -> None:
         """Write the answers, with the measures of the lungs."""
-        from pipeline.inference.answered_rows import write_class_table
-        from pipeline.inference.segmenter.lung_geometry import COLUMNS
-
         write_class_table(path, rows, self.manifest.class_names, "true_class", COLUMNS)
 
     def refuse_one_class(self, rows: Sequence[AnsweredRow]) -> None:
         """Masks can be judged where there is one class."""
 
     def judge(self, answered: Sequence[AnsweredRow]) -> tuple[dict, Mapping[str, Figure]]:
-        from pipeline.evaluation.figures.confusion import confusion_figure
-        from pipeline.evaluation.figures.measures import by_class, measures_figure
-        from pipeline.evaluation.figures.roc import roc_figure
-        from pipeline.evaluation.statistics.intervals import class_intervals, measured_intervals
-
         rows, scores, names = self.scored(answered), self.scores, self.manifest.class_names
         atomic_write_text(self.out / SEGMENTATION, _mask_table(scores))
         document = self.class_document(answered, rows, scores.notes, distance_unit="px of the image's own size")
@@ -151,8 +147,6 @@ class SegmenterEvaluator(Evaluator):
 
 
 def _mask_table(scores: MaskScores) -> str:
-    from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
-
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", "label", "patient_id", *SEGMENTATION_METRICS])

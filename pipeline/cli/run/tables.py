@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from pipeline.engine.planner import Step
-    from pipeline.engine.survey import StageSurvey
-    from pipeline.engine.verification import FileCheck
+from pipeline.cli.tables import show
+from pipeline.engine.planner import Step
+from pipeline.engine.survey import StageSurvey
+from pipeline.engine.verification import FileCheck
 
 _STYLES = {
     "fresh": "green", "skip": "green", "ok": "green", "run": "yellow", "stale": "yellow", "absent": "yellow",
@@ -36,70 +35,58 @@ def step_record(step: Step) -> dict[str, Any]:
 def print_steps(steps: Sequence[Step]) -> None:
     table = _table("stage", "action", "reason")
     for step in steps:
-        table.add_row(step.name, _coloured(step.action), Text(step.reason))
-    _console().print(table)
-    for step in steps:
-        if step.error is not None and step.error.remedy:
-            _console().print(Text(step.error.remedy))
-            return
+        table.add_row(step.name, _coloured(step.action), step.reason)
+    remedies = [step.error.remedy for step in steps if step.error is not None and step.error.remedy]
+    show(table, *remedies[:1])
 
 
 def print_surveys(surveys: Sequence[StageSurvey]) -> None:
     table = _table("stage", "state", "made in", "reason")
     for survey in surveys:
         duration = "" if survey.duration_s is None else f"{survey.duration_s:.1f} s"
-        table.add_row(survey.stage, _coloured(survey.state), duration, Text(survey.reason))
-    console = _console()
-    console.print(table)
+        table.add_row(survey.stage, _coloured(survey.state), duration, survey.reason)
+    show(table)
     for survey in surveys:
-        for warning in survey.warnings:
-            console.print(Text(f"warning: {survey.stage}: {warning}"))
-        for entry in survey.accepted:
-            console.print(Text(f"accepted: {survey.stage}: {entry['reason']} ({entry['at']})"))
+        show(*(f"warning: {survey.stage}: {warning}" for warning in survey.warnings))
+        show(*(f"accepted: {survey.stage}: {entry['reason']} ({entry['at']})" for entry in survey.accepted))
 
 
 def print_checks(checks: Sequence[FileCheck]) -> None:
     wrong = [check for check in checks if check.state != "ok"]
-    console = _console()
-    console.print(f"{len(checks)} files read, {len(checks) - len(wrong)} as committed")
+    show(f"{len(checks)} files read, {len(checks) - len(wrong)} as committed")
     if wrong:
         table = _table("file", "state", "committed", "found")
         for check in wrong:
             name = f"{check.stage}/{check.file}"
             table.add_row(name, _coloured(check.state), check.expected[:12], check.found[:12])
-        console.print(table)
+        show(table)
 
 
 def print_listing(stages: Sequence[dict[str, str]]) -> None:
     table = _table("stage", "what it does")
     for stage in stages:
-        table.add_row(stage["name"], Text(stage["summary"]))
-    _console().print(table)
+        table.add_row(stage["name"], stage["summary"])
+    show(table)
 
 
 def print_description(description: dict[str, Any]) -> None:
-    console = _console()
-    console.print(Text(f"{description['name']}: {description['summary']}"))
     keys = _table("key", "type", "default", "bounds", "meaning")
     for entry in description["config"]:
         default = "required" if entry["required"] else str(entry["default"])
-        words = (entry["key"], entry["type"], default, entry["bounds"], entry["description"])
-        keys.add_row(*(Text(word) for word in words))
-    console.print(keys)
+        keys.add_row(entry["key"], entry["type"], default, entry["bounds"], entry["description"])
+    show(f"{description['name']}: {description['summary']}", keys)
     if description["outputs"] is None:
-        console.print("Its inputs and outputs depend on the configuration: give one with -c.")
+        show("Its inputs and outputs depend on the configuration: give one with -c.")
         return
     reads = [item["name"] + (" (optional)" if item["optional"] else "") for item in description["inputs"]]
-    console.print(Text("reads: " + (", ".join(reads) or "no artifact")))
-    console.print(_outputs_table(description["outputs"]))
+    show("reads: " + (", ".join(reads) or "no artifact"), _outputs_table(description["outputs"]))
 
 
 def _outputs_table(outputs: Sequence[dict[str, Any]]) -> Table:
     table = _table("makes", "file", "shape", "dtype", "unit", "meaning")
     for item in outputs:
         shape = "" if item["shape"] is None else "(" + ", ".join(map(str, item["shape"])) + ")"
-        words = (item["name"], item["file"], shape, item["dtype"] or "", item["unit"], item["meaning"])
-        table.add_row(*(Text(word) for word in words))
+        table.add_row(item["name"], item["file"], shape, item["dtype"] or "", item["unit"], item["meaning"])
     return table
 
 
@@ -112,7 +99,3 @@ def _table(*columns: str) -> Table:
 
 def _coloured(word: str) -> Text:
     return Text(word, style=_STYLES.get(word, ""))
-
-
-def _console() -> Console:
-    return Console(highlight=False)

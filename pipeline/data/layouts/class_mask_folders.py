@@ -13,6 +13,7 @@ from pipeline.data.layouts.patient_table import PatientTable, read_patient_table
 from pipeline.data.layouts.scan_files import class_scans, refuse_lone_class, refuse_missing_folder, scan_files, subfolders
 from pipeline.data.scans import XRAY, Scan, Warn, warn_python
 from pipeline.engine.errors import DataError, did_you_mean
+from pipeline.engine.listing import listed
 
 IMAGES, MASKS = "images", "masks"
 PREFERRED = (".png", ".jpg", ".jpeg")
@@ -85,7 +86,7 @@ def _with_masks(folder: Path, root: Path, modality: str, told: PatientTable, war
     masks = _masks_by_stem(folder / MASKS)
     stems = [_stem(scan.path, folder / IMAGES) for scan in scans]
     if alone := sorted(set(masks) - set(stems)):
-        warn(f"{folder}: {len(alone)} masks without a scan are passed over: {_named(alone)}.")
+        warn(f"{folder}: {len(alone)} masks without a scan are passed over: {listed(alone, NAMED_IN_WARNING)}.")
     return [replace(scan, mask=masks.get(stem)) for scan, stem in zip(scans, stems, strict=True)]
 
 
@@ -105,8 +106,3 @@ def _preference(path: Path) -> int:
 
 def _stem(path: Path, folder: Path) -> str:
     return path.relative_to(folder).with_suffix("").as_posix()
-
-
-def _named(stems: list[str]) -> str:
-    more = len(stems) - NAMED_IN_WARNING
-    return ", ".join(stems[:NAMED_IN_WARNING]) + (f" and {more} more" if more > 0 else "")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from pipeline.data.layouts.manifest_selection import ManifestSelection, read_selected_scans
 from pipeline.data.layouts.respiratory_folders import has_respiratory_folders, read_respiratory_folders
+from pipeline.data.masks.mask_labels import read_mask_labels
 from pipeline.data.scans import TEST, TRAIN, VALID, Scan, Warn, warn_python
 from pipeline.data.splitting.splits import DEFAULT_FRACTIONS, assign_splits
-from pipeline.engine.errors import DataError
+from pipeline.engine.errors import DataError, UsageError
 
 
 class SplitFractions(BaseModel):
@@ -38,7 +39,8 @@ class DataSource(BaseModel):
         ``{class}/images`` with ``{class}/masks``; ``class_folders`` is ``{class}`` or ``{train,val,test}/{class}``.
     selection: rows of a manifest; empty for folders. manifest: its path relative to the data folder.
     valid_fraction: share of train that becomes validation where the data names none. fractions: for
-    modalities that come without any split.
+    modalities that come without any split. mask_labels: the values of lung masks that are lung, where the rule of
+    ``pipeline.data.masks.mask_coding`` cannot tell: 1, "128-255", "#ff0000".
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,6 +50,16 @@ class DataSource(BaseModel):
     manifest: str = "manifest.csv"
     valid_fraction: float = Field(default=0.15, gt=0, lt=1)
     fractions: SplitFractions = SplitFractions()
+    mask_labels: tuple[int | str, ...] = ()
+
+    @field_validator("mask_labels")
+    @classmethod
+    def _labels_can_be_read(cls, labels: tuple[int | str, ...]) -> tuple[int | str, ...]:
+        try:
+            read_mask_labels(labels)
+        except UsageError as error:
+            raise ValueError(f"{error.message} {error.remedy}") from error
+        return labels
 
     @model_validator(mode="after")
     def _selection_is_of_a_manifest(self) -> DataSource:

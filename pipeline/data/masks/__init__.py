@@ -1,1 +1,1 @@
-"""Lung masks: read, brought to a profile, reduced to the lungs."""
+"""Lung masks: what their values mean, brought to a profile, reduced to the lungs."""

@@ -7,30 +7,30 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.data.reading.dicom_chain.presentation import to_bytes
-from pipeline.data.reading.label_reader import read_labels
+from pipeline.data.masks.mask_coding import MaskCoding
+from pipeline.data.masks.mask_pixels import read_mask_pixels
 
-MASK_THRESHOLD = 127
+# What lungs fill of a chest picture, at least and at most: beyond it, a mask is of something else, or of nothing.
+PLAUSIBLE_SHARE = (0.02, 0.70)
 
 
-def read_mask(path: Path, size: int) -> np.ndarray:
-    """A mask file as uint8 ``(size, size)`` of 0 and 1 (1 = lung).
+def read_lungs(path: Path, coding: MaskCoding) -> np.ndarray:
+    """A mask file as uint8 ``(H, W)`` of 0 and 1 (1 = lung), by what the values of its set mean.
 
-    A pixel belongs to the lung where its gray value is over 127, whatever the file's own size; it is stretched to
-    the square by nearest neighbour, as the scan beside it is stretched, so that no value in between appears.
-
-    Raises:
-        DataError: the file cannot be read as a picture.
+    Raises DataError: the file cannot be read as a picture.
     """
-    return resize_mask(_lungs(path), (size, size))
+    return coding.lungs_of(read_mask_pixels(path).values)
 
 
-def read_mask_at(path: Path, shape: tuple[int, int]) -> tuple[np.ndarray, bool]:
-    """A mask file as bool ``shape`` and whether it had another size, from which it was stretched as by `read_mask`.
+def read_mask(path: Path, size: int, coding: MaskCoding) -> np.ndarray:
+    """`read_lungs` as ``(size, size)``: stretched to the square by nearest neighbour, as the scan beside it is stretched, so
+    that no value in between appears."""
+    return resize_mask(read_lungs(path, coding), (size, size))
 
-    Raises DataError: not a picture.
-    """
-    mask = _lungs(path)
+
+def read_mask_at(path: Path, shape: tuple[int, int], coding: MaskCoding) -> tuple[np.ndarray, bool]:
+    """`read_lungs` as bool ``shape``, and whether the file had another size, from which it was stretched."""
+    mask = read_lungs(path, coding)
     return resize_mask(mask, shape).astype(bool), mask.shape != tuple(shape)
 
 
@@ -39,9 +39,11 @@ def resize_mask(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return cv2.resize(mask, shape[::-1], interpolation=cv2.INTER_NEAREST)
 
 
-def _lungs(path: Path) -> np.ndarray:
-    values = read_labels(path).values
-    if values.dtype != np.uint8:
-        values = to_bytes(values, float(values.min()), float(values.max()))
-    gray = values if values.ndim == 2 else cv2.cvtColor(np.ascontiguousarray(values), cv2.COLOR_RGB2GRAY)
-    return (gray > MASK_THRESHOLD).astype(np.uint8)
+def share_fault(mask: np.ndarray) -> str | None:
+    """What is odd about the share of the picture that a mask calls lung; None where nothing is."""
+    share, (least, most) = float(np.mean(mask > 0)), PLAUSIBLE_SHARE
+    if share == 0:
+        return "the mask is empty"
+    if not least <= share <= most:
+        return f"{share:.1%} of the picture are lung, {least:.0%} to {most:.0%} are plausible"
+    return None

@@ -11,9 +11,8 @@ import numpy as np
 
 from pipeline.data.preprocessing import Profile
 from pipeline.export.bundle_folder import SCHEMA_VERSION, without_folders
-from pipeline.export.card.classifier import write_classifier_card
 from pipeline.export.card.data_terms import data_terms
-from pipeline.export.card.facts import Card
+from pipeline.export.card.rendering import render_card
 from pipeline.export.checked_run import CheckedRun
 from pipeline.export.onnx.classifier import GRADIENTS, OUTPUTS, convert_classifier, with_activations
 from pipeline.export.onnx.conversion import OPSET
@@ -34,7 +33,7 @@ class ClassifierRun(CheckedRun):
 
     def __init__(self, run_dir: Path) -> None:
         super().__init__(run_dir)
-        self.classifier: dict[str, Any] = self.load_json("classifier")
+        self.classifier: dict[str, Any] = self.load_json("classification")
 
     @property
     def profile(self) -> Profile:
@@ -101,7 +100,10 @@ class ClassifierExporter(Exporter):
         return save_keras(self.network, folder, "classifier")
 
     def card(self, document: Mapping[str, Any], files: Mapping[str, Mapping]) -> str:
-        return write_classifier_card(Card(document, self.source.dataset, data_terms(self.source), self.options.card, files))
+        return render_card(
+            self.SYSTEM, document=document, files=files, dataset=self.source.dataset, data_terms=data_terms(self.source),
+            extra_text=self.options.card,
+        )  # fmt: skip
 
 
 def _tape_gradients(network: keras.Model, images: np.ndarray, classes: int) -> np.ndarray:

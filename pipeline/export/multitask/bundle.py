@@ -9,9 +9,7 @@ from typing import Any
 
 from pipeline.export.bundle_folder import SCHEMA_VERSION, without_folders
 from pipeline.export.card.data_terms import data_terms
-from pipeline.export.card.facts import Card
-from pipeline.export.card.multitask import write_card
-from pipeline.export.multitask import composed_networks as composed
+from pipeline.export.card.rendering import render_card
 from pipeline.export.multitask.finished_run import MODALITIES, ROLES, SYSTEM, FinishedRun
 from pipeline.export.multitask.run_figures import read_figures
 from pipeline.export.multitask.run_parity import compare_backbone_rows, compare_stored_rows, compare_whole_path
@@ -22,6 +20,7 @@ from pipeline.export.onnx.packing import pack_largest
 from pipeline.export.onnx.stored_weights import store_as_float16
 from pipeline.export.parity import Graph, ParityRecord, compare_with_keras
 from pipeline.export.template import PLAIN, Exporter, ExportOptions
+from pipeline.models import composed_networks as composed
 
 THRESHOLD = 0.5
 
@@ -81,7 +80,10 @@ class MultitaskExporter(Exporter):
         return pack_largest(folder, document)
 
     def card(self, document: Mapping[str, Any], files: Mapping[str, Mapping]) -> str:
-        return write_card(Card(document, self.source.dataset, data_terms(self.source), self.options.card, files))
+        return render_card(
+            "multitask", document=document, files=files, dataset=self.source.dataset, data_terms=data_terms(self.source),
+            extra_text=self.options.card,
+        )  # fmt: skip
 
     def document(self) -> dict[str, Any]:
         profile_of = {name: self.source.embedders[name]["profile"] for name in self.read_by}

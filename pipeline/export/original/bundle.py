@@ -25,17 +25,17 @@ from pipeline.data.preprocessing import Operation, Profile
 from pipeline.engine.errors import UsageError
 from pipeline.engine.files import sha256_file
 from pipeline.export.bundle_folder import SCHEMA_VERSION
-from pipeline.export.card.original import write_original_card
-from pipeline.export.multitask.composed_networks import BACKBONE_OUTPUTS, MODALITY_OUTPUTS
+from pipeline.export.card.rendering import render_card
 from pipeline.export.multitask.finished_run import MODALITIES, ROLES, SYSTEM
 from pipeline.export.multitask.stored_backbones import INPUT_SCALING
 from pipeline.export.onnx.graphs import convert_network, graph_metadata
 from pipeline.export.onnx.kernel_files import write_graphs
 from pipeline.export.onnx.stored_weights import store_as_float16
-from pipeline.export.original.models import check_shapes, ends_in_sigmoid, features_before_logit, find_models, load_models
 from pipeline.export.parity import Graph, ParityRecord, compare_with_keras
 from pipeline.export.template import PLAIN, Exporter, ExportOptions
 from pipeline.models.backbones.construction import InputScaling
+from pipeline.models.composed_networks import BACKBONE_OUTPUTS, MODALITY_OUTPUTS
+from pipeline.models.original_models import check_shapes, ends_in_sigmoid, features_before_logit, find_models, load_models
 
 CLASS_NAMES = ("Non_COVID", "COVID")
 OPERATIONS: dict[str, tuple[Operation, ...]] = {"xray": ("clahe",), "ct": ("clahe", "opening")}
@@ -94,7 +94,7 @@ class OriginalExporter(Exporter):
         return record.document()
 
     def card(self, document: Mapping[str, Any], files: Mapping[str, Mapping]) -> str:
-        return write_original_card(document, files)
+        return render_card("original", document=document, files=files)
 
     def document(self) -> dict[str, Any]:
         return {

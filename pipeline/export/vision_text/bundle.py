@@ -13,7 +13,7 @@ import pipeline.models.text_encoders  # noqa: F401 - registers the layers that a
 from pipeline.engine.arrays import read_selected
 from pipeline.engine.files import atomic_write_bytes, atomic_write_text, plain_json
 from pipeline.export.bundle_folder import SCHEMA_VERSION, write_description
-from pipeline.export.card.vision_text import fusion_card
+from pipeline.export.card.rendering import render_card
 from pipeline.export.checked_run import CheckedRun
 from pipeline.export.onnx.graphs import convert_network, graph_metadata
 from pipeline.export.onnx.kernel_files import write_graphs
@@ -79,7 +79,7 @@ class VisionTextExporter(Exporter):
         return check_fusion_parity(load_bundle(folder, FusionManifest), self.networks, *_samples(self.source, self.recipe))
 
     def card(self, document: Mapping[str, Any], files: Mapping[str, Mapping]) -> str:
-        return fusion_card(document, self.recipe, files, self.options.card)
+        return render_card(self.SYSTEM, document=document, files=files, recipe=self.recipe, extra_text=self.options.card)
 
     def document(self) -> dict[str, Any]:
         patches, width = self.networks["patch_backbone"].output_shape[1:]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from pipeline.data.masks.lung_geometry import split_sides
 from pipeline.engine.arrays import Array
 from pipeline.inference.pictures import write_caption
-from pipeline.inference.segmenter.lung_geometry import split_sides
 
 # BGR, from the palette of Okabe & Ito 2008: blue and orange are told apart by colour-blind readers.
 RIGHT_COLOUR, LEFT_COLOUR = (178, 114, 0), (0, 159, 230)

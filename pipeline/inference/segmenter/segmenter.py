@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 
 from pipeline.data.masks.lung_components import lung_pieces
+from pipeline.data.masks.lung_geometry import measure_lungs
 from pipeline.data.preprocessing import Profile
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import DataError
 from pipeline.inference.answers import Answer
 from pipeline.inference.opened_bundle import IMAGE, OpenedBundle, as_gray, class_shares, finding_of, network_image
 from pipeline.inference.segmenter.bundle import SegmenterBundle, SegmenterManifest, load_segmenter_bundle, network_path
-from pipeline.inference.segmenter.lung_geometry import measure_lungs
 from pipeline.inference.segmenter.runtimes import OnnxRuntime, SegmentationRuntime, open_runtime, run_mirrored, run_padded
 from pipeline.inference.sessions import Device, thread_count
 

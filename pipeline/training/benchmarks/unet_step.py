@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import tensorflow as tf
 
-from pipeline.models.segmentation_losses import LOSS_WEIGHTS
+from pipeline.models.losses.segmentation import LOSS_WEIGHTS
 from pipeline.models.stored_precision import computing_in
 from pipeline.models.unet import build_unet
 from pipeline.training.benchmarks.fits import measured

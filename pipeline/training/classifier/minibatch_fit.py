@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipeline.models.focal_loss import SoftmaxFocalLoss
+from pipeline.models.losses.focal import SoftmaxFocalLoss
 from pipeline.training.class_sampling import class_weights, epoch_rows
 from pipeline.training.classifier.inputs import ClassifierInputs
 from pipeline.training.classifier.layer_groups import Thawing, build_optimizers, free_last_layers, variable_groups

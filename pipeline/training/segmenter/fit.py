@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipeline.models.segmentation_losses import scan_weights
+from pipeline.models.losses.segmentation import scan_weights
 from pipeline.training.epoch_state import EpochState
 from pipeline.training.kept_epoch import FitHistory, KeptEpoch
 from pipeline.training.prefetch import prefetched

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from pipeline.models.segmentation_losses import balanced_class_weights
+from pipeline.models.losses.segmentation import balanced_class_weights
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline.models.segmentation_losses import dice_loss, multi_head_loss, pixel_crossentropy
+from pipeline.models.losses.segmentation import dice_loss, multi_head_loss, pixel_crossentropy
 from pipeline.training.segmenter.settings import SegmentationFit
 
 THRESHOLD = 0.5

@@ -1,0 +1,1 @@
+"""Losses: focal cross-entropy of classes, Dice and cross-entropy of masks."""
