@@ -111,6 +111,7 @@ def test_lossless_and_deep_pictures(bits, lossless):
     stored = (GRAY.astype(np.uint16) << (bits - 8)) if bits > 8 else GRAY
     told = {"lossless": True, "predictor": 1} if lossless else {}
     scan = decode_scan(imagecodecs.jpeg8_encode(stored, level=98, bitspersample=bits, **told), "x.jpg")
+    assert any("would not tell damage" in said for said in scan.warnings)
     low, high = (0, 255) if bits == 8 else np.percentile(GRAY, (0.5, 99.5))
     assert np.abs(scan.gray - np.clip((GRAY - low) / (high - low), 0, 1) * 255).max() <= (1 if lossless else 3)
 

@@ -44,6 +44,7 @@ def decode_jpeg(data: bytes, notes: Notes) -> StoredPicture:
         samples = _eight_bit(data, header, notes.name)
     else:
         samples = _deep(data, header, notes.name)
+        notes.add("coding", f"A JPEG of {header.precision} bits or without loss: its decoder would not tell damage.")
     channels = 1 if header.components == 1 else 3
     if header.components == 4:
         samples = _cmyk_as_rgb(samples, notes)
@@ -62,6 +63,8 @@ def check_stream(data: bytes, components: int, name: str) -> np.ndarray:
         mended = _without_harmless_faults(data, str(cause))
         if mended is not None:
             return check_stream(mended, components, name)
+        if "subsampling" in str(cause):
+            raise refused(name, "JPEG", "of these sampling factors") from cause
         raise DataError(f"{name}: corrupt JPEG ({_first_sentence(cause)}).", BROKEN_REMEDY) from cause
 
 
