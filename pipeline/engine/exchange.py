@@ -39,12 +39,12 @@ def exchange(finished: Path, place: Path) -> None:
 
 def put_back(place: Path) -> None:
     """Return the folder that a killed `exchange` took from `place`; nothing happens where there is one, or none was taken."""
-    place = place.resolve()
-    if place.exists() or not _formers(place):
-        return
-    time.sleep(BETWEEN_RENAMES_S)
-    # Who may not write here, or comes second, finds what there is.
+    # Who may not look or write here, or comes second, finds what there is.
     with contextlib.suppress(OSError):
+        place = place.resolve()
+        if place.exists() or not _formers(place):
+            return
+        time.sleep(BETWEEN_RENAMES_S)
         for former in _formers(place):
             former.rename(place)
 

@@ -117,3 +117,15 @@ def test_one_who_looks_on_between_the_renames_takes_nothing(finished, place, mon
     monkeypatch.setattr("time.sleep", lambda seconds: finished.replace(place))
     put_back(place)
     assert (place / "text").read_text() == "new" and (former / "text").read_text() == "old"
+
+
+def test_who_may_not_look_or_write_finds_what_there_is(finished, place, tmp_path, monkeypatch):
+    killed(finished, place, 2)
+
+    def refused(*given):
+        raise PermissionError
+
+    for method in ("rename", "iterdir"):
+        monkeypatch.setattr(Path, method, refused)
+        put_back(place)
+        assert not place.exists()
