@@ -15,6 +15,7 @@ from pipeline.cli.options import AsJson, Quiet
 from pipeline.cli.telling import tell
 from pipeline.data.layouts.source_images import find_images
 from pipeline.data.reading.colour_reader import read_gray_and_colour
+from pipeline.data.reading.scan_reader import decoding_apart
 from pipeline.engine.errors import DataError
 from pipeline.engine.progress import Reporter
 from pipeline.inference.gate.xray_gate import XrayGate, load_gate
@@ -43,7 +44,8 @@ def validate(
     reporter = Reporter(quiet or as_json)
     paths = [image.path for image in find_images(images)]
     gate = load_gate(find_bundle(bundle, None, reporter, GATED), device_of(device))
-    judged = [_judge(gate, path, strict) for path in reporter.track(paths, len(paths), "images")]
+    with decoding_apart(len(paths) > 1):
+        judged = [_judge(gate, path, strict) for path in reporter.track(paths, len(paths), "images")]
     valid = sum(answer["valid"] for answer in judged)
     tell(as_json, [answer | gate.placement for answer in judged], lambda: _words(judged, valid))
     if not as_json:

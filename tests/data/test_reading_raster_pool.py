@@ -19,9 +19,9 @@ import pytest
 
 from pipeline.data.reading import decoder_pool
 from pipeline.data.reading.decoder_pool import DecoderPool, Limits, shared_pool
-from pipeline.data.reading.gray_reader import read_in_order
+from pipeline.data.reading.gray_reader import read_gray, read_in_order
 from pipeline.data.reading.reading_speed import reading_speed
-from pipeline.data.reading.scan_reader import read_scan
+from pipeline.data.reading.scan_reader import decoding_apart, read_scan
 from pipeline.engine.errors import DataError, UsageError
 from tests.data.raster_encoders import png_chunk
 
@@ -211,6 +211,21 @@ def test_the_shared_pool_stays_warm_and_grows(scans: list[Path]) -> None:
     assert sum(isinstance(found, DataError) for found in read_in_order(scans, workers=2)) == 6
     assert shared_pool(2) is shared_pool(3) and shared_pool(2).workers >= 3
     assert workers & {child.pid for child in children()}
+
+
+def test_reading_apart_is_for_as_long_as_it_is_said(scans: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    with DecoderPool(1) as own:
+        asked = []
+        monkeypatch.setattr(decoder_pool, "shared_pool", lambda: asked.append(1) or own)
+        with decoding_apart():
+            np.testing.assert_array_equal(read_gray(scans[0]), NOISE)
+            with pytest.raises(DataError, match="zero bytes"):
+                read_gray(scans[3])
+        assert len(asked) == 2
+        with decoding_apart(False):
+            read_gray(scans[0])
+        read_gray(scans[0])
+        assert len(asked) == 2
 
 
 def test_without_a_process_files_are_read_in_this_one(scans: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:

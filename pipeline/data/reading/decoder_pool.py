@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pipeline.data.reading.assumptions import ReadScan
 from pipeline.data.reading.decoder_worker import Request, receive_frame, send_frame
-from pipeline.data.reading.scan_reader import decode_scan, read_scan
+from pipeline.data.reading.scan_reader import decode_scan, read_scan_here
 from pipeline.engine.errors import DataError, PipelineError
 
 READ_AHEAD = 16
@@ -251,7 +251,7 @@ class _Clock:
 def _read_here(request: Request) -> ReadScan:
     if request.data is not None:
         return decode_scan(request.data, request.path, with_colour=request.with_colour)
-    return read_scan(request.path, slice=request.slice, with_colour=request.with_colour)
+    return read_scan_here(request.path, request.slice, request.with_colour)
 
 
 def _widen(pipe: object) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from pipeline.data.reading.assumptions import ReadScan
@@ -13,6 +14,8 @@ from pipeline.engine.errors import DataError, PipelineError
 
 DICOM_SUFFIXES = (".dcm", ".dicom")
 
+# What reads in this process's stead.
+_elsewhere: ContextVar[Callable[[Path | str, int | str | None, bool], ReadScan] | None] = ContextVar("elsewhere", default=None)
 _FORMAT_REMEDY = "Save it as PNG, JPEG, TIFF, BMP or DICOM, or leave it out."
 
 
@@ -38,6 +41,12 @@ def read_scan(path: Path | str, *, slice: int | str | None = None, with_colour: 
     another format or modality, of a kind that no decoder here surely reads, of several pages or frames with no `slice`,
     too small or too large, flat (`refuse_flat`), a CT localizer or a CT whose values are no Hounsfield units.
     """
+    reader = _elsewhere.get()
+    return reader(path, slice, with_colour) if reader is not None else read_scan_here(path, slice, with_colour)
+
+
+def read_scan_here(path: Path | str, slice: int | str | None, with_colour: bool) -> ReadScan:
+    """`read_scan` in this process, whatever `decoding_apart` says."""
     if slice is not None or is_volume(path):
         from pipeline.data.reading.volume_reader import read_slice
 
@@ -64,6 +73,28 @@ def decode_unchecked(data: bytes, name: str, with_colour: bool) -> ReadScan:
         if is_dicom(data, name):
             return _only_frame(data, name, with_colour)
         raise DataError(f"{name}: not a scan, its content is {_content(data)}.", _FORMAT_REMEDY)
+
+
+@contextmanager
+def decoding_apart(really: bool = True) -> Iterator[None]:
+    """`read_scan`, and all that reads through it, decodes in the processes of the shared pool while the context lasts.
+
+    For loops over many files that somebody else wrote: a crash, a hang or a bomb is then that file's DataError. A single
+    scan need not pay for the processes (`really` false: the context does nothing).
+    """
+    if not really:
+        yield
+        return
+    from pipeline.data.reading.decoder_pool import shared_pool
+
+    def read(path: Path | str, slice: int | str | None, with_colour: bool) -> ReadScan:
+        return shared_pool().read(path, slice=slice, with_colour=with_colour)
+
+    before = _elsewhere.set(read)
+    try:
+        yield
+    finally:
+        _elsewhere.reset(before)
 
 
 @contextmanager
