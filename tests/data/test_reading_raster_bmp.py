@@ -29,8 +29,7 @@ def read(data: bytes) -> np.ndarray:
 @pytest.mark.parametrize("header", [12, 40, 64, 108, 124])
 @pytest.mark.parametrize("top_down", [False, True])
 def test_palettes(bits, header, top_down):
-    if header == 12 and top_down:
-        pytest.skip("the oldest header has no sign")
+    top_down = top_down and header > 12  # the oldest header has no sign
     index, palette = RNG.integers(0, 1 << bits, SHAPE), PALETTE[: 1 << bits]
     data = bmp(rows_of(index, bits), SHAPE[1], bits, header=header, palette=palette, top_down=top_down)
     assert np.abs(read(data).astype(int) - shown(palette[index], 255)).max() <= 1

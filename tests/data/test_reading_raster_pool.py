@@ -18,8 +18,10 @@ import psutil
 import pytest
 
 from pipeline.data.reading import decoder_pool
-from pipeline.data.reading.decoder_pool import DecoderPool, Limits, shared_pool
+from pipeline.data.reading.decoder_pool import DecoderPool, shared_pool
 from pipeline.data.reading.gray_reader import read_gray, read_in_order
+from pipeline.data.reading.processes import decoder_process
+from pipeline.data.reading.processes.decoder_process import Limits
 from pipeline.data.reading.reading_speed import reading_speed
 from pipeline.data.reading.scan_reader import decoding_apart, read_scan
 from pipeline.engine.errors import DataError, UsageError
@@ -47,7 +49,7 @@ def scans(tmp_path: Path) -> list[Path]:
 
 
 def children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "decoder_worker" in " ".join(child.cmdline())]
+    return [child for child in psutil.Process().children() if "decoder_service" in " ".join(child.cmdline())]
 
 
 def test_a_scan_is_what_it_is_in_this_process(pool: DecoderPool, tmp_path: Path) -> None:
@@ -96,7 +98,7 @@ def test_reading_ahead_is_bounded(pool: DecoderPool, scans: list[Path]) -> None:
             yield path
 
     for number, _ in enumerate(pool.read_in_order(paths())):
-        assert len(asked) <= number + decoder_pool.READ_AHEAD + 2
+        assert len(asked) <= number + decoder_pool.READ_AHEAD + decoder_pool.BATCH + 1
         if number == 30:
             break
 
@@ -228,8 +230,18 @@ def test_reading_apart_is_for_as_long_as_it_is_said(scans: list[Path], monkeypat
         assert len(asked) == 2
 
 
+@posix
+def test_a_worker_that_ended_while_it_was_idle_is_nobodys_fault(scans: list[Path]) -> None:
+    with DecoderPool(1) as own:
+        own.read(scans[0])
+        process = own._idle[0]._process
+        process.kill()
+        process.wait()
+        assert own.read(scans[1]).gray.shape == NOISE.shape
+
+
 def test_without_a_process_files_are_read_in_this_one(scans: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoder_pool, "_STARTUP", "raise SystemExit(3)")
+    monkeypatch.setattr(decoder_process, "STARTUP", "raise SystemExit(3)")
     with DecoderPool(1) as own, pytest.warns(UserWarning, match=r"No process for decoding starts \(it ended with 3\)"):
         assert own.read(scans[0]).gray.shape == NOISE.shape
 

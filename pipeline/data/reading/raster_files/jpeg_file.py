@@ -38,7 +38,7 @@ def decode_jpeg(data: bytes, notes: Notes) -> StoredPicture:
     if header.components == 4 and header.adobe is None:
         # Without it some writers mean 255 as full ink and others as none.
         raise refused(notes.name, "JPEG", "in CMYK without Adobe's segment")
-    if data.count(b"\xff\xda", header.scans_from) > _MAXIMUM_SCANS:
+    if header.process == PROGRESSIVE and data.count(b"\xff\xda", header.scans_from) > _MAXIMUM_SCANS:
         raise DataError(f"{notes.name}: a JPEG of more than {_MAXIMUM_SCANS} scans.", BROKEN_REMEDY)
     if header.precision == 8 and header.process != LOSSLESS:
         samples = _eight_bit(data, header, notes.name)

@@ -58,7 +58,7 @@ def read_jpeg_header(data: bytes, name: str) -> JpegHeader:
         _take(header, marker, data[position + 4 : position + 2 + length], name)
         position += 2 + length
     header.scans_from = position
-    if data.find(_END, position + 2 + length) < 0:
+    if not data.endswith(_END, position + 2 + length) and data.find(_END, position + 2 + length) < 0:
         raise truncated(name, "JPEG")
     return header
 

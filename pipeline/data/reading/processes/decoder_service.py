@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from pipeline.data.reading.assumptions import ReadScan
 from pipeline.engine.errors import PipelineError
 
-# The first bytes tell which decoders to load before the time of a file begins.
-_FIRST_BYTES = 132
 _READY = "ready"
 _MEGABYTE = 1 << 20
 
@@ -41,7 +42,7 @@ def send_frame(write: Callable[[Any], int | None], content: object) -> None:
     head = pickle.dumps(content, protocol=5, buffer_callback=parts.append)
     raw = [part.raw() for part in parts]
     sizes = [len(head), *(len(part) for part in raw)]
-    for part in (struct.pack(f"<I{len(sizes)}Q", len(sizes), *sizes), head, *raw):
+    for part in (struct.pack(f"<I{len(sizes)}Q", len(sizes), *sizes) + head, *raw):
         view = memoryview(part)
         while view:
             view = view[write(view) or 0 :]
@@ -64,7 +65,7 @@ def serve(memory_mb: int) -> None:
         os.dup2(nowhere.fileno(), 1)
     import cv2
 
-    from pipeline.data.reading import scan_reader
+    import pipeline.data.reading.scan_reader  # noqa: F401
 
     cv2.setNumThreads(1)
     _limit_memory(memory_mb)
@@ -75,17 +76,25 @@ def serve(memory_mb: int) -> None:
         except EOFError:
             return
         try:
-            _load_decoders(request)
-            _arm(request.seconds)
-            if request.data is None:
-                reply = scan_reader.read_scan(request.path, slice=request.slice, with_colour=request.with_colour)
-            else:
-                reply = scan_reader.decode_scan(request.data, request.path, with_colour=request.with_colour)
+            reply = _answered(request)
         except PipelineError as error:
             reply = error
         finally:
             _arm(0)
         send_frame(replies.write, reply)
+
+
+def _answered(request: Request) -> ReadScan:
+    from pipeline.data.reading.scan_reader import decode_scan, file_bytes, is_volume, read_scan
+
+    data = request.data
+    if data is None and request.slice is None and not is_volume(request.path):
+        data = file_bytes(request.path)
+    _load_decoders(data)
+    _arm(request.seconds)
+    if data is None:
+        return read_scan(request.path, slice=request.slice, with_colour=request.with_colour)
+    return decode_scan(data, request.path, with_colour=request.with_colour)
 
 
 def _arm(seconds: float) -> None:
@@ -106,19 +115,11 @@ def _limit_memory(megabytes: int) -> None:
         return
 
 
-def _load_decoders(request: Request) -> None:
-    """Import what the file's kind needs, so that a first file is not charged for it."""
+def _load_decoders(data: bytes | None) -> None:
+    """Import what these bytes need, so that a first file is not charged for it."""
     from pipeline.data.reading.raster_decoders import raster_kind
 
-    try:
-        if request.data is None:
-            with open(request.path, "rb") as stream:
-                beginning = stream.read(_FIRST_BYTES)
-        else:
-            beginning = request.data[:_FIRST_BYTES]
-    except (OSError, ValueError):
-        return
-    kind = raster_kind(beginning)
+    kind = raster_kind(data) if data is not None else None
     if kind == "JPEG":
         import simplejpeg  # noqa: F401
     elif kind == "TIFF":
@@ -129,8 +130,8 @@ def _load_decoders(request: Request) -> None:
         import pipeline.data.reading.volume_reader  # noqa: F401
 
 
-def _exactly(read_into: Callable[[Any], int | None], size: int) -> bytearray:
-    content = bytearray(size)
+def _exactly(read_into: Callable[[Any], int | None], size: int) -> np.ndarray:
+    content = np.empty(size, np.uint8)
     view = memoryview(content)
     while view:
         taken = read_into(view)
