@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import AsJson
-from pipeline.cli.telling import tell
+from pipeline.cli.telling.document import AsJson, tell
 from pipeline.engine.errors import UsageError
 from pipeline.export.amendment import Amendment, amend_bundle
 

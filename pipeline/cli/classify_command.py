@@ -20,8 +20,8 @@ from pipeline.cli.asking.bundle_options import (
 )
 from pipeline.cli.asking.class_answers import answer_lines, answers_document, settle_rows
 from pipeline.cli.asking.pictures import picture_targets, write_heat_maps
-from pipeline.cli.options import AsJson, Quiet
-from pipeline.cli.output_folder import write_findings
+from pipeline.cli.telling.document import AsJson, Quiet
+from pipeline.cli.telling.output_folder import write_findings
 from pipeline.data.layouts.source_images import NOTE_ALONE, SourceImage, find_images
 from pipeline.data.reading.gray_reader import read_gray
 from pipeline.engine.arrays import Array

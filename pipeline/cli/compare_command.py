@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import AsJson
-from pipeline.cli.output_folder import png_of, refuse_taken_folder, write_files
-from pipeline.cli.telling import tell
+from pipeline.cli.telling.document import AsJson, tell
+from pipeline.cli.telling.output_folder import png_of, refuse_taken_folder, write_files
 from pipeline.engine.errors import UsageError, did_you_mean
 from pipeline.engine.rundir import RunDirectory
 from pipeline.evaluation.comparison.document import build_comparison
@@ -67,10 +66,9 @@ def compare(
     if out is not None:
         refuse_taken_folder(out)
     with_files = out is not None
-    if files:
-        comparison = _of_files(files, labels, positive, modality, with_files)
-    else:
-        comparison = _of_runs(runs, system, modality, with_files)
+    comparison = (
+        _of_files(files, labels, positive, modality, with_files) if files else _of_runs(runs, system, modality, with_files)
+    )
     if out is not None:
         write_files(out, DOCUMENT, comparison.document, comparison.files)
     tell(as_json, comparison.document, lambda: _words(comparison, out))

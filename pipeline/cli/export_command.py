@@ -8,8 +8,8 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from pipeline.cli.options import AsJson, choices
-from pipeline.cli.telling import tell
+from pipeline.cli.choices import choices
+from pipeline.cli.telling.document import AsJson, tell
 from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.rundir import RunDirectory
 from pipeline.export.bundle_folder import refuse_foreign_folder
@@ -92,8 +92,7 @@ def _write(sources: dict[str, Path], given: dict[str, Any], out: Path) -> Path:
     refuse_foreign_folder(out)
     if "run" in sources:
         run = sources["run"]
-        written: Path = system_of_run(RunDirectory(run), system).load("exporter").of_run(run, options).write(out)
-        return written
+        return system_of_run(RunDirectory(run), system).load("exporter").of_run(run, options).write(out)
     if "original" in sources:
         from pipeline.export.original.bundle import OriginalExporter
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from pipeline.cli.options import AsJson
-from pipeline.cli.output_folder import refuse_taken_folder, write_findings
-from pipeline.cli.tables import show, titled_table
-from pipeline.cli.telling import tell
+from pipeline.cli.telling.document import AsJson, tell
+from pipeline.cli.telling.output_folder import refuse_taken_folder, write_findings
+from pipeline.cli.telling.tables import show, titled_table
 from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.studies.fairness import FairnessSettings, fairness
 from pipeline.evaluation.studies.fairness_figure import fairness_figure
@@ -65,13 +64,14 @@ def _show(document: dict, out: Path, files: Sequence[str]) -> None:
 
 def _by_group(document: dict) -> Table:
     shown = [name for name in document["gaps"] if name not in ("precision", "f1", "brier")][:_COLUMNS_SHOWN]
-    table = titled_table(
-        f"By {document['column']}", [document["column"]], ["patients", *(metric.replace("_", " ") for metric in shown)]
-    )
-    for name, group in document["groups"].items():
-        mark = " (small)" if group["small"] else ""
-        cells = [interval_text(group["metrics"][metric]) for metric in shown]
-        table.add_row(name + mark, str(group["patients"]), *cells)
-    table.add_section()
-    table.add_row("everybody", "", *(interval_text(document["overall"][metric]) for metric in shown))
-    return table
+    rows = [
+        [name + (" (small)" if group["small"] else ""), str(group["patients"]), *_cells(group["metrics"], shown)]
+        for name, group in document["groups"].items()
+    ]
+    everybody = ["everybody", "", *_cells(document["overall"], shown)]
+    numbers = ["patients", *(metric.replace("_", " ") for metric in shown)]
+    return titled_table(f"By {document['column']}", [document["column"]], numbers, [*rows, [], everybody])
+
+
+def _cells(metrics: Mapping[str, dict], shown: Sequence[str]) -> list[str]:
+    return [interval_text(metrics[metric]) for metric in shown]

@@ -19,10 +19,8 @@ from pipeline.cli.asking.bundle_options import (
 )
 from pipeline.cli.asking.class_answers import settle_rows
 from pipeline.cli.asking.pictures import write_heat_maps
-from pipeline.cli.options import AsJson, Quiet
-from pipeline.cli.telling import tell
+from pipeline.cli.telling.document import AsJson, Quiet, tell
 from pipeline.data.layouts.pair_table import read_pairs
-from pipeline.data.phantom import make_patient
 from pipeline.data.reading.gray_reader import read_gray
 from pipeline.data.scans import PAIRED
 from pipeline.engine.errors import DataError, UsageError
@@ -96,6 +94,8 @@ def _answer_pair(opened: Any, scans: dict[str, Path], gradcam: Path | None, as_j
 
 
 def _answer_phantom(opened: Any) -> Any:
+    from pipeline.data.phantom import make_patient  # whoever gives a scan need not wait for it
+
     opened.prepare()
     patient = make_patient(PHANTOM_SEED, PHANTOM_CONDITION)
     return opened.answer(xray=patient.xray, ct=patient.ct)

@@ -9,10 +9,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from pipeline.cli.options import AsJson
-from pipeline.cli.output_folder import refuse_taken_folder, write_findings
-from pipeline.cli.tables import show, titled_table
-from pipeline.cli.telling import tell
+from pipeline.cli.telling.document import AsJson, tell
+from pipeline.cli.telling.output_folder import refuse_taken_folder, write_findings
+from pipeline.cli.telling.tables import show, titled_table
 from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.studies.reader_calls import read_reader_calls
 from pipeline.evaluation.studies.reader_study import ReaderStudySettings, reader_study
@@ -59,21 +58,17 @@ def _show(document: dict, out: Path, files: Sequence[str]) -> None:
 
 def _changes(document: dict) -> Table:
     """A row for each reader and metric, then the study's."""
-    table = titled_table("Without and with AI", ["reader", "metric"], ["without", "with", "change", "Holm p"])
     adjusted = {(test["reader"], test["metric"]): test["p_adjusted"] for test in document["tests"]}
+    rows: list[list[str]] = []
     for reader in document["readers"]:
-        made = document["per_reader"][reader]
         for metric in _SHOWN:
-            cells = _cells({arm: by_metric[metric] for arm, by_metric in made.items()})
-            p = adjusted.get((reader, metric))
-            table.add_row(reader, metric, *cells, "-" if p is None else f"{p:.3g}")
-        table.add_section()
-    for metric, made in document["mrmc"].items():
-        p = adjusted[None, metric]
-        cells = _cells(made)
-        table.add_row("readers at large", metric, *cells, "-" if p is None else f"{p:.3g}")
-    return table
+            arms = {arm: by_metric[metric] for arm, by_metric in document["per_reader"][reader].items()}
+            rows.append(_row(reader, metric, arms, adjusted.get((reader, metric))))
+        rows.append([])
+    rows += [_row("readers at large", metric, made, adjusted[None, metric]) for metric, made in document["mrmc"].items()]
+    return titled_table("Without and with AI", ["reader", "metric"], ["without", "with", "change", "Holm p"], rows)
 
 
-def _cells(arms: Mapping[str, dict]) -> tuple[str, str, str]:
-    return (interval_text(arms["without"]), interval_text(arms["with"]), interval_text(arms["difference"], signed=True))
+def _row(reader: str, metric: str, arms: Mapping[str, dict], p: float | None) -> list[str]:
+    change = interval_text(arms["difference"], signed=True)
+    return [reader, metric, interval_text(arms["without"]), interval_text(arms["with"]), change, "-" if p is None else f"{p:.3g}"]

@@ -20,7 +20,8 @@ from pipeline.cli.asking.bundle_options import (
 )
 from pipeline.cli.asking.class_answers import answer_lines, answers_document, settle_rows
 from pipeline.cli.asking.pictures import Targets, picture_targets, write_heat_maps
-from pipeline.cli.options import AsJson, Quiet, choices
+from pipeline.cli.choices import choices
+from pipeline.cli.telling.document import AsJson, Quiet
 from pipeline.data.layouts.source_images import SourceImage, find_images
 from pipeline.data.masks.lung_geometry import COLUMNS
 from pipeline.data.reading.colour_reader import read_gray_and_colour

@@ -11,8 +11,7 @@ import typer
 
 from pipeline.cli.asking.bundle_options import DeviceChoice, device_of, tell_placement
 from pipeline.cli.bundle_source import find_bundle
-from pipeline.cli.options import AsJson, Quiet
-from pipeline.cli.telling import tell
+from pipeline.cli.telling.document import AsJson, Quiet, tell
 from pipeline.data.layouts.source_images import find_images
 from pipeline.data.reading.colour_reader import read_gray_and_colour
 from pipeline.data.reading.scan_reader import decoding_apart

@@ -13,9 +13,8 @@ from pipeline.cli import bundle_source
 def test_every_source_below_the_exporter_counts(tmp_path, monkeypatch, file, counts):
     (tmp_path / "exporter_of_keys" / "deep").mkdir(parents=True)
     (tmp_path / "exporter_of_keys" / "__init__.py").write_text("")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(bundle_source, "EXPORTER", "exporter_of_keys")
+    monkeypatch.setattr(bundle_source, "EXPORTER", tmp_path / "exporter_of_keys")
     run = SimpleNamespace(manifests={"s05": SimpleNamespace(outputs={"heads": SimpleNamespace(sha256="1")})})
-    before = bundle_source._key(run)
+    before = bundle_source.key_of_run(run, bundle_source._sources())
     (tmp_path / "exporter_of_keys" / file).write_text("changed")
-    assert (bundle_source._key(run) != before) == counts
+    assert (bundle_source.key_of_run(run, bundle_source._sources()) != before) == counts

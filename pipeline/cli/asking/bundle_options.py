@@ -9,8 +9,8 @@ from typing import Annotated, Any, get_args
 import typer
 
 from pipeline.cli.bundle_source import find_bundle
-from pipeline.cli.options import choices
-from pipeline.cli.telling import tell
+from pipeline.cli.choices import choices
+from pipeline.cli.telling.document import tell
 from pipeline.engine.progress import Reporter
 from pipeline.inference.bundle import open_bundle
 from pipeline.inference.sessions import Device

@@ -11,8 +11,8 @@ import typer
 
 from pipeline.cli.bench.gate import bench_gate
 from pipeline.cli.bench.processes import bench_memory, bench_predict
-from pipeline.cli.options import AsJson, choices
-from pipeline.cli.telling import tell
+from pipeline.cli.choices import choices
+from pipeline.cli.telling.document import AsJson, tell
 from pipeline.systems import default_bundle
 
 BUNDLE = default_bundle("predict")

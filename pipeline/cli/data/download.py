@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import AsJson, choices
-from pipeline.cli.telling import tell
+from pipeline.cli.choices import choices
+from pipeline.cli.telling.document import AsJson, tell
 from pipeline.data.layouts.public_sets import fetch_failures
 from pipeline.engine.errors import DataError, UsageError
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.options import AsJson, choices
-from pipeline.cli.output_folder import png_of
-from pipeline.cli.telling import tell
+from pipeline.cli.choices import choices
+from pipeline.cli.telling.document import AsJson, tell
+from pipeline.cli.telling.output_folder import png_of
 from pipeline.data.phantom import write_dataset
 from pipeline.data.phantom.contact_sheet import contact_sheet
 from pipeline.data.phantom.folders import LAYOUT_CLASSES, SOURCE_ARTIFACTS
@@ -42,22 +42,19 @@ def phantom(
     as_json: AsJson = False,
 ) -> None:
     """Write a data set of generated patients, with the exact lung masks."""
-    steps = Reporter().track(range(patients), patients, "patients")
-    with closing(steps):
-        write_dataset(
-            out,
-            patients,
-            seed,
-            severity=severity,
-            noise=noise,
-            source_artifact=source_artifact.value,
-            layout=layout.value,
-            size=size,
-            workers=workers,
-            progress=lambda done, total: next(steps, None),
-        )
+    write_phantoms(
+        out, patients, seed, Reporter(), severity=severity, noise=noise, source_artifact=source_artifact.value,
+        layout=layout.value, size=size, workers=workers,
+    )  # fmt: skip
     if sheet is not None:
         sheet.parent.mkdir(parents=True, exist_ok=True)
         sheet.write_bytes(png_of(contact_sheet(seed, severity, noise)))
     document = {"out": str(out), "patients": patients, "layout": layout.value}
     tell(as_json, document, f"{patients} patients in {out} ({layout.value} layout).", indent=None)
+
+
+def write_phantoms(out: Path, patients: int, seed: int, reporter: Reporter, **settings: Any) -> None:
+    """`write_dataset` with `settings`, its patients counted by the reporter."""
+    steps = reporter.track(range(patients), patients, "patients")
+    with closing(steps):
+        write_dataset(out, patients, seed, progress=lambda done, total: next(steps, None), **settings)

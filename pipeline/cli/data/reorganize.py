@@ -7,8 +7,8 @@ from typing import Annotated, get_args
 
 import typer
 
-from pipeline.cli.options import AsJson, Quiet, choices
-from pipeline.cli.telling import tell
+from pipeline.cli.choices import choices
+from pipeline.cli.telling.document import AsJson, Quiet, tell
 from pipeline.data.new_folder import refuse_occupied
 from pipeline.data.rearranging import placing
 from pipeline.data.rearranging.reorganization import LABEL_SETS, published_leakage, read_pool, remaining_leakage, split_anew

@@ -9,14 +9,12 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.data.inspection_tables import show_inspection
-from pipeline.cli.options import AsJson
-from pipeline.cli.output_folder import write_findings
-from pipeline.cli.telling import tell
+from pipeline.cli.telling.document import AsJson, tell
+from pipeline.cli.telling.output_folder import write_findings
 from pipeline.data.inspection.figures import inspection_figures
 from pipeline.data.inspection.survey import inspect_scans
 from pipeline.data.layouts.data_source import DataSource, read_scans
-from pipeline.data.layouts.respiratory_folders import has_respiratory_folders, read_respiratory_folders
-from pipeline.data.layouts.unsorted_scans import read_any_folder, read_whole_manifest
+from pipeline.data.layouts.unsorted_scans import read_undescribed_scans
 from pipeline.data.rearranging.preparation import prepare_folders
 from pipeline.data.scans import Scan
 from pipeline.engine.config import load_run_config
@@ -47,7 +45,7 @@ def inspect(
         )
     notices: list[str] = []
     scans = (
-        _configured_scans(folder, config, context.obj, notices) if config else _found_scans(folder, notices)
+        _configured_scans(folder, config, context.obj, notices) if config else read_undescribed_scans(folder, notices.append)
     )
     inspection = inspect_scans(
         scans, notices, workers, lambda some: Reporter().track(some, len(scans), "scans")
@@ -90,12 +88,3 @@ def _configured_scans(folder: Path, config: Path, stages: Sequence[Stage], notic
 def _data_source(section: object) -> DataSource | None:
     fields = getattr(type(section), "model_fields", {})
     return next((value for name in fields if isinstance(value := getattr(section, name), DataSource)), None)
-
-
-def _found_scans(folder: Path, notices: list[str]) -> list[Scan]:
-    if has_respiratory_folders(folder):
-        return read_respiratory_folders(folder, notices.append)
-    if (folder / "manifest.csv").is_file():
-        notices.append("No configuration given: every row of manifest.csv, with its own label and no split.")
-        return read_whole_manifest(folder / "manifest.csv", folder)
-    return read_any_folder(folder)

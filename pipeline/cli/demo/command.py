@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from pipeline.cli.bundle_source import REPOSITORY
+from pipeline.cli.data.phantom import write_phantoms
 from pipeline.cli.demo.findings import findings_text, read_findings
 from pipeline.cli.demo.systems import run_demo_systems
-from pipeline.cli.options import AsJson, BriefQuiet
-from pipeline.cli.telling import tell
-from pipeline.data.phantom import write_dataset
+from pipeline.cli.telling.document import AsJson, BriefQuiet, tell
+from pipeline.data.csv_rows import read_rows
 from pipeline.engine.config import load_run_config
 from pipeline.engine.contract import Stage
 from pipeline.engine.errors import UsageError
@@ -48,7 +46,8 @@ def demo(
     phantoms = _phantoms(out / "phantoms", patients, reporter)
     _run_stages(context.obj, out, phantoms, reporter)
     run = RunDirectory(out)
-    bundle = _bundle(run, reporter)
+    reporter.line(f"bundle: exporting the chosen variant to {out / 'bundle'}")
+    bundle = system_of_run(run, None).load("exporter").of_run(out).write(out / "bundle")
     findings = read_findings(run)
     findings |= {
         "phantoms": str(phantoms),
@@ -64,22 +63,15 @@ def _phantoms(folder: Path, patients: int | None, reporter: Reporter) -> Path:
     """The generated scans; those of an earlier demo are kept. A folder of phantoms is whole or not there."""
     manifest = folder / "manifest.csv"
     if manifest.is_file():
-        found = len({row["patient_id"] for row in _rows(manifest)})
+        found = len({row["patient_id"] for row in read_rows(manifest)})
         if patients not in (None, found):
             raise UsageError(f"{folder} holds {found} patients already.", "Give another --out, or leave --patients away.")
         reporter.line(f"phantoms: {found} patients are there already")
         return folder
     count = patients or PATIENTS
     reporter.line(f"phantoms: generating {count} patients")
-    steps = reporter.track(range(count), count, "patients")
-    with closing(steps):
-        write_dataset(folder, count, PHANTOM_SEED, progress=lambda done, total: next(steps, None))
+    write_phantoms(folder, count, PHANTOM_SEED, reporter)
     return folder
-
-
-def _rows(manifest: Path) -> list[dict[str, str]]:
-    with manifest.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
 
 
 def _run_stages(stages: Sequence[Stage], out: Path, phantoms: Path, reporter: Reporter) -> None:
@@ -88,16 +80,9 @@ def _run_stages(stages: Sequence[Stage], out: Path, phantoms: Path, reporter: Re
     run_pipeline(load_run_config(config, stages), stages, out, phantoms, reporter=reporter)
 
 
-def _bundle(run: RunDirectory, reporter: Reporter) -> Path:
-    bundle = run.path / "bundle"
-    reporter.line(f"bundle: exporting the chosen variant to {bundle}")
-    written: Path = system_of_run(run, None).load("exporter").of_run(run.path).write(bundle)
-    return written
-
-
 def _diagnose(bundle: Path, phantoms: Path) -> dict[str, Any]:
     """One COVID patient of the test part: the patient's own X-ray and CT slice, through the shipped bundle."""
-    rows = [row for row in _rows(phantoms / "manifest.csv") if row["split"] == "test" and row["label"] == "COVID"]
+    rows = [row for row in read_rows(phantoms / "manifest.csv") if row["split"] == "test" and row["label"] == "COVID"]
     patient = rows[0]["patient_id"]
     scans = {row["modality"]: phantoms / row["image"] for row in rows if row["patient_id"] == patient}
     return {

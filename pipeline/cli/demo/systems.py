@@ -15,17 +15,16 @@ from pipeline.engine.rundir import RunDirectory
 from pipeline.engine.runner import run_pipeline
 
 CONFIGS = REPOSITORY / "configs"
-SCHEME = {"unet": "demo_unet.yaml", "pneumonia": "demo_pneumonia.yaml", "vision_text": "demo_vision_text.yaml"}
 
 
 def run_demo_systems(stages: Sequence[Stage], out: Path, phantoms: Path, reporter: Reporter) -> dict[str, Any]:
     """Run each configuration of SCHEME below ``out`` and return ``{name: its findings}``; finished runs are skipped."""
     findings = {}
-    for name, file in SCHEME.items():
+    for name, (file, read) in SCHEME.items():
         folder = out / name
         reporter.line(f"{name}: {file}")
         run_pipeline(load_run_config(CONFIGS / file, stages), stages, folder, phantoms, reporter=reporter)
-        findings[name] = READERS[name](RunDirectory(folder))
+        findings[name] = read(RunDirectory(folder))
     return findings
 
 
@@ -64,18 +63,19 @@ def _read_vision_text(run: RunDirectory) -> dict[str, Any]:
     }
 
 
-READERS: dict[str, Callable[[RunDirectory], dict[str, Any]]] = {
-    "unet": _read_unet,
-    "pneumonia": _read_pneumonia,
-    "vision_text": _read_vision_text,
+# What each of them runs, and what is read of its run.
+SCHEME: dict[str, tuple[str, Callable[[RunDirectory], dict[str, Any]]]] = {
+    "unet": ("demo_unet.yaml", _read_unet),
+    "pneumonia": ("demo_pneumonia.yaml", _read_pneumonia),
+    "vision_text": ("demo_vision_text.yaml", _read_vision_text),
 }
 
 
-def systems_text(findings: dict[str, Any]) -> str:
-    """The findings of the three systems as a paragraph each."""
+def systems_lines(findings: dict[str, Any]) -> list[str]:
+    """The findings of the three systems, each with where its picture or report lies."""
     unet, pneumonia, both = findings["unet"], findings["pneumonia"], findings["vision_text"]
     arms = [f"    {arm.replace('_', ' '):<20}{interval_text(auc)}" for arm, auc in both["auc"].items()]
-    return "\n".join([
+    return [
         f"Segmenter, {unet['scans']} test scans: lung Dice {interval_text(unet['dice'])}, "
         f"{unet['classes']}-class accuracy {interval_text(unet['accuracy'])}",
         "  (so few scans teach it the outline, hardly the diagnosis)",
@@ -87,4 +87,4 @@ def systems_text(findings: dict[str, Any]) -> str:
         *arms,
         *(f"  {sentence}" for sentence in both["verdicts"]),
         f"  {both['report']}",
-    ])  # fmt: skip
+    ]

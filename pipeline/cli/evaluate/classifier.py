@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from pipeline.cli.evaluate.flow import LEVEL, SEED, Evaluator, answered_words
+from pipeline.cli.evaluate.flow import LEVEL, SEED, Evaluator, answered_words, scores_text
 from pipeline.cli.evaluate.lung_findings import lung_findings, lung_words
-from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
 from pipeline.data.layouts.labelled_cases import LabelledCase
 from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.figures.confusion import confusion_figure
@@ -17,24 +16,18 @@ from pipeline.evaluation.figures.roc import roc_figure
 from pipeline.evaluation.statistics.intervals import class_intervals
 from pipeline.inference.answered_rows import AnsweredRow
 from pipeline.inference.answers import Answer
-from pipeline.inference.opened_bundle import OpenedBundle
 
 _SHOWN = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "cohen_kappa")
 _SHOWN_OF_CLASS = ("sensitivity", "specificity", "precision", "f1", "auc")
 
 
-def evaluate(opened: OpenedBundle, request: EvaluationRequest) -> Evaluation:
-    """Judge a bundle of images, alone or with their notes. See `Evaluator.run`.
+class ClassifierEvaluator(Evaluator):
+    """Judges a bundle of images, alone or with their notes, by the classes.
 
     Where images have lung masks, `lungs` says how much of the heat maps lies in them and what is scored without them (see
     `lung_findings`). Two classes are told apart by the bundle's own threshold: it was chosen on its validation part, never
     on these images.
     """
-    return ClassifierEvaluator(opened, request).run()
-
-
-class ClassifierEvaluator(Evaluator):
-    """Of the classes."""
 
     figures = ("confusion", "roc", "precision_recall")
 
@@ -61,9 +54,13 @@ class ClassifierEvaluator(Evaluator):
         metrics = document["metrics"]
         lines = [answered_words(document, " of ")]
         lines += [f"  {name.replace('_', ' '):<18} {interval_text(metrics[name])}" for name in _SHOWN]
-        for name, entry in metrics["per_class"].items():
-            shown = ", ".join(f"{metric} {interval_text(entry[metric])}" for metric in _SHOWN_OF_CLASS)
-            lines.append(f"{name} ({document['support'][name]}): {shown}")
+        lines += [
+            f"{name} ({document['support'][name]}): {scores_text(entry, _SHOWN_OF_CLASS)}"
+            for name, entry in metrics["per_class"].items()
+        ]
         if document["positive_class"]:
             lines.append(f"{document['positive_class']} is named from probability {document['threshold']:.4g} on.")
         return lines + (lung_words(document["lungs"]) if document["lungs"] is not None else [])
+
+
+evaluate = ClassifierEvaluator.evaluate

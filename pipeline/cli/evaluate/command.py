@@ -15,8 +15,9 @@ from pipeline.cli.asking.bundle_options import (
     open_asked,
     tell_answers,
 )
+from pipeline.cli.choices import choices
 from pipeline.cli.evaluate.request import EvaluationRequest
-from pipeline.cli.options import AsJson, Quiet, choices
+from pipeline.cli.telling.document import AsJson, Quiet
 from pipeline.data.scans import MODALITIES
 from pipeline.engine.errors import UsageError
 from pipeline.engine.progress import Reporter

@@ -10,15 +10,17 @@ from typing import ClassVar
 from matplotlib.figure import Figure
 
 from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
-from pipeline.cli.output_folder import refuse_taken_folder, write_findings
+from pipeline.cli.telling.output_folder import refuse_taken_folder, write_findings
 from pipeline.data.layouts.labelled_cases import LabelledCase, read_labelled_cases
 from pipeline.data.masks.mask_coding import MaskCoding, read_mask_coding
 from pipeline.engine.errors import DataError, UsageError
+from pipeline.engine.interval_text import interval_text
 from pipeline.engine.outputs import prepare_output, refuse_overwriting
 from pipeline.evaluation.metrics.classification import confusion_matrix
 from pipeline.evaluation.statistics.clusters import cluster_note
 from pipeline.evaluation.tables.rows import Rows
 from pipeline.inference.answered_rows import (
+    LABEL,
     PREDICTIONS,
     AnsweredRow,
     answer_rows,
@@ -39,13 +41,15 @@ class Evaluator(ABC):
     """One evaluation. A system says what is its own: how a case is asked, what is judged and drawn, and how it is told.
 
     figures: names of the figures; tables: the files of rows. what: its scans in messages. masks: whether lungs are compared
-    too.
+    too. label, columns: how the table of answers calls the true class, and its measures.
     """
 
     figures: ClassVar[tuple[str, ...]]
     tables: ClassVar[tuple[str, ...]] = (PREDICTIONS,)
     what: ClassVar[str] = "images"
     masks: ClassVar[bool] = False
+    label: ClassVar[str] = LABEL
+    columns: ClassVar[Sequence[str]] = ()
 
     def __init__(self, opened: OpenedBundle, request: EvaluationRequest) -> None:
         self.opened, self.request = opened, request
@@ -53,6 +57,11 @@ class Evaluator(ABC):
         self.warnings: list[str] = []
         self.cases: Sequence[LabelledCase] = []
         self.coding: MaskCoding | None = None
+
+    @classmethod
+    def evaluate(cls, opened: OpenedBundle, request: EvaluationRequest) -> Evaluation:
+        """Judge a bundle. See `run`."""
+        return cls(opened, request).run()
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -116,7 +125,7 @@ class Evaluator(ABC):
 
     def write_table(self, path: Path, rows: Sequence[AnsweredRow]) -> None:
         """Write the answers: a row a case."""
-        write_class_table(path, rows, self.manifest.class_names)
+        write_class_table(path, rows, self.manifest.class_names, self.label, self.columns)
 
     def refuse_one_class(self, rows: Sequence[AnsweredRow]) -> None:
         """Raise DataError where what was answered is of one class."""
@@ -164,3 +173,8 @@ def answered_words(document: dict, joined: str) -> str:
     failed = len(document["unreadable"])
     patients = f"{joined}{document['patients']} patients" if document["patients"] else ""
     return f"{document['images'] - failed} of {document['images']} images answered{patients}"
+
+
+def scores_text(metrics: dict, shown: Sequence[str]) -> str:
+    """The metrics with their intervals in one line."""
+    return ", ".join(f"{name.replace('_', ' ')} {interval_text(metrics[name])}" for name in shown)

@@ -8,7 +8,6 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from pipeline.cli.evaluate.flow import Evaluator
-from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
 from pipeline.data.layouts.labelled_cases import LabelledCase, refuse_one_sided
 from pipeline.data.layouts.pair_table import PairRow
 from pipeline.engine.interval_text import interval_text
@@ -21,7 +20,6 @@ from pipeline.evaluation.tables.prediction_files import read_predictions
 from pipeline.evaluation.tables.rows import Arms
 from pipeline.inference.answered_rows import PREDICTIONS, AnsweredRow, ask_pair, failures, write_findings_table
 from pipeline.inference.answers import TITLES, Answer
-from pipeline.inference.opened_bundle import OpenedBundle
 
 # A bundle is one model: a comparison's titles speak of a mean over trainings.
 TITLES_OF_FIGURES = {
@@ -32,13 +30,8 @@ TITLES_OF_FIGURES = {
 _SHOWN = ("accuracy", "auc", "sensitivity", "specificity")
 
 
-def evaluate(opened: OpenedBundle, request: EvaluationRequest) -> Evaluation:
-    """Judge a bundle of X-rays, CTs and pairs. See `Evaluator.run`."""
-    return MultitaskEvaluator(opened, request).run()
-
-
 class MultitaskEvaluator(Evaluator):
-    """Of a positive class of two, by modality."""
+    """Judges a bundle of X-rays, CTs and pairs, by a positive class of two and by modality."""
 
     figures = tuple(TITLES_OF_FIGURES)
     what = "scans"
@@ -94,9 +87,9 @@ class MultitaskEvaluator(Evaluator):
         lines = []
         for modality, metrics in document["modalities"].items():
             counts = document["counts"][modality]
-            lines.append(
-                f"{TITLES[modality]}: {counts['rows']} rows, {counts['positive']} {document['positive_class']}, "
-                f"{counts['clusters']} patients"
-            )
-            lines += [f"  {name:<12} {interval_text(metrics[name])}" for name in _SHOWN]
+            held = f"{counts['rows']} rows, {counts['positive']} {document['positive_class']}, {counts['clusters']} patients"
+            lines += [f"{TITLES[modality]}: {held}", *(f"  {name:<12} {interval_text(metrics[name])}" for name in _SHOWN)]
         return lines
+
+
+evaluate = MultitaskEvaluator.evaluate

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.engine.config import RunConfig, StageConfig
+from pipeline.cli.bundle_source import key_of_run
+from pipeline.engine.config import RunConfig
 from pipeline.engine.contract import Stage
 from pipeline.engine.errors import UsageError
 from pipeline.engine.files import write_json
@@ -39,7 +39,7 @@ def searched_overrides(
     if config is None:
         raise UsageError("--search is for a classifier's head.", "Use a configuration with s08.")
     run_pipeline(settings, stages, folder, data, None, FIRST, None, False, flags, reporter)
-    place = folder / RESULT / _key(folder, config, settings.seed)
+    place = folder / RESULT / key_of_run(RunDirectory(folder), [config.model_dump_json(), str(settings.seed)], FIRST)
     found = search_head(task_of_run(folder, config, settings.seed, place, reporter.track), trials, place)
     write_json(place / "search.json", {
         "chosen_on": "validation", "monitor": config.fit.monitor, "higher_is_better": True, "trials": found.trials,
@@ -47,13 +47,3 @@ def searched_overrides(
     })  # fmt: skip
     reporter.line(f"search: best of {len(found.trials)} on validation: {' '.join(found.overrides(SECTION))}")
     return found.overrides(SECTION)
-
-
-def _key(folder: Path, config: StageConfig, seed: int) -> str:
-    outputs = [
-        f"{name} {output.sha256}"
-        for stage, manifest in RunDirectory(folder).manifests.items()
-        for name, output in sorted(manifest.outputs.items())
-        if stage.startswith(FIRST)
-    ]
-    return hashlib.sha256("\n".join([config.model_dump_json(), str(seed), *outputs]).encode()).hexdigest()[:16]

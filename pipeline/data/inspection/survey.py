@@ -74,6 +74,24 @@ class Inspection:
         }
 
 
+def leakage_sentences(leakage: dict) -> list[str]:
+    """A document's "leakage": what a reader should know before trusting a score on this data, one line each."""
+    across, pixels = leakage["patients_across_splits"], leakage["identical_pixels_across_splits"]
+    found = [
+        f"leakage: {len(across)} patients are on several sides of the split"
+        + (f" (first: {next(iter(across))})" if across else ""),
+        f"leakage: {len(pixels)} pictures are on several sides with identical pixels"
+        + (f" (first: {' = '.join(pixels[0])})" if pixels else ""),
+        f"copies: {len(leakage['identical_pixels'])} pictures occur more than once, "
+        f"{len(leakage['identical_pixels_with_different_labels'])} with different labels",
+    ]
+    told = leakage["labels_told_by_origin"]
+    if told:
+        names = ", ".join(f"{row['origin']} (always {row['label']})" for row in told)
+        found.append(f"shortcut: where a scan was made gives its label away: {names}")
+    return found
+
+
 def inspect_scans(
     scans: Sequence[Scan],
     notices: Iterable[str] = (),

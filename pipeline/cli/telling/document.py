@@ -1,12 +1,16 @@
-"""What a command says at its end: a document for scripts, or words for people."""
+"""How a command tells what it found: as a document for scripts or in words for people, with or without its progress."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+BriefQuiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
 
 
 def tell(as_json: bool, document: Any, words: str | Callable[[], str | None], indent: int | None = 2) -> None:
