@@ -17,7 +17,7 @@ from pipeline.data.preprocessing import Profile
 from pipeline.inference import sessions
 from pipeline.inference.answers import Answer
 from pipeline.inference.bundle import Manifest, load_bundle
-from pipeline.inference.opened_bundle import OpenedBundle, as_gray, finding_of
+from pipeline.inference.opened_bundle import OpenedBundle, finding_of
 from tests.pictures import shaded
 
 
@@ -118,7 +118,7 @@ class Brightness(OpenedBundle[Manifest]):
     profile = Profile(modality="xray", size=32)
 
     def _answer(self, given, methods):
-        share = as_gray(given["image"]).mean() / 255
+        share = given["image"].gray.mean() / 255
         return Answer((finding_of(self.manifest, "xray", np.array([1 - share, share])),))
 
     def probabilities(self, pixels, notes=()):
