@@ -13,7 +13,7 @@ from pipeline.cli.choices import choices
 from pipeline.cli.telling.document import AsJson, Quiet, tell
 from pipeline.data.gate.kinds import KIND_WORDS
 from pipeline.data.layouts.source_images import find_images
-from pipeline.data.reading.scan_reader import read_scan
+from pipeline.data.reading.scan_reader import decoding_apart, read_scan
 from pipeline.data.scans import MODALITIES, XRAY
 from pipeline.engine.errors import DataError
 from pipeline.engine.progress import Reporter
@@ -43,7 +43,8 @@ def validate(
     reporter, wanted = Reporter(quiet or as_json), modality.value if modality is not None else XRAY
     paths = [image.path for image in find_images(images)]
     gate = open_gate(bundle, device_of(device))
-    judged = [_judge(gate, path, wanted, strict) for path in reporter.track(paths, len(paths), "images")]
+    with decoding_apart(len(paths) > 1):
+        judged = [_judge(gate, path, wanted, strict) for path in reporter.track(paths, len(paths), "images")]
     valid = sum(answer["valid"] for answer in judged)
     tell(as_json, [answer | gate.placement for answer in judged], lambda: _words(judged, valid))
     if not as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from pipeline.data.csv_rows import write_rows
 from pipeline.data.layouts.pair_table import COPIED_COLUMNS, PairRow
+from pipeline.data.reading.scan_reader import decoding_apart
 from pipeline.data.scans import PAIRED
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import DataError
@@ -62,10 +64,14 @@ def answer_rows(cases: Iterable[AnyCase], ask: Callable[[AnyCase], Answer]) -> I
     """Ask about the cases one after the other; one that cannot be used is named in its row, and the rest go on.
 
     ask: gives what is to be kept of the answer (`Answer.without_pictures`), and may draw or compare before it lets go of it.
+    Scans of several cases are decoded in processes of their own, so that a file that breaks its decoder costs one answer.
     """
-    for case in cases:
+    coming = iter(cases)
+    first = list(islice(coming, 2))
+    for case in chain(first, coming):
         try:
-            answer = ask(case)
+            with decoding_apart(len(first) > 1):
+                answer = ask(case)
         except RefusedScanError as refusal:
             answer = Answer((refusal.judged.mark(Finding("", error=refusal.message)),))
         except DataError as error:

@@ -13,6 +13,7 @@ from tiny_segmenter import CLASS_NAMES, write_segmenter
 from pipeline.data.layouts.pair_table import PairRow
 from pipeline.data.layouts.source_images import NOTE_ALONE, find_images
 from pipeline.data.masks.lung_geometry import COLUMNS
+from pipeline.data.reading.scan_reader import read_scan_here
 from pipeline.engine.errors import CorruptArtifactError, DataError
 from pipeline.inference.answered_rows import (
     AnsweredRow,
@@ -28,6 +29,7 @@ from pipeline.inference.answered_rows import (
 )
 from pipeline.inference.answers import Answer, Finding
 from pipeline.inference.bundle import open_bundle
+from tests.pictures import shaded
 
 TOLD = ["gate", "distance", "distance_threshold", "warnings"]
 
@@ -38,7 +40,7 @@ def rows(tmp_path) -> list[AnsweredRow]:
     segmenter, root = open_bundle(write_segmenter(tmp_path / "unet")), tmp_path / "scans"
     root.mkdir()
     for name, gray in (("a", 90), ("b", 250), ("c", 120)):
-        cv2.imwrite(str(root / f"{name}.png"), np.full((40, 50), gray, np.uint8))
+        cv2.imwrite(str(root / f"{name}.png"), shaded(40, 50, gray))
     (root / "d.png").write_text("no picture")
 
     def ask(image):
@@ -152,3 +154,26 @@ def test_the_table_by_modality(tmp_path):
         ["b", "xray", "1e-12", "Non_COVID", "", "", "", "", "", ""],
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["answers.csv"]
+
+
+def test_scans_of_several_cases_are_decoded_apart(tmp_path, monkeypatch):
+    """A folder's files are read in other processes, a single one in this; what crashes a decoder costs one answer."""
+    segmenter, root, opened = open_bundle(write_segmenter(tmp_path / "unet")), tmp_path / "scans", []
+    root.mkdir()
+    for name in "abc":
+        cv2.imwrite(str(root / f"{name}.png"), shaded(40, 50, 120))
+    crash = DataError("b.png: its decoder crashed over it (SIGSEGV).", "Leave it out.")
+
+    class Pool:
+        def read(self, path, *, slice, with_colour):
+            opened.append(path.name)
+            if path.name == "b.png":
+                raise crash
+            return read_scan_here(path, slice, with_colour)
+
+    monkeypatch.setattr("pipeline.data.reading.decoder_pool.shared_pool", Pool)
+    answered = list(answer_rows(find_images([root]), lambda image: segmenter.answer(image.path)))
+    assert opened == ["a.png", "b.png", "c.png"]
+    assert [row.answer.error for row in answered] == [None, crash.message, None]
+    assert list(answer_rows(find_images([root / "b.png"]), lambda image: segmenter.answer(image.path)))[0].answer.error is None
+    assert opened == ["a.png", "b.png", "c.png"]

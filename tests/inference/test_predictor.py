@@ -17,6 +17,7 @@ from pipeline.inference import given_scan
 from pipeline.inference.bundle import load_bundle, open_bundle
 from pipeline.inference.multitask.bundle import MultitaskManifest
 from pipeline.inference.multitask.predictor import Predictor
+from tests.pictures import shaded
 
 
 def kernels(path: Path) -> list[np.ndarray]:
@@ -87,7 +88,7 @@ def test_a_shared_scan_is_embedded_once_and_the_cache_is_bounded(bundle, scans, 
     monkeypatch.setattr(given_scan, "read_scan", lambda path, **how: read.append(path) or true_read(path, **how))
     others = [tmp_path / f"{number}.png" for number in range(4)]
     for number, path in enumerate(others):
-        cv2.imwrite(str(path), np.full((40, 40), 40 * number, np.uint8))
+        cv2.imwrite(str(path), shaded(40, 40, 40 * number + 20))
     predictor = Predictor(load_bundle(bundle, MultitaskManifest), cached_scans=3)
     for other in (*others[:2], scans["text"], scans["text"], *others[2:]):
         predictor.answer(xray=scans["xray"], ct=other)
