@@ -1,4 +1,4 @@
-"""The gate as a bundle of its own: learnt from a manifest's scans, written with its figures, and opened as any command opens it."""
+"""The gate as a bundle of its own: learnt from a manifest's scans, written with its figures, and opened as commands do."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def tiny(monkeypatch):
 
 @pytest.fixture
 def data(tiny, tmp_path) -> Path:
-    """50 X-rays and 50 CT slices of two a patient."""
+    """100 X-rays and 100 CT slices, two a patient."""
     folder = tmp_path / "data"
     folder.mkdir()
     with (folder / "manifest.csv").open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["set", "image", "patient_id"])
         for name, make in (("cxr4", tiny.near), ("ct_covidct", tiny.far)):
-            for number in range(50):
+            for number in range(100):
                 writer.writerow([name, f"{name}{number}.png", f"{name}:{number // 2}"])
                 cv2.imwrite(str(folder / f"{name}{number}.png"), make(number, 64))
     return folder
@@ -54,11 +54,11 @@ def test_it_is_learnt_written_and_opened(data, tiny, tmp_path):
     assert groups["cxr4"].right == groups["CT slices"].right == groups["text pages"].right == 1.0
     document = json.loads((tmp_path / "gate" / "bundle.json").read_text())
     assert set(document["files"]) == {"MODEL_CARD.md", "gate_backbone.onnx", "xray.npz", "ct.npz"}
-    assert [group["count"] for group in document["figures"]["groups"]][:2] == [50, 50]
+    assert [group["count"] for group in document["figures"]["groups"]][:2] == [100, 100]
     card = (tmp_path / "gate" / "MODEL_CARD.md").read_text()
-    assert "| cxr4 | 50 | 50 | 0 | 0 | 100.00 % [92.89, 100.00] | as CT 100.00 % [92.89, 100.00] |" in card
+    assert "| cxr4 | 100 | 100 | 0 | 0 | 100.00 % [96.38, 100.00] | as CT 100.00 % [96.38, 100.00] |" in card
     gate = open_gate(tmp_path / "gate")
-    assert [gate.judge(make(99)).kind for make in (tiny.near, tiny.far, tiny.neither)] == ["xray", "ct", "neither"]
+    assert [gate.judge(make(999, 64)).kind for make in (tiny.near, tiny.far, tiny.neither)] == ["xray", "ct", "neither"]
     (tmp_path / "gate" / "xray.npz").write_bytes(b"other")
     with pytest.raises(CorruptArtifactError, match="xray.npz was changed"):
         open_gate(tmp_path / "gate")
