@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -34,8 +35,14 @@ class GateStatistics:
 
     def distance(self, features: np.ndarray) -> np.ndarray:
         """(N, F) embeddings → (N,) float64: Mahalanobis distance / √F, about 1 for a scan like those of training."""
-        offset = (np.asarray(features, np.float64) - self.mean) @ self.whitening.astype(np.float64)
-        return np.sqrt(np.mean(offset**2, axis=1))
+        offset, whitening = np.asarray(features, np.float64) - self.mean, self._whitening
+        # BLAS wakes its threads for a single scan already, and they get in the way of those that compute the features.
+        white = np.einsum("nf,fg->ng", offset, whitening) if len(offset) == 1 else offset @ whitening
+        return np.sqrt(np.mean(white**2, axis=1))
+
+    @cached_property
+    def _whitening(self) -> np.ndarray:
+        return self.whitening.astype(np.float64)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything as arrays without pickle, for an `.npz`; `from_arrays` reads them back."""
