@@ -76,7 +76,7 @@ def test_tables_of_images_and_of_pairs(tmp_path):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        (["X_Ray_Test/COVID/a.png", "X_Ray_Test/Non_Covid/b.png"], "class 'Non_Covid' is not one of this bundle's. Did you mean"),
+        (["X_Ray_Test/COVID/a.png", "X_Ray_Test/Non_Cov1d/b.png"], "class 'Non_Cov1d' is not one of this bundle's. Did you mean"),
         (["X_Ray_Test/COVID/a.png", "X_Ray_Test/COVID/b.png"], "every xray row is COVID, both classes are needed"),
         (["XRay_Test/COVID/a.png"], "Did you mean 'X_Ray_Test'"),
     ],
