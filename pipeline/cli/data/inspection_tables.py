@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.engine.listing import listed
+
 LISTED = 10
 
 
@@ -40,6 +42,13 @@ def leakage_sentences(leakage: dict) -> list[str]:
         f"copies: {len(leakage['identical_pixels'])} pictures occur more than once, "
         f"{len(leakage['identical_pixels_with_different_labels'])} with different labels",
     ]
+    for what, key in (
+        ("leakage: {} pairs are nearly one picture on two sides of the split", "near_duplicates_across_splits"),
+        ("copies: {} pairs are nearly one picture with different labels", "near_duplicates_with_different_labels"),
+    ):
+        pairs = leakage[key]
+        named = listed([" = ".join((pair["first"], pair["second"])) for pair in pairs])
+        found.append(what.format(len(pairs)) + (f": {named}" if pairs else ""))
     told = leakage["labels_told_by_origin"]
     if told:
         names = ", ".join(f"{row['origin']} (always {row['label']})" for row in told)
