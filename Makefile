@@ -35,7 +35,7 @@ $(VENV)/.extras: $(VENV)/.installed
 extras: $(VENV)/.extras
 
 test: setup extras lint
-	$(RUN) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-slow: setup
 	$(RUN) -m pytest -m "slow and not realdata"

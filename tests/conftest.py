@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-REAL_SCANS = Path(__file__).resolve().parents[2] / "shared" / "data" / "manifest.csv"
+ROOT = Path(__file__).resolve().parents[1]
+REAL_SCANS = ROOT.parent / "shared" / "data" / "manifest.csv"
+TINY_RUN = "tests/stages/tiny_run"
 # Begun first, for a long one that begins last is waited for by the others. The rest follows in the order of the files.
-LONGEST = ("tests/stages/tiny_run", "tests/training/test_segmentation_fit.py", "tests/export/test_segmenter_bundle.py",
+LONGEST = (TINY_RUN, "tests/training/test_segmentation_fit.py", "tests/export/test_segmenter_bundle.py",
            "tests/training/test_fusion_run.py")  # fmt: skip
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -18,7 +21,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault(name, "1")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     if not REAL_SCANS.exists():
         absent = pytest.mark.skip(reason="../shared/data is absent")
@@ -26,14 +28,26 @@ def pytest_collection_modifyitems(config, items):
             if "realdata" in item.keywords:
                 item.add_marker(absent)
     if "PYTEST_XDIST_WORKER" in os.environ:
-        _keep_together(items)
+        items.sort(key=lambda item: LONGEST.index(group) if (group := _group(item.nodeid)) in LONGEST else len(LONGEST))
 
 
-def _keep_together(items: list[pytest.Item]) -> None:
-    """A file's tests run in one process, for they share what was trained; so do all files that share the tiny run."""
-    files = {item: item.nodeid.split("::")[0] for item in items}
-    tiny = {files[item] for item in items if "tiny_inputs" in getattr(item, "fixturenames", ())}
-    groups = {item: "tests/stages/tiny_run" if file in tiny else file for item, file in files.items()}
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: LONGEST.index(groups[item]) if groups[item] in LONGEST else len(LONGEST))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A file's tests run in one process, for they share what was trained; so do all files that share the tiny run.
+
+    The groups of xdist 3.8 itself ("loadgroup") have no effect under pytest 9.2.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByGroup(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    return ByGroup(config, log)
+
+
+@cache
+def _group(nodeid: str) -> str:
+    file = nodeid.split("::")[0]
+    path = ROOT / file
+    return TINY_RUN if path.is_file() and "tiny_inputs" in path.read_text(encoding="utf-8") else file

@@ -3,61 +3,98 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import io
 import sys
 import traceback
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from pipeline.cli.lazy_group import Command, Group, LazyGroup, command_of
+from pipeline.engine.contract import Stage
 from pipeline.engine.errors import PipelineError, StorageError
 
-if TYPE_CHECKING:
-    from pipeline.engine.contract import Stage
-
 PROGRAM = "run_pipeline.py"
-COMMAND_MODULES = (
-    "pipeline.cli.run.commands",
-    "pipeline.cli.data.commands",
-    "pipeline.cli.export_command",
-    "pipeline.cli.bundle_command",
-    "pipeline.cli.predict_commands",
-    "pipeline.cli.segment_command",
-    "pipeline.cli.classify_command",
-    "pipeline.cli.validate_command",
-    "pipeline.cli.compare_command",
-    "pipeline.cli.reader_study_command",
-    "pipeline.cli.fairness_command",
-    "pipeline.cli.demo.command",
-    "pipeline.cli.bench.command",
-)
+_RUN, _DATA = "pipeline.cli.run.commands", "pipeline.cli.data"
+COMMANDS = Group("Respiratory scans: numbered stages, each runnable alone; scores with their intervals.", {
+    "run": Command(f"{_RUN}:run", "Run the stages that are not up to date."),
+    "plan": Command(f"{_RUN}:plan", "Show what `run` would do, and why; nothing is done."),
+    "status": Command(f"{_RUN}:status", "Show each stage's state."),
+    "verify": Command(f"{_RUN}:verify", "Read every artifact again and compare it with its hash."),
+    "accept": Command(f"{_RUN}:accept", "Keep artifacts although their code was edited."),
+    "describe": Command(f"{_RUN}:describe", "Show a stage's configuration and artifacts."),
+    "export": Command(
+        "pipeline.cli.export_command:export", "Write a bundle: ONNX graphs, preprocessing, class names, model card, hashes."
+    ),
+    "predict": Command("pipeline.cli.predict_command:predict", "Answer a scan pair, half of one, or a table of pairs."),
+    "evaluate": Command(
+        "pipeline.cli.evaluate.command:evaluate",
+        "Judge a bundle on labelled scans: metrics with patient-clustered intervals, and figures.",
+    ),
+    "segment": Command(
+        "pipeline.cli.segment_command:segment",
+        "Outline the lungs and name the diagnosis; overlays, probabilities and measures of the masks.",
+    ),
+    "classify": Command("pipeline.cli.classify_command:classify", "Name the class of each image, with its probabilities."),
+    "validate": Command(
+        "pipeline.cli.validate_command:validate",
+        "Tell chest X-rays from CT slices, photographs, drawings and other pictures.",
+    ),
+    "compare": Command(
+        "pipeline.cli.compare_command:compare",
+        "Compare the variants of one run, several runs, evaluations, or any files of predictions, of one system.",
+    ),
+    "readers": Command(
+        "pipeline.cli.reader_study_command:readers",
+        "Compare readers without and with AI: each reader, and readers at large.",
+    ),
+    "fairness": Command(
+        "pipeline.cli.fairness_command:show_fairness",
+        "Show a classifier's metrics by group, name the worst group and test the gap.",
+    ),
+    "demo": Command(
+        "pipeline.cli.demo.command:demo",
+        "Run the pipeline on generated scans and say what it found: minutes, nothing to download.",
+    ),
+    "bench": Command(
+        "pipeline.cli.bench.command:bench",
+        "Measure: each figure stands beside a reference, taken in turns; ratio 1 = as fast as the reference.",
+    ),
+    "data": Group("Generate, inspect, lay out and download scans.", {
+        "phantom": Command(f"{_DATA}.phantom:phantom", "Write a data set of generated patients, with the exact lung masks."),
+        "download": Command(
+            f"{_DATA}.download:download", "Fetch a public set through kagglehub (needs internet) and print where it lies."
+        ),
+        "inspect": Command(f"{_DATA}.scans:inspect", "Counts, sizes, intensities, sources and leakage of a data set."),
+        "prepare": Command(
+            f"{_DATA}.scans:prepare",
+            "Lay a manifest's selection out as X_Ray_Train, X_Ray_Test, CT_Scan_Train, CT_Scan_Test.",
+        ),
+        "reorganize": Command(
+            f"{_DATA}.reorganize:reorganize",
+            "Pool the published folders of Kermany's chest X-rays and split them 70/15/15 by patient.",
+        ),
+    }),
+    "bundle": Group("A bundle's optional sections.", {
+        "amend": Command(
+            "pipeline.cli.bundle_command:amend",
+            "Add or replace one section of a bundle, with the files that it names; all other files keep their bytes.",
+        ),
+    }),
+})  # fmt: skip
 INTERRUPTED = 130
 
 
-def build_app(stages: Sequence[Stage]) -> typer.Typer:
-    """Return the application with every command group; `stages` are the steps that a run may have."""
-    app = typer.Typer(
-        name=PROGRAM,
-        help="Respiratory scans: numbered stages, each runnable alone; scores with their intervals.",
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
+def build_app(stages: Sequence[Stage]) -> LazyGroup:
+    """Return the application with every command; `stages`, the steps that a run may have, are its context's object."""
+    settings = {"help_option_names": ["-h", "--help"], "obj": stages}
+    return COMMANDS.load(PROGRAM, params=command_of(_options, PROGRAM).params, context_settings=settings)
 
-    @app.callback()
-    def options(
-        debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-    ) -> None:
-        """Respiratory scans: numbered stages, each runnable alone; scores with their intervals."""
 
-    for name in COMMAND_MODULES:
-        importlib.import_module(name).register(app, stages)
-    return app
+def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False) -> None:
+    """The options of every command. `main` takes --debug out wherever it stands."""
 
 
 def main(stages: Sequence[Stage], argv: Sequence[str] | None = None) -> int:
@@ -76,8 +113,7 @@ def main(stages: Sequence[Stage], argv: Sequence[str] | None = None) -> int:
     if not debug:
         sys.excepthook = _report_bug
     try:
-        # Calling the app itself would put Typer's own excepthook before ours.
-        typer.main.get_command(build_app(stages)).main(args=words, prog_name=PROGRAM)
+        build_app(stages).main(args=words, prog_name=PROGRAM)
     except SystemExit as ended:
         return _exit_code(ended)
     except PipelineError as error:

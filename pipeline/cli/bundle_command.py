@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from pipeline.cli.asking.bundle_options import AsJson
+from pipeline.cli.telling.document import AsJson, tell
 from pipeline.engine.errors import UsageError
-
-if TYPE_CHECKING:
-    from pipeline.engine.contract import Stage
+from pipeline.export.amendment import Amendment, amend_bundle
 
 
-def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
-    """Adds `bundle amend`."""
-    group = typer.Typer(help="A bundle's optional sections.", no_args_is_help=True, rich_markup_mode=None)
-    group.callback()(_bundle)
-    group.command("amend")(_amend)
-    app.add_typer(group, name="bundle")
-
-
-def _bundle() -> None:
-    """A bundle's optional sections."""
-
-
-def _amend(
+def amend(
     bundle: Annotated[Path, typer.Option("--bundle", help="The bundle's folder.")],
     section: Annotated[str, typer.Option("--section", help="gate, seen, calibration or audit.")],
     source: Annotated[
@@ -38,16 +22,13 @@ def _amend(
     as_json: AsJson = False,
 ) -> None:
     """Add or replace one section of a bundle, with the files that it names; all other files keep their bytes."""
-    from pipeline.export.amendment import amend_bundle
-
     if (source is None) != remove:
         raise UsageError("Amend with what?", "Give --from FILE or FOLDER, or --remove; one.")
     done = amend_bundle(bundle, section, source)
-    if as_json:
-        typer.echo(json.dumps({"bundle": bundle.as_posix(), **done._asdict()}, indent=2, ensure_ascii=False))
-        return
+    tell(as_json, {"bundle": bundle.as_posix(), **done._asdict()}, lambda: _words(bundle, section, done))
+
+
+def _words(bundle: Path, section: str, done: Amendment) -> str:
     what = "taken out" if done.version is None else f"written, version {done.version}"
-    typer.echo(f"{bundle}: section {section} {what}.")
-    for sign, names in (("+", done.added), ("-", done.removed)):
-        for name in names:
-            typer.echo(f"  {sign} {name}")
+    files = [f"  {sign} {name}" for sign, names in (("+", done.added), ("-", done.removed)) for name in names]
+    return "\n".join([f"{bundle}: section {section} {what}.", *files])

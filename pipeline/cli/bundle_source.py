@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pipeline
@@ -14,8 +14,10 @@ from pipeline.engine.progress import Reporter
 from pipeline.engine.rundir import RunDirectory
 from pipeline.systems import System, default_bundle, system_of_run
 
-EXPORTER = "pipeline.export"
 REPOSITORY = Path(pipeline.__file__).parents[1]
+EXPORTER = REPOSITORY / "pipeline" / "export"
+# what of the exporter decides a bundle's bytes: its code, and the templates of its cards
+SOURCES = (".py", ".j2")
 
 
 def find_bundle(
@@ -48,10 +50,10 @@ def bundle_of_run(run: Path, reporter: Reporter, system: System) -> Path:
 
     Raises what the system's exporter raises, and StorageError where the run's folder cannot be written to.
     """
-    finished = run / ".cache" / "bundle" / system.name / _key(RunDirectory(run))
+    finished = run / ".cache" / "bundle" / system.name / key_of_run(RunDirectory(run), _sources())
     if finished.is_dir():
         return finished
-    from filelock import FileLock
+    from filelock import FileLock  # a run alone needs it
 
     cache = finished.parent
     try:
@@ -70,20 +72,23 @@ def bundle_of_run(run: Path, reporter: Reporter, system: System) -> Path:
 def _export(run: Path, finished: Path, system: System) -> None:
     # The exporter imports TensorFlow; whoever has a bundle must never pay for that, nor read its log.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    exporter = system.load("exporter")
-    exporter.for_commands(run).write(finished)
+    system.load("exporter").for_commands(run).write(finished)
     for outdated in finished.parent.iterdir():
         if outdated != finished and outdated.is_dir():
             remove_folder(outdated)
 
 
-def _key(run: RunDirectory) -> str:
-    """16 hexadecimal digits of all artifacts' hashes and of the exporter's own sources."""
+def key_of_run(run: RunDirectory, parts: Iterable[str], first: str = "") -> str:
+    """16 hexadecimal digits of the hashes of a run's artifacts, of its `first` stages where they are named, and of `parts`."""
     artifacts = [
         f"{stage}/{name} {output.sha256}"
-        for stage, manifest in run.manifests.items()
+        for stage, manifest in run.manifests.items() if stage.startswith(first)
         for name, output in manifest.outputs.items()
+    ]  # fmt: skip
+    return hashlib.sha256("\n".join(sorted(artifacts) + sorted(parts)).encode()).hexdigest()[:16]
+
+
+def _sources() -> list[str]:
+    return [
+        f"{path.relative_to(EXPORTER)} {sha256_file(path)}" for path in EXPORTER.rglob("*") if path.suffix in SOURCES
     ]
-    places = getattr(importlib.util.find_spec(EXPORTER), "submodule_search_locations", None) or []
-    sources = [f"{path.relative_to(place)} {sha256_file(path)}" for place in places for path in Path(place).rglob("*.py")]
-    return hashlib.sha256("\n".join(sorted(artifacts) + sorted(sources)).encode()).hexdigest()[:16]

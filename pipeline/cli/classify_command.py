@@ -2,50 +2,47 @@
 
 from __future__ import annotations
 
-import json
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from pipeline.cli.asking.bundle_options import (
-    AsJson,
     DeviceChoice,
-    Quiet,
     RunFolder,
     SystemName,
     device_of,
     open_asked,
-    tell_placement,
+    tell_answers,
 )
 from pipeline.cli.asking.class_answers import answer_lines, answers_document, settle_rows
+from pipeline.cli.asking.pictures import picture_targets, write_heat_maps
+from pipeline.cli.telling.document import AsJson, Quiet
+from pipeline.cli.telling.output_folder import write_findings
+from pipeline.data.layouts.source_images import NOTE_ALONE, SourceImage, find_images
+from pipeline.data.reading.gray_reader import read_gray
+from pipeline.engine.arrays import Array
 from pipeline.engine.errors import UsageError
+from pipeline.engine.files import atomic_write_bytes
 from pipeline.engine.progress import Reporter
-
-if TYPE_CHECKING:
-    from pipeline.data.layouts.source_images import SourceImage
-    from pipeline.engine.arrays import Array
-    from pipeline.engine.contract import Stage
-    from pipeline.inference.answered_rows import AnsweredRow
-    from pipeline.inference.answers import Answer
-    from pipeline.inference.bundle import Manifest
-    from pipeline.inference.classifier.head_shap import Head
-    from pipeline.inference.opened_bundle import OpenedBundle
+from pipeline.inference.answered_rows import PREDICTIONS, AnsweredRow, answer_rows, feature_rows, write_class_table
+from pipeline.inference.answers import CAUTION, Answer
+from pipeline.inference.bundle import Manifest, open_bundle
+from pipeline.inference.classifier.head_shap import Head, explain_rows, open_head
+from pipeline.inference.opened_bundle import OpenedBundle
+from pipeline.systems import default_bundle
 
 COMMAND = "classify"
 SHAP_OUTPUTS = ("shap.npy", "shap.json", "shap.png")
 
 
-def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
-    """Adds `classify`."""
-    app.command(COMMAND)(_classify)
-
-
-def _classify(
+def classify(
     images: Annotated[list[Path] | None, typer.Argument(help="Images, or folders of them.")] = None,
     bundle: Annotated[
-        Path | None, typer.Option("--bundle", help="A classifier's bundle; the shipped one of pneumonia by default.")
+        Path | None, typer.Option("--bundle", help=f"A classifier's bundle; {default_bundle(COMMAND)} by default.")
     ] = None,
     run: RunFolder = None,
     system: SystemName = None,
@@ -72,13 +69,6 @@ def _classify(
     What was taken out of a note, and what to be wary of, is told. --shap writes shap.npy (a row an image, a column a feature),
     shap.json and shap.png.
     """
-    from pipeline.cli.asking.pictures import picture_targets
-    from pipeline.data.layouts.source_images import NOTE_ALONE, find_images
-    from pipeline.engine.files import atomic_write_bytes
-    from pipeline.inference.answered_rows import PREDICTIONS, answer_rows, feature_rows, write_class_table
-    from pipeline.inference.bundle import open_bundle
-    from pipeline.inference.classifier.head_shap import open_head
-
     methods = tuple(name for name, wanted in (("gradcam", gradcam), ("gradcam_plus_plus", plus_plus)) if wanted)
     _refuse_nonsense(methods, shap, lungs, out)
     reporter = Reporter(quiet)
@@ -105,11 +95,8 @@ def _classify(
     document = answers_document(rows, out) | decides | opened.placement
     if head is not None and out is not None:
         document["shap"] = _write_shap(head, rows, manifest.class_names, out)
-    if as_json:
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
-    else:
-        typer.echo(_words(document, "cases" if "note" in opened.doors else "images"))
-        tell_placement(device, opened.placement)
+    what = "cases" if "note" in opened.doors else "images"
+    tell_answers(as_json, document, lambda: _words(document, what), device, opened.placement)
 
 
 def _refuse_nonsense(methods: Sequence[str], shap: bool, lungs: Path | None, out: Path | None) -> None:
@@ -126,10 +113,6 @@ def _answer(
     segmenter: OpenedBundle[Manifest] | None,
 ) -> Answer:  # fmt: skip
     """Ask about an image, its note, or a note alone; draw, measure, and let go of the pixels."""
-    from pipeline.cli.asking.pictures import write_heat_maps
-    from pipeline.data.layouts.source_images import NOTE_ALONE
-    from pipeline.data.reading.gray_reader import read_gray
-
     if image == NOTE_ALONE:
         return _told(opened, opened.answer(note=note), {})
     gray = read_gray(image.path)
@@ -145,10 +128,6 @@ def _told(opened: OpenedBundle[Manifest], answer: Answer, measured: Mapping[str,
 
 
 def _npy(array: Array) -> bytes:
-    import io
-
-    import numpy as np
-
     content = io.BytesIO()
     np.save(content, array, allow_pickle=False)
     return content.getvalue()
@@ -156,10 +135,7 @@ def _npy(array: Array) -> bytes:
 
 def _write_shap(head: Head, rows: Sequence[AnsweredRow], class_names: Sequence[str], out: Path) -> dict[str, Any]:
     """SHAP_OUTPUTS in `out`, and the document among them."""
-    from pipeline.cli.output_folder import write_findings
-    from pipeline.engine.files import atomic_write_bytes
-    from pipeline.evaluation.figures.head_shap import head_shap_figure
-    from pipeline.inference.classifier.head_shap import explain_rows
+    from pipeline.evaluation.figures.head_shap import head_shap_figure  # matplotlib is for --shap alone
 
     values, document = explain_rows(head, rows, class_names)
     array, written, _ = SHAP_OUTPUTS
@@ -169,9 +145,6 @@ def _write_shap(head: Head, rows: Sequence[AnsweredRow], class_names: Sequence[s
 
 
 def _words(document: dict[str, Any], what: str) -> str:
-    from pipeline.inference.answered_rows import PREDICTIONS
-    from pipeline.inference.answers import CAUTION
-
     lines = answer_lines(document, _said)
     if document["threshold"] is not None:
         lines.append(f"{document['positive_class']} is named from probability {document['threshold']:.4g} on.")

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from pipeline.cli.output_folder import refuse_taken_folder
+from pipeline.cli.telling.document import AsJson, tell
+from pipeline.cli.telling.output_folder import png_of, refuse_taken_folder, write_files
 from pipeline.engine.errors import UsageError, did_you_mean
+from pipeline.engine.rundir import RunDirectory
+from pipeline.evaluation.comparison.document import build_comparison
+from pipeline.evaluation.comparison.text import comparison_table
+from pipeline.evaluation.figures.comparison import comparison_figures
+from pipeline.evaluation.tables.alignment import keep_shared_rows
+from pipeline.evaluation.tables.prediction_files import read_predictions
+from pipeline.evaluation.tables.run_arms import JoinedArms, RunArms, joined_runs, unique_names
+from pipeline.systems import system_of_run
 
-if TYPE_CHECKING:
-    from pipeline.engine.contract import Stage
-    from pipeline.evaluation.tables.run_arms import JoinedArms, RunArms
+DOCUMENT = "comparison.json"
 
 
 @dataclass
@@ -28,12 +32,7 @@ class Comparison:
     files: dict[str, bytes] = field(default_factory=dict)
 
 
-def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
-    """Add `compare`."""
-    app.command("compare")(_compare)
-
-
-def _compare(
+def compare(
     more: Annotated[
         list[Path] | None, typer.Argument(metavar="[MORE]...", help="Further runs, or further tables of predictions.")
     ] = None,
@@ -53,7 +52,7 @@ def _compare(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write comparison.json, report.md and figures here.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare the variants of one run, several runs, evaluations, or any files of predictions, of one system.
 
@@ -67,16 +66,12 @@ def _compare(
     if out is not None:
         refuse_taken_folder(out)
     with_files = out is not None
-    if files:
-        comparison = _of_files(files, labels, positive, modality, with_files)
-    else:
-        comparison = _of_runs(runs, system, modality, with_files)
+    comparison = (
+        _of_files(files, labels, positive, modality, with_files) if files else _of_runs(runs, system, modality, with_files)
+    )
     if out is not None:
-        _write(out, comparison)
-    if as_json:
-        typer.echo(json.dumps(comparison.document, indent=2))
-    else:
-        _show(comparison, out)
+        write_files(out, DOCUMENT, comparison.document, comparison.files)
+    tell(as_json, comparison.document, lambda: _words(comparison, out))
 
 
 def _sort_sources(runs: list[Path], files: list[Path], more: list[Path]) -> tuple[list[Path], list[Path]]:
@@ -88,10 +83,6 @@ def _sort_sources(runs: list[Path], files: list[Path], more: list[Path]) -> tupl
 
 
 def _of_runs(folders: list[Path], system: str | None, modalities: list[str] | None, with_files: bool) -> Comparison:
-    from pipeline.engine.rundir import RunDirectory
-    from pipeline.evaluation.tables.run_arms import joined_runs, unique_names
-    from pipeline.systems import system_of_run
-
     runs = {name: RunDirectory(path) for name, path in zip(unique_names(folders), folders, strict=True)}
     found = {name: system_of_run(run, system) for name, run in runs.items()}
     _refuse_differing("system", {name: row.name for name, row in found.items()})
@@ -111,10 +102,6 @@ def _of_runs(folders: list[Path], system: str | None, modalities: list[str] | No
 def _of_files(
     files: list[Path], labels: Path | None, positive: str | None, modalities: list[str] | None, with_files: bool
 ) -> Comparison:
-    from pipeline.evaluation.tables.alignment import keep_shared_rows
-    from pipeline.evaluation.tables.prediction_files import read_predictions
-    from pipeline.evaluation.tables.run_arms import JoinedArms
-
     read = read_predictions(files, labels, positive)
     _refuse_differing("system", {arm: name for arm, name in read.systems.items() if name})
     joined = JoinedArms(read.arms, [*read.warnings, *keep_shared_rows(read.arms)], tuple(read.controls))
@@ -129,10 +116,6 @@ def _refuse_differing(what: str, of_arms: dict[str, str]) -> None:
 
 
 def _compared(joined: JoinedArms, modalities: list[str] | None, heading: str, with_files: bool) -> Comparison:
-    from pipeline.evaluation.comparison.document import build_comparison
-    from pipeline.evaluation.comparison.text import comparison_table
-    from pipeline.evaluation.figures.comparison import comparison_figures
-
     arms = joined.arms
     if modalities is not None:
         known = list(dict.fromkeys(name for tables in arms.values() for name in tables))
@@ -146,25 +129,10 @@ def _compared(joined: JoinedArms, modalities: list[str] | None, heading: str, wi
     comparison = Comparison(document, heading)
     if with_files:
         comparison.files["report.md"] = f"# Comparison\n\n{heading}\n\n{comparison_table(document)}".encode()
-        for name, figure in comparison_figures(arms, document).items():
-            picture = io.BytesIO()
-            figure.savefig(picture, format="png", metadata={"Software": None})
-            comparison.files[f"{name}.png"] = picture.getvalue()
+        comparison.files |= {f"{name}.png": png_of(figure) for name, figure in comparison_figures(arms, document).items()}
     return comparison
 
 
-def _write(out: Path, comparison: Comparison) -> None:
-    from pipeline.engine.files import atomic_write_bytes, write_json
-
-    out.mkdir(parents=True, exist_ok=True)
-    for name, content in comparison.files.items():
-        atomic_write_bytes(out / name, content)
-    write_json(out / "comparison.json", comparison.document)
-
-
-def _show(comparison: Comparison, out: Path | None) -> None:
-    from pipeline.evaluation.comparison.text import comparison_table
-
-    typer.echo(f"{comparison.heading}\n\n{comparison_table(comparison.document).rstrip()}")
-    if out is not None:
-        typer.echo(f"\nWritten to {out}: comparison.json, {', '.join(sorted(comparison.files))}")
+def _words(comparison: Comparison, out: Path | None) -> str:
+    words = f"{comparison.heading}\n\n{comparison_table(comparison.document).rstrip()}"
+    return words + (f"\n\nWritten to {out}: {DOCUMENT}, {', '.join(sorted(comparison.files))}" if out is not None else "")

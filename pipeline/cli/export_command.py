@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
+from pipeline.cli.choices import choices
+from pipeline.cli.telling.document import AsJson, tell
 from pipeline.engine.errors import DataError, UsageError
-
-if TYPE_CHECKING:
-    from pipeline.engine.contract import Stage
+from pipeline.engine.rundir import RunDirectory
+from pipeline.export.bundle_folder import refuse_foreign_folder
+from pipeline.export.template import ExportOptions
+from pipeline.inference.bundle import read_description, system_of
+from pipeline.inference.segmenter import bundle as segmenter_bundle
+from pipeline.systems import system_named, system_of_run
 
 # What a bundle can be made of, and the options that go with it; the system itself refuses those that it does not take.
 SOURCES = {
@@ -23,17 +25,8 @@ SOURCES = {
     "checkpoint": ("classes", "prefix", "keras", "card", "opset", "layout"),
 }
 
-
-class Layout(StrEnum):
-    """The order of the axes at a segmenter's doors."""
-
-    NHWC = "NHWC"
-    NCHW = "NCHW"
-
-
-def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
-    """Add `export`."""
-    app.command("export")(export)
+# The order of the axes at a segmenter's doors.
+Layout = choices("Layout", get_args(segmenter_bundle.Layout))
 
 
 def export(
@@ -62,7 +55,7 @@ def export(
     ] = None,
     opset: Annotated[int | None, typer.Option("--opset", help="Of a segmenter's ONNX graph [17].")] = None,
     layout: Annotated[Layout | None, typer.Option("--layout", help="Of a segmenter's doors [NHWC].")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a bundle: ONNX graphs, preprocessing, class names, model card, hashes."""
     given = {
@@ -98,18 +91,11 @@ def _write(sources: dict[str, Path], given: dict[str, Any], out: Path) -> Path:
     if "card" in given:
         given["card"] = _read(given["card"])
     system, classes, prefix = given.pop("system", None), given.pop("classes", ""), given.pop("prefix", None)
-    from pipeline.export.bundle_folder import refuse_foreign_folder
-    from pipeline.export.template import ExportOptions
-
     options = ExportOptions(**given)
     refuse_foreign_folder(out)
     if "run" in sources:
-        from pipeline.engine.rundir import RunDirectory
-        from pipeline.systems import system_of_run
-
         run = sources["run"]
-        written: Path = system_of_run(RunDirectory(run), system).load("exporter").of_run(run, options).write(out)
-        return written
+        return system_of_run(RunDirectory(run), system).load("exporter").of_run(run, options).write(out)
     if "original" in sources:
         from pipeline.export.original.bundle import OriginalExporter
 
@@ -132,22 +118,24 @@ def _read(card: Path) -> str:
 
 
 def _report(bundle: Path, as_json: bool) -> None:
-    from pipeline.inference.bundle import read_description, system_of
-    from pipeline.systems import system_named
-
     description = read_description(bundle)
-    files, parity = description["files"], description["parity"]
-    total = sum(entry["bytes"] for entry in files.values()) + (bundle / "bundle.json").stat().st_size
-    system = system_named(system_of(description))
-    if as_json:
-        answer = {"bundle": bundle.as_posix(), "variant": description.get("variant", system.name), "bytes": total,
-                  "files": files, "parity": parity}  # fmt: skip
-        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
-        return
-    for name, entry in files.items():
-        typer.echo(f"{entry['bytes'] / 1e6:8.2f} MB  {name}")
+    system, files = system_named(system_of(description)), description["files"]
+    answer = {
+        "bundle": bundle.as_posix(),
+        "variant": description.get("variant", system.name),
+        "bytes": sum(entry["bytes"] for entry in files.values()) + (bundle / "bundle.json").stat().st_size,
+        "files": files,
+        "parity": description["parity"],
+    }
     what = f"{description['variant']} variant" if "variant" in description else system.name
-    typer.echo(f"{total / 1e6:8.2f} MB  {bundle}: {what}")
+    tell(as_json, answer, lambda: _words(answer, f"{bundle}: {what}", system.example.format(bundle)))
+
+
+def _words(answer: dict[str, Any], what: str, example: str) -> str:
+    parity, sizes = answer["parity"], {name: entry["bytes"] for name, entry in answer["files"].items()}
+    lines = [f"{size / 1e6:8.2f} MB  {name}" for name, size in (*sizes.items(), (what, answer["bytes"]))]
     if "keras_max_difference" in parity:
-        typer.echo(f"ONNX against Keras: largest difference {parity['keras_max_difference']:.1e} (limit {parity['limit']:.0e})")
-    typer.echo(f"To use it: python run_pipeline.py {system.example.format(bundle)}")
+        lines.append(
+            f"ONNX against Keras: largest difference {parity['keras_max_difference']:.1e} (limit {parity['limit']:.0e})"
+        )
+    return "\n".join([*lines, f"To use it: python run_pipeline.py {example}"])

@@ -2,104 +2,73 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.table import Table
 
-from pipeline.cli.output_folder import refuse_taken_folder, write_findings
+from pipeline.cli.telling.document import AsJson, tell
+from pipeline.cli.telling.output_folder import refuse_taken_folder, write_findings
+from pipeline.cli.telling.tables import show, titled_table
 from pipeline.engine.interval_text import interval_text
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from pipeline.engine.contract import Stage
+from pipeline.evaluation.studies.reader_calls import read_reader_calls
+from pipeline.evaluation.studies.reader_study import ReaderStudySettings, reader_study
+from pipeline.evaluation.studies.reader_study_figure import reader_study_figure
 
 DOCUMENT, FIGURE = "reader_study.json", "reader_study"
 _SHOWN = ("sensitivity", "specificity", "auc")
 
 
-def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
-    """Add `readers`."""
-    app.command("readers")(_readers)
-
-
-def _readers(
+def readers(
     csv: Annotated[Path, typer.Option("--csv", help="case_id,reader_id,with_ai,call[,truth][,patient_id], one row a call.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for reader_study.json and reader_study.png.")],
     truth: Annotated[Path | None, typer.Option("--truth", help="CSV with case_id and truth, where the calls have none.")] = None,
     positive: Annotated[str | None, typer.Option("--positive", help="The positive class, where truth is a class name.")] = None,
     threshold: Annotated[float, typer.Option("--threshold", min=0, max=1, help="A score from here on is a positive call.")] = 0.5,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the bootstrap.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare readers without and with AI: each reader, and readers at large.
 
     Every reader reads every case in both arms. Changes come with intervals by patient, paired tests and a multi-reader
     multi-case analysis (Obuchowski-Rockette, Hillis).
     """
-    from pipeline.evaluation.studies.reader_calls import read_reader_calls
-    from pipeline.evaluation.studies.reader_study import ReaderStudySettings, reader_study
-    from pipeline.evaluation.studies.reader_study_figure import reader_study_figure
-
     refuse_taken_folder(out)
     study = read_reader_calls(csv, truth, positive)
     document = reader_study(study, ReaderStudySettings(threshold=threshold, seed=seed))
     files = write_findings(out, DOCUMENT, document, {FIGURE: reader_study_figure(document)})
-    if as_json:
-        typer.echo(json.dumps(document, indent=2))
-    else:
-        _show(document, out, files)
+    tell(as_json, document, lambda: _show(document, out, files))
 
 
 def _show(document: dict, out: Path, files: Sequence[str]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-
-    console = Console(highlight=False)
-    counts = document["counts"]
-    console.print(
-        f"{counts['readers']} readers, {counts['cases']} cases of {counts['patients']} patients, {counts['positive']} positive"
+    counts, kappa = document["counts"], document["agreement"]["fleiss_kappa"]
+    agreement = ", ".join(f"{arm} AI {interval_text(kappa[arm])}" for arm in ("without", "with"))
+    known = kappa["without"]["value"] is not None and kappa["with"]["value"] is not None
+    show(
+        f"{counts['readers']} readers, {counts['cases']} cases of {counts['patients']} patients, {counts['positive']} positive",
+        _changes(document),
+        *(f"readers at large, {test['metric']}: {test['verdict']}" for test in document["tests"] if test["family"] == "study"),
+        *([f"agreement between readers (Fleiss' kappa): {agreement}"] if known else []),
+        *(f"note: {warning}" for warning in document["warnings"]),
+        f"{', '.join(files)} in {out}",
     )
-    console.print(_changes(document))
-    for test in document["tests"]:
-        if test["family"] == "study":
-            console.print(f"readers at large, {test['metric']}: {escape(test['verdict'])}")
-    kappa = document["agreement"]["fleiss_kappa"]
-    if kappa["without"]["value"] is not None and kappa["with"]["value"] is not None:
-        words = [f"{arm} AI {escape(interval_text(kappa[arm]))}" for arm in ("without", "with")]
-        console.print(f"agreement between readers (Fleiss' kappa): {', '.join(words)}")
-    for warning in document["warnings"]:
-        console.print(f"note: {escape(warning)}")
-    console.print(f"{', '.join(files)} in {escape(str(out))}")
 
 
 def _changes(document: dict) -> Table:
     """A row for each reader and metric, then the study's."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title="Without and with AI", title_justify="left")
-    for name in ("reader", "metric"):
-        table.add_column(name)
-    for name in ("without", "with", "change", "Holm p"):
-        table.add_column(name, justify="right")
     adjusted = {(test["reader"], test["metric"]): test["p_adjusted"] for test in document["tests"]}
+    rows: list[list[str]] = []
     for reader in document["readers"]:
-        made = document["per_reader"][reader]
         for metric in _SHOWN:
-            cells = _cells({arm: by_metric[metric] for arm, by_metric in made.items()})
-            p = adjusted.get((reader, metric))
-            table.add_row(*map(escape, (reader, metric, *cells, "-" if p is None else f"{p:.3g}")))
-        table.add_section()
-    for metric, made in document["mrmc"].items():
-        p = adjusted[None, metric]
-        cells = _cells(made)
-        table.add_row(*map(escape, ("readers at large", metric, *cells, "-" if p is None else f"{p:.3g}")))
-    return table
+            arms = {arm: by_metric[metric] for arm, by_metric in document["per_reader"][reader].items()}
+            rows.append(_row(reader, metric, arms, adjusted.get((reader, metric))))
+        rows.append([])
+    rows += [_row("readers at large", metric, made, adjusted[None, metric]) for metric, made in document["mrmc"].items()]
+    return titled_table("Without and with AI", ["reader", "metric"], ["without", "with", "change", "Holm p"], rows)
 
 
-def _cells(arms: Mapping[str, dict]) -> tuple[str, str, str]:
-    return (interval_text(arms["without"]), interval_text(arms["with"]), interval_text(arms["difference"], signed=True))
+def _row(reader: str, metric: str, arms: Mapping[str, dict], p: float | None) -> list[str]:
+    change = interval_text(arms["difference"], signed=True)
+    return [reader, metric, interval_text(arms["without"]), interval_text(arms["with"]), change, "-" if p is None else f"{p:.3g}"]

@@ -2,63 +2,52 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from pipeline.cli.asking.bundle_options import (
-    AsJson,
     DeviceChoice,
     DeviceName,
-    Quiet,
     RunFolder,
     SystemName,
     device_of,
     open_asked,
-    tell_placement,
+    tell_answers,
 )
 from pipeline.cli.asking.class_answers import answer_lines, answers_document, settle_rows
+from pipeline.cli.asking.pictures import Targets, picture_targets, write_heat_maps
+from pipeline.cli.choices import choices
+from pipeline.cli.telling.document import AsJson, Quiet
+from pipeline.data.layouts.source_images import SourceImage, find_images
+from pipeline.data.masks.lung_geometry import COLUMNS
+from pipeline.data.reading.colour_reader import read_gray_and_colour
 from pipeline.engine.errors import UsageError
 from pipeline.engine.progress import Reporter
-
-if TYPE_CHECKING:
-    from pipeline.cli.asking.pictures import Targets
-    from pipeline.data.layouts.source_images import SourceImage
-    from pipeline.engine.contract import Stage
-    from pipeline.inference.answered_rows import AnsweredRow
-    from pipeline.inference.answers import Answer
-    from pipeline.inference.gate.xray_gate import XrayGate
+from pipeline.inference.answered_rows import PREDICTIONS, AnsweredRow, answer_rows, write_class_table
+from pipeline.inference.answers import CAUTION, Answer
+from pipeline.inference.gate.xray_gate import XrayGate, gate_of
+from pipeline.inference.pictures import write_png
+from pipeline.inference.segmenter.overlays import draw_overlay, mask_picture
+from pipeline.inference.segmenter.runtimes import open_runtime
+from pipeline.systems import default_bundle
 
 COMMAND = "segment"
 
-
-class Runtime(StrEnum):
-    """What computes the network; all give the same answers."""
-
-    ONNX = "onnx"
-    OPENVINO = "openvino"
-    KERAS = "keras"
-
-
+# What computes the network; all give the same answers.
+Runtime = choices("Runtime", ("onnx", "openvino", "keras"))
 RuntimeChoice = Annotated[Runtime, typer.Option("--runtime", help="keras needs a bundle exported with --keras.")]
 
 
-def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
-    """Adds `segment`."""
-    app.command(COMMAND)(_segment)
-
-
-def _segment(
+def segment(
     images: Annotated[list[Path], typer.Argument(help="Images, or folders of them; a folder of {class}/images too.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for overlays and predictions.csv.")],
     bundle: Annotated[
         Path | None,
-        typer.Option("--bundle", help="A bundle, or an .onnx with its .meta.json; the shipped segmenter by default."),
+        typer.Option("--bundle", help=f"A bundle, or an .onnx with its .meta.json; {default_bundle(COMMAND)} by default."),
     ] = None,
     run: RunFolder = None,
     system: SystemName = None,
@@ -79,11 +68,6 @@ def _segment(
 
     An image that cannot be read, or that is no chest X-ray, is named, skipped and counted; the rest go on.
     """
-    from pipeline.cli.asking.pictures import picture_targets
-    from pipeline.data.layouts.source_images import find_images
-    from pipeline.data.masks.lung_geometry import COLUMNS
-    from pipeline.inference.answered_rows import PREDICTIONS, answer_rows, write_class_table
-
     if strict and no_gate:
         raise UsageError("--strict and --no-gate contradict each other.", "Give one of them.")
     if runtime is not Runtime.ONNX and device not in (None, DeviceName.AUTO):
@@ -96,19 +80,11 @@ def _segment(
     gate = None if no_gate else _open_gate(opened, strict, device)
     if runtime is not Runtime.ONNX:
         opened.use(_other_runtime(opened, runtime))
-    methods = ("gradcam",) if gradcam else ()
-
-    def ask(image: SourceImage) -> Answer:
-        return _answer(opened, image, gate, strict, methods, targets)
-
-    rows = list(answer_rows(reporter.track(sources, len(sources), "images"), ask))
+    methods, asked = ("gradcam",) if gradcam else (), reporter.track(sources, len(sources), "images")
+    rows = list(answer_rows(asked, lambda image: _answer(opened, image, gate, strict, methods, targets)))
     settle_rows(rows, lambda: write_class_table(out / PREDICTIONS, rows, opened.manifest.class_names, "true_class", COLUMNS))
     document = _document(rows, out)
-    if as_json:
-        typer.echo(json.dumps(document | opened.placement, indent=2, ensure_ascii=False))
-    else:
-        typer.echo(_words(document))
-        tell_placement(device, opened.placement)
+    tell_answers(as_json, document, lambda: _words(document), device, opened.placement)
 
 
 def _other_runtime(opened: Any, runtime: Runtime) -> Any:
@@ -118,15 +94,11 @@ def _other_runtime(opened: Any, runtime: Runtime) -> Any:
         from pipeline.training.segmenter.keras_runtime import KerasRuntime
 
         return KerasRuntime(opened.bundle)
-    from pipeline.inference.segmenter.runtimes import open_runtime
-
     return open_runtime(opened.bundle, runtime.value)
 
 
 def _open_gate(opened: Any, strict: bool, device: DeviceName | None) -> XrayGate | None:
     """The bundle's gate, None where it has none. Raises UsageError where `strict` asks for one that is not there."""
-    from pipeline.inference.gate.xray_gate import gate_of
-
     gate = gate_of(opened.bundle, device_of(device))
     if gate is None and strict:
         raise UsageError(f"{opened.path} has no X-ray gate to be strict.", "Leave --strict out, or use `validate --strict`.")
@@ -137,12 +109,6 @@ def _answer(
     opened: Any, image: SourceImage, gate: XrayGate | None, strict: bool, methods: Sequence[str], targets: Targets
 ) -> Answer:
     """Ask the gate, then the segmenter; draw, and let go of the pixels."""
-    from pipeline.cli.asking.pictures import write_heat_maps
-    from pipeline.data.reading.colour_reader import read_gray_and_colour
-    from pipeline.inference.answers import Answer
-    from pipeline.inference.pictures import write_png
-    from pipeline.inference.segmenter.overlays import draw_overlay, mask_picture
-
     gray, colour = read_gray_and_colour(image.path)
     verdict = gate.judge(gray, colour, strict=strict) if gate is not None else None
     if verdict is not None and not verdict.valid:
@@ -161,9 +127,6 @@ def _document(rows: Sequence[AnsweredRow], out: Path) -> dict[str, Any]:
 
 
 def _words(document: dict[str, Any]) -> str:
-    from pipeline.inference.answered_rows import PREDICTIONS
-    from pipeline.inference.answers import CAUTION
-
     known = document["true_class_known"]
     told = f", {document['correct']} of {known} as their folder says" if known else ""
     counted = f"{document['answered']} of {document['images']} images answered{told}"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.engine.errors import DataError, did_you_mean
+from pipeline.engine.files import atomic_write_text
+
+Cell = float | int | str | None
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -38,3 +42,12 @@ def require_columns(path: Path, rows: Sequence[Mapping[str, str]], *names: str, 
         if name not in rows[0]:
             near = did_you_mean(name, rows[0])
             raise DataError(f"{path}: no column {name!r}.{near}", f"{needed} Its columns: {', '.join(rows[0])}.".lstrip())
+
+
+def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """Write a table, whole or not at all; numbers with float32's 9 digits, nothing for None."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([f"{cell:.9g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
+    atomic_write_text(path, text.getvalue())

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.engine.errors import UsageError
-from pipeline.engine.files import sha256_file, write_json
+from pipeline.engine.exchange import exchange, put_back
+from pipeline.engine.files import remove_folder, sha256_file, write_json
 
 DESCRIPTION = "bundle.json"
 SCHEMA_VERSION = 1
@@ -33,28 +34,21 @@ def refuse_foreign_folder(out: Path) -> None:
 def staged_bundle(out: Path) -> Iterator[Path]:
     """A folder beside ``out`` to write into; it takes the place of ``out`` when the block ends well.
 
-    A bundle that was there before stays until that moment, and comes back if the exchange fails.
+    A bundle that was there before stays until that moment, and comes back if the exchange fails or a process is killed in it.
     """
+    out = out.resolve()
+    put_back(out)
     refuse_foreign_folder(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     staging = out.with_name(f".{out.name}.{os.getpid()}.part")
-    former = out.with_name(f".{out.name}.{os.getpid()}.former")
-    shutil.rmtree(staging, ignore_errors=True)
+    remove_folder(staging)
     staging.mkdir()
     try:
         yield staging
         refuse_foreign_folder(out)
-        if out.exists():
-            out.replace(former)
-        try:
-            staging.replace(out)
-        except OSError:
-            if former.exists():
-                former.replace(out)
-            raise
+        exchange(staging, out)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-        shutil.rmtree(former, ignore_errors=True)
 
 
 def file_table(folder: Path) -> dict[str, dict]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +9,11 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
+from pipeline.data.csv_rows import write_rows
 from pipeline.data.layouts.pair_table import COPIED_COLUMNS, PairRow
 from pipeline.data.scans import PAIRED
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import DataError
-from pipeline.engine.files import atomic_write_text
 from pipeline.inference.answers import TITLES, Answer, Cell, Finding
 from pipeline.inference.bundle import Manifest
 from pipeline.inference.opened_bundle import OpenedBundle
@@ -147,7 +145,7 @@ def write_findings_table(path: Path, rows: Sequence[AnsweredRow]) -> None:
          *(row.copied.get(name) for name in copied)]
         for row in rows for finding in row.answer.findings
     ]  # fmt: skip
-    _write(path, [*FINDING_COLUMNS, *copied], lines)
+    write_rows(path, [*FINDING_COLUMNS, *copied], lines)
 
 
 def write_class_table(
@@ -166,16 +164,8 @@ def write_class_table(
         for row in rows
     ]  # fmt: skip
     told = [label if name == LABEL else name for name in copied]
-    _write(path, ["image", "predicted", "confidence", *(f"prob_{name}" for name in class_names), "error", *told, *extra], lines)
-
-
-def _write(path: Path, header: Sequence[str], lines: Iterable[Sequence[Cell]]) -> None:
-    """Whole or not at all; numbers with float32's 9 digits, nothing for None."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([f"{cell:.9g}" if isinstance(cell, float) else cell for cell in line] for line in lines)
-    atomic_write_text(path, text.getvalue())
+    probabilities = [f"prob_{name}" for name in class_names]
+    write_rows(path, ["image", "predicted", "confidence", *probabilities, "error", *told, *extra], lines)
 
 
 def _named(row: AnsweredRow, finding: Finding) -> str:

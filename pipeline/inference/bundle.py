@@ -18,6 +18,7 @@ from pipeline import systems
 from pipeline.data.preprocessing import Profile
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError, StaleArtifactError, UsageError
+from pipeline.engine.exchange import put_back
 from pipeline.engine.files import sha256_file
 
 if TYPE_CHECKING:
@@ -173,6 +174,7 @@ def read_description(path: Path) -> dict[str, Any]:
     Raises MissingArtifactError (no bundle), StaleArtifactError (another schema version), CorruptArtifactError (no JSON).
     """
     source = path / MANIFEST_FILE
+    put_back(path)
     if not source.is_file():
         if (path / "run.json").is_file():
             raise MissingArtifactError(f"{path} is a run, not a bundle.", f"Give it as --run {path}.")

@@ -217,6 +217,54 @@ def test_a_process_killed_midway_leaves_the_old_bundle(bundle, section, command,
     assert amend(command, bundle, "--from", section)[0] == 0
 
 
+BETWEEN = """
+import os, signal, sys
+from pathlib import Path
+from pipeline.export.amendment import amend_bundle
+real = Path.replace
+def replace(path, target):
+    if path.name.endswith(".part") and path.is_dir():
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(path, target)
+Path.replace = replace
+amend_bundle(Path(sys.argv[1]), "gate", Path(sys.argv[2]))
+"""
+
+
+@pytest.fixture
+def left_behind(bundle, section) -> dict[str, bytes]:
+    """What was in a bundle that is not there: its process was killed when the old one had gone and the new one had not come."""
+    before = content(bundle)
+    words = [sys.executable, "-c", BETWEEN, str(bundle), str(section)]
+    done = subprocess.run(words, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert done.returncode == -signal.SIGKILL and not bundle.exists()
+    return before
+
+
+def test_the_next_to_open_a_bundle_finds_the_one_that_a_kill_left(bundle, left_behind):
+    from pipeline.inference.bundle import open_bundle
+
+    assert open_bundle(bundle).path == bundle and content(bundle) == left_behind
+
+
+def test_the_next_amendment_goes_on_from_the_one_that_a_kill_left(bundle, section, left_behind, command):
+    assert amend(command, bundle, "--from", section)[0] == 0
+    assert left_behind.keys() | {"gate.npz", "gate_backbone.onnx"} == content(bundle).keys()
+    assert not [path.name for path in bundle.parent.iterdir() if path.name.endswith(".former")]
+
+
+def test_the_next_export_replaces_the_one_that_a_kill_left_or_leaves_it(bundle, left_behind):
+    from pipeline.export.bundle_folder import staged_bundle
+
+    with pytest.raises(ZeroDivisionError), staged_bundle(bundle):
+        _ = 1 / 0
+    assert content(bundle) == left_behind
+    with staged_bundle(bundle) as folder:
+        (folder / "bundle.json").write_text("{}")
+    assert content(bundle) == {"bundle.json": b"{}"}
+    assert not [path.name for path in bundle.parent.iterdir() if path.name.endswith(".former")]
+
+
 def test_no_tensorflow_is_loaded(bundle, section):
     code = (
         "import sys; from pipeline.cli.app import main;"

@@ -11,10 +11,9 @@ import cv2
 import numpy as np
 import onnx
 import pytest
-import typer
 from onnx import TensorProto, helper, numpy_helper
 
-from pipeline.cli import classify_command
+from pipeline.cli.app import build_app
 from pipeline.engine.errors import DataError, UsageError
 
 NAMES = ["other", "COVID"]
@@ -81,10 +80,7 @@ def scan(tmp_path) -> Path:
 
 
 def call(*words) -> None:
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    classify_command.register(app, [])
-    typer.main.get_command(app).main(args=["classify", *map(str, words)], standalone_mode=False)
+    build_app([]).main(args=["classify", *map(str, words)], standalone_mode=False)
 
 
 def test_image_note_and_both(bundle, scan, tmp_path, capsys):

@@ -11,9 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import typer
 
-from pipeline.cli import classify_command
+from pipeline.cli.app import build_app
 from pipeline.cli.evaluate.classifier import evaluate
 from pipeline.cli.evaluate.request import EvaluationRequest
 from pipeline.engine.errors import DataError, UsageError
@@ -47,10 +46,7 @@ def scans(tmp_path) -> Path:
 
 
 def call(*words) -> None:
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    classify_command.register(app, [])
-    typer.main.get_command(app).main(args=["classify", *map(str, words)], standalone_mode=False)
+    build_app([]).main(args=["classify", *map(str, words)], standalone_mode=False)
 
 
 def judge(bundle, data, out, max_unreadable=0.05):
@@ -177,8 +173,7 @@ def test_too_many_unreadable_images_are_refused_and_named(bundle, scans, tmp_pat
 
 def test_classify_never_loads_tensorflow(bundle, scans):
     script = (
-        "import sys, typer; from pipeline.cli import classify_command as c; app = typer.Typer(); app.callback()(lambda: None);"
-        "c.register(app, []); typer.main.get_command(app).main(args=sys.argv[1:], standalone_mode=False);"
+        "import sys; from pipeline.cli.app import main; assert main((), sys.argv[1:]) == 0;"
         "print({'tensorflow', 'keras', 'pandas'} & set(sys.modules))"
     )
     image = scans / "NORMAL" / "IM-0004-0001.png"

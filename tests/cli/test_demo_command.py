@@ -31,7 +31,7 @@ def test_phantoms_are_made_once(tmp_path):
 def test_the_configuration_is_found_from_any_folder(tmp_path, monkeypatch):
     seen = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("pipeline.engine.runner.run_pipeline", lambda config, *rest, **options: seen.append(config))
+    monkeypatch.setattr("pipeline.cli.demo.command.run_pipeline", lambda config, *rest, **options: seen.append(config))
     demo_command._run_stages(STAGES, tmp_path, tmp_path, Reporter(quiet=True))
     assert list(seen[0].stages) == ["s01", "s02", "s03", "s04", "s05", "s06"]
     assert seen[0].stages["s06"].seeds == 3 and seen[0].stages["s04"].variant == "both"

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from enum import StrEnum
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
+from pipeline.cli.bundle_source import find_bundle
+from pipeline.cli.choices import choices
+from pipeline.cli.telling.document import tell
 from pipeline.engine.progress import Reporter
+from pipeline.inference.bundle import open_bundle
+from pipeline.inference.sessions import Device
 
-
-class DeviceName(StrEnum):
-    """What may compute; `pipeline.inference.sessions.Device` by name."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-
+DeviceName = choices("DeviceName", get_args(Device))
 
 BundleFolder = Annotated[
     Path | None, typer.Option("--bundle", help="The bundle's folder; the one that comes with the repository by default.")
@@ -29,8 +26,6 @@ DeviceChoice = Annotated[
     DeviceName | None,
     typer.Option("--device", help="auto: an NVIDIA device where there is one, else the CPU; cpu; cuda. Given, it is told."),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
 def open_asked(
@@ -38,15 +33,22 @@ def open_asked(
     command: str | None = None,
 ) -> Any:  # fmt: skip
     """The bundle that the options name, ready to answer; of a system that `command` reads, where it is given."""
-    from pipeline.cli.bundle_source import find_bundle
-    from pipeline.inference.bundle import open_bundle
-
     return open_bundle(find_bundle(bundle, run, reporter, command, system), device_of(device), command=command)
 
 
 def device_of(choice: DeviceName | None) -> Any:
     """The device that is asked for; auto where none is."""
     return (choice or DeviceName.AUTO).value
+
+
+def tell_answers(
+    as_json: bool, document: Mapping[str, Any], words: str | Callable[[], str], choice: DeviceName | None,
+    placement: Mapping[str, Any],
+) -> None:  # fmt: skip
+    """`tell` of what a bundle answered, and of what computed it."""
+    tell(as_json, {**document, **placement}, words)
+    if not as_json:
+        tell_placement(choice, placement)
 
 
 def tell_placement(choice: DeviceName | None, placement: Mapping[str, Any]) -> None:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
-if TYPE_CHECKING:
-    from pipeline.inference.answered_rows import AnsweredRow
+from pipeline.cli.asking.pictures import METHODS
+from pipeline.inference.answered_rows import AnsweredRow, failure_summary, refuse_all_failed
 
 SHOWN = 10
 
 
 def settle_rows(rows: Sequence[AnsweredRow], write: Callable[[], None] | None = None, what: str = "images") -> None:
     """Write the table, name the failures; raises DataError where there is no answer at all."""
-    from pipeline.inference.answered_rows import failure_summary, refuse_all_failed
-
     if write is not None:
         write()
     for line in failure_summary(rows, what):
@@ -27,8 +25,6 @@ def settle_rows(rows: Sequence[AnsweredRow], write: Callable[[], None] | None = 
 
 def answers_document(rows: Sequence[AnsweredRow], out: Path | None) -> dict[str, Any]:
     """The answers as JSON values, with their counts and how much of the heat maps lies in the lungs, on average."""
-    from pipeline.cli.asking.pictures import METHODS
-
     answered = sum(row.answer.error is None for row in rows)
     shares = {
         method: [row.answer.extra[key] for row in rows if (key := f"{method}_lung_energy") in row.answer.extra]
@@ -56,8 +52,6 @@ def _mean(values: Sequence[Any]) -> float | None:
 
 def answer_lines(document: dict[str, Any], told: Callable[[dict[str, Any]], list[str]], lungs: str = "lungs") -> list[str]:
     """The first answers in the words of `told`, how many more there are, and the heat maps' shares in the lungs."""
-    from pipeline.cli.asking.pictures import METHODS
-
     answered = [answer for answer in document["answers"] if answer["error"] is None]
     lines = [line for answer in answered[:SHOWN] for line in told(answer)]
     if len(answered) > SHOWN:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
+
+from pipeline.data.layouts.source_images import SourceImage, output_names
 from pipeline.engine.errors import UsageError
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from pipeline.data.layouts.source_images import SourceImage
-    from pipeline.inference.answers import Finding
+from pipeline.engine.outputs import prepare_output, refuse_overwriting
+from pipeline.inference.activation.overlays import draw_activation
+from pipeline.inference.answers import Finding
+from pipeline.inference.pictures import write_png
 
 METHODS = {"gradcam": "Grad-CAM", "gradcam_plus_plus": "Grad-CAM++"}
-Targets = dict["SourceImage", dict[str, Path]]
+Targets = dict[SourceImage, dict[str, Path]]
 
 
 def picture_targets(
@@ -25,9 +25,6 @@ def picture_targets(
 
     endings: what follows the image's name, by kind. Raises UsageError where a file would fall on a source, or two on one place.
     """
-    from pipeline.data.layouts.source_images import output_names
-    from pipeline.engine.outputs import prepare_output, refuse_overwriting
-
     sources, targets = [image for image in sources if image.id], {}
     if out is not None and endings:
         for image, name in zip(sources, output_names(sources), strict=True):
@@ -49,13 +46,11 @@ def write_heat_maps(
 
     Returns how much of each lies in the lungs, bool (H, W), and the share of the picture that these are: {} without them.
     """
-    from pipeline.evaluation.studies.lung_energy import lung_energy
-    from pipeline.inference.activation.overlays import draw_activation
-    from pipeline.inference.pictures import write_png
-
     measured: dict[str, float | None] = {}
     for method, activation in finding.activations.items():
         write_png(files[method], draw_activation(gray, activation, f"{METHODS[method]}: {finding.caption}"))
         if lungs is not None:
+            from pipeline.evaluation.studies.lung_energy import lung_energy  # `predict` draws too, and has no lungs
+
             measured[f"{method}_lung_energy"], measured["lung_area"] = lung_energy(activation, lungs)
     return measured

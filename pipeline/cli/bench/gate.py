@@ -6,7 +6,12 @@ import time
 from pathlib import Path
 from statistics import median
 
+from pipeline.cli.bundle_source import REPOSITORY
+from pipeline.data.phantom import make_patient
 from pipeline.engine.errors import UsageError
+from pipeline.evaluation.studies.gate_figures import gate_figures
+from pipeline.inference.gate.xray_gate import XrayGate, load_gate
+from pipeline.systems import default_bundle
 
 TIMED = 20
 
@@ -19,11 +24,6 @@ def bench_gate(data: Path | None) -> list[dict]:
     """
     if data is None:
         raise UsageError("bench gate judges real scans.", "Name their folder: --data ../shared/data.")
-    from pipeline.cli.bundle_source import REPOSITORY
-    from pipeline.evaluation.studies.gate_figures import gate_figures
-    from pipeline.inference.gate.xray_gate import load_gate
-    from pipeline.systems import default_bundle
-
     gate = load_gate(REPOSITORY / default_bundle("segment"))
     duration_ms = _verdict_ms(gate)
     return [
@@ -42,9 +42,7 @@ def bench_gate(data: Path | None) -> list[dict]:
     ]
 
 
-def _verdict_ms(gate) -> float:
-    from pipeline.data.phantom import make_patient
-
+def _verdict_ms(gate: XrayGate) -> float:
     xray = make_patient(0, "normal").xray
     times = []
     for _ in range(TIMED):

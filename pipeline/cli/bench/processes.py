@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 from statistics import median
 
+import cv2
 import numpy as np
 
+from pipeline.data.phantom import make_patient
 from pipeline.engine.errors import MissingArtifactError, PipelineError
 
 ENTRY = Path(__file__).parents[3] / "run_pipeline.py"
@@ -110,10 +112,6 @@ def _check(done: subprocess.CompletedProcess) -> None:
 
 
 def _write_pair(folder: Path) -> tuple[Path, Path]:
-    import cv2
-
-    from pipeline.data.phantom import make_patient
-
     patient = make_patient(0, "covid")
     paths = folder / "xray.png", folder / "ct.png"
     for path, image in zip(paths, (patient.xray, patient.ct), strict=True):
@@ -123,10 +121,6 @@ def _write_pair(folder: Path) -> tuple[Path, Path]:
 
 def _write_scans(root: Path, count: int) -> None:
     """``count`` images a modality in the four folders: two phantoms under noise of their own, a quarter for the test."""
-    import cv2
-
-    from pipeline.data.phantom import make_patient
-
     chance = np.random.default_rng(0)
     for label, condition in (("COVID", "covid"), ("Non_COVID", "normal")):
         patient = make_patient(1, condition)

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
+from pipeline.cli.choices import choices
+from pipeline.cli.telling.document import AsJson, Quiet, tell
+from pipeline.data.new_folder import refuse_occupied
+from pipeline.data.rearranging import placing
+from pipeline.data.rearranging.reorganization import LABEL_SETS, published_leakage, read_pool, remaining_leakage, split_anew
+from pipeline.data.rearranging.reorganized_folders import write_label_sets
+from pipeline.engine.files import write_json
 from pipeline.engine.progress import Reporter
 
-
-class Labels(StrEnum):
-    """Which label sets are written."""
-
-    BINARY = "binary"
-    THREE_CLASS = "three_class"
-    BOTH = "both"
+BOTH = "both"
+Labels = choices("Labels", (*LABEL_SETS, BOTH))
+# How files get there; none is ever moved.
+Mode = choices("Mode", get_args(placing.Mode))
 
 
-class Mode(StrEnum):
-    """How files get there; none is ever moved."""
-
-    COPY = "copy"
-    LINK = "link"
-
-
-def register_reorganize(data: typer.Typer) -> None:
-    """Adds `reorganize` to the `data` group."""
-    data.command("reorganize")(_reorganize)
-
-
-def _reorganize(
+def reorganize(
     folder: Annotated[Path, typer.Option("--data", help="Holds {train,val,test}/{NORMAL,PNEUMONIA}, or chest_xray/.")],
     out: Annotated[Path, typer.Option("--out", help="New folder; gets <label set>/{train,val,test}/<class>/.")],
     labels: Annotated[Labels, typer.Option("--labels")] = Labels.BOTH,
@@ -42,24 +32,19 @@ def _reorganize(
         int | None, typer.Option("--desired-total-samples", min=1, help="At most so many scans, classes in their shares.")
     ] = None,
     workers: Annotated[int, typer.Option("--workers", min=1)] = 2,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Pool the published folders of Kermany's chest X-rays and split them 70/15/15 by patient.
 
     Patients, and bacterial or viral, are read off the file names. Prints the counts, and what the published split had
     on several sides. reorganization.json in --out says the same.
     """
-    from pipeline.data.new_folder import refuse_occupied
-    from pipeline.data.rearranging.reorganization import LABEL_SETS, published_leakage, read_pool, remaining_leakage, split_anew
-    from pipeline.data.rearranging.reorganized_folders import write_label_sets
-    from pipeline.engine.files import write_json
-
     refuse_occupied(out, folder)
     reporter, notices = Reporter(quiet), []
     pool = read_pool(folder, notices.append, workers, lambda scans: reporter.track(scans, len(scans), "scans"))
     scans = split_anew(pool, seed, total=total, warn=notices.append)
-    wanted = list(LABEL_SETS) if labels is Labels.BOTH else [labels.value]
+    wanted = list(LABEL_SETS) if labels.value == BOTH else [labels.value]
     counts = write_label_sets(scans, out, wanted, mode.value)
     published = published_leakage(pool)
     document = {
@@ -82,7 +67,7 @@ def _reorganize(
         "warnings": notices,
     }
     write_json(out / "reorganization.json", document)
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else _words(document))
+    tell(as_json, document, lambda: _words(document))
 
 
 def _words(document: dict) -> str:

@@ -1,1 +1,1 @@
-"""`demo`."""
+"""`demo`: every system on generated scans, and what its runs found."""

@@ -2,113 +2,87 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from pipeline.cli.bundle_source import REPOSITORY
+from pipeline.cli.data.phantom import write_phantoms
+from pipeline.cli.demo.findings import findings_text, read_findings
+from pipeline.cli.demo.systems import run_demo_systems
+from pipeline.cli.telling.document import AsJson, BriefQuiet, tell
+from pipeline.data.csv_rows import read_rows
+from pipeline.engine.config import load_run_config
+from pipeline.engine.contract import Stage
 from pipeline.engine.errors import UsageError
 from pipeline.engine.progress import Reporter
-
-if TYPE_CHECKING:
-    from pipeline.engine.contract import Stage
+from pipeline.engine.rundir import RunDirectory
+from pipeline.engine.runner import run_pipeline
+from pipeline.inference.bundle import open_bundle
+from pipeline.inference.multitask.rendering import finding_document
+from pipeline.systems import system_of_run
 
 CONFIG = Path("configs/demo.yaml")
 PATIENTS = 96
 PHANTOM_SEED = 11
 
 
-def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
-    """Add `demo`."""
-
-    @app.command("demo")
-    def demo(
-        out: Annotated[Path, typer.Option("--out", help="Run folder.")] = Path("runs/demo"),
-        patients: Annotated[
-            int | None, typer.Option("--patients", min=24, help=f"Generated patients [{PATIENTS}].")
-        ] = None,
-        quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
-        as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
-    ) -> None:
-        """Run the pipeline on generated scans and say what it found: minutes, nothing to download."""
-        from pipeline.cli.demo.findings import findings_text, read_findings
-        from pipeline.cli.demo.systems import run_demo_systems
-        from pipeline.engine.rundir import RunDirectory
-
-        begun = time.monotonic()
-        reporter = Reporter(quiet)
-        phantoms = _phantoms(out / "phantoms", patients, reporter)
-        _run_stages(stages, out, phantoms, reporter)
-        run = RunDirectory(out)
-        bundle = _bundle(out, reporter)
-        findings = read_findings(run)
-        findings |= {
-            "phantoms": str(phantoms),
-            "bundle": str(bundle),
-            "diagnosis": _diagnose(bundle, phantoms),
-            "systems": run_demo_systems(stages, out, phantoms, reporter),
-            "duration_s": round(time.monotonic() - begun, 1),
-        }
-        typer.echo(json.dumps(findings, indent=2) if as_json else "\n" + findings_text(findings))
+def demo(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option("--out", help="Run folder.")] = Path("runs/demo"),
+    patients: Annotated[
+        int | None, typer.Option("--patients", min=24, help=f"Generated patients [{PATIENTS}].")
+    ] = None,
+    quiet: BriefQuiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run the pipeline on generated scans and say what it found: minutes, nothing to download."""
+    begun = time.monotonic()
+    reporter = Reporter(quiet)
+    phantoms = _phantoms(out / "phantoms", patients, reporter)
+    _run_stages(context.obj, out, phantoms, reporter)
+    run = RunDirectory(out)
+    reporter.line(f"bundle: exporting the chosen variant to {out / 'bundle'}")
+    bundle = system_of_run(run, None).load("exporter").of_run(out).write(out / "bundle")
+    findings = read_findings(run)
+    findings |= {
+        "phantoms": str(phantoms),
+        "bundle": str(bundle),
+        "diagnosis": _diagnose(bundle, phantoms),
+        "systems": run_demo_systems(context.obj, out, phantoms, reporter),
+        "duration_s": round(time.monotonic() - begun, 1),
+    }
+    tell(as_json, findings, lambda: "\n" + findings_text(findings))
 
 
 def _phantoms(folder: Path, patients: int | None, reporter: Reporter) -> Path:
     """The generated scans; those of an earlier demo are kept. A folder of phantoms is whole or not there."""
-    from pipeline.data.phantom import write_dataset
-
     manifest = folder / "manifest.csv"
     if manifest.is_file():
-        found = len({row["patient_id"] for row in _rows(manifest)})
+        found = len({row["patient_id"] for row in read_rows(manifest)})
         if patients not in (None, found):
             raise UsageError(f"{folder} holds {found} patients already.", "Give another --out, or leave --patients away.")
         reporter.line(f"phantoms: {found} patients are there already")
         return folder
     count = patients or PATIENTS
     reporter.line(f"phantoms: generating {count} patients")
-    steps = reporter.track(range(count), count, "patients")
-    with closing(steps):
-        write_dataset(folder, count, PHANTOM_SEED, progress=lambda done, total: next(steps, None))
+    write_phantoms(folder, count, PHANTOM_SEED, reporter)
     return folder
 
 
-def _rows(manifest: Path) -> list[dict[str, str]]:
-    with manifest.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
-
-
 def _run_stages(stages: Sequence[Stage], out: Path, phantoms: Path, reporter: Reporter) -> None:
-    from pipeline.engine.config import load_run_config
-    from pipeline.engine.runner import run_pipeline
-
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    beside_code = Path(__file__).parents[3] / CONFIG
-    run_pipeline(
-        load_run_config(CONFIG if CONFIG.is_file() else beside_code, stages), stages, out, phantoms, reporter=reporter
-    )
-
-
-def _bundle(out: Path, reporter: Reporter) -> Path:
-    from pipeline.engine.rundir import RunDirectory
-    from pipeline.systems import system_of_run
-
-    bundle = out / "bundle"
-    reporter.line(f"bundle: exporting the chosen variant to {bundle}")
-    written: Path = system_of_run(RunDirectory(out), None).load("exporter").of_run(out).write(bundle)
-    return written
+    config = CONFIG if CONFIG.is_file() else REPOSITORY / CONFIG
+    run_pipeline(load_run_config(config, stages), stages, out, phantoms, reporter=reporter)
 
 
 def _diagnose(bundle: Path, phantoms: Path) -> dict[str, Any]:
     """One COVID patient of the test part: the patient's own X-ray and CT slice, through the shipped bundle."""
-    from pipeline.inference.bundle import open_bundle
-    from pipeline.inference.multitask.rendering import finding_document
-
-    rows = [row for row in _rows(phantoms / "manifest.csv") if row["split"] == "test" and row["label"] == "COVID"]
+    rows = [row for row in read_rows(phantoms / "manifest.csv") if row["split"] == "test" and row["label"] == "COVID"]
     patient = rows[0]["patient_id"]
     scans = {row["modality"]: phantoms / row["image"] for row in rows if row["patient_id"] == patient}
     return {

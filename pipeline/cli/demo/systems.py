@@ -4,31 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pipeline.cli.bundle_source import REPOSITORY
+from pipeline.engine.config import load_run_config
+from pipeline.engine.contract import Stage
 from pipeline.engine.interval_text import interval_text
 from pipeline.engine.progress import Reporter
 from pipeline.engine.rundir import RunDirectory
+from pipeline.engine.runner import run_pipeline
 
-if TYPE_CHECKING:
-    from pipeline.engine.contract import Stage
-
-CONFIGS = Path(__file__).parents[3] / "configs"
-SCHEME = {"unet": "demo_unet.yaml", "pneumonia": "demo_pneumonia.yaml", "vision_text": "demo_vision_text.yaml"}
-Interval = dict[str, float | None]
+CONFIGS = REPOSITORY / "configs"
 
 
 def run_demo_systems(stages: Sequence[Stage], out: Path, phantoms: Path, reporter: Reporter) -> dict[str, Any]:
     """Run each configuration of SCHEME below ``out`` and return ``{name: its findings}``; finished runs are skipped."""
-    from pipeline.engine.config import load_run_config
-    from pipeline.engine.runner import run_pipeline
-
     findings = {}
-    for name, file in SCHEME.items():
+    for name, (file, read) in SCHEME.items():
         folder = out / name
         reporter.line(f"{name}: {file}")
         run_pipeline(load_run_config(CONFIGS / file, stages), stages, folder, phantoms, reporter=reporter)
-        findings[name] = READERS[name](RunDirectory(folder))
+        findings[name] = read(RunDirectory(folder))
     return findings
 
 
@@ -67,18 +63,19 @@ def _read_vision_text(run: RunDirectory) -> dict[str, Any]:
     }
 
 
-READERS: dict[str, Callable[[RunDirectory], dict[str, Any]]] = {
-    "unet": _read_unet,
-    "pneumonia": _read_pneumonia,
-    "vision_text": _read_vision_text,
+# What each of them runs, and what is read of its run.
+SCHEME: dict[str, tuple[str, Callable[[RunDirectory], dict[str, Any]]]] = {
+    "unet": ("demo_unet.yaml", _read_unet),
+    "pneumonia": ("demo_pneumonia.yaml", _read_pneumonia),
+    "vision_text": ("demo_vision_text.yaml", _read_vision_text),
 }
 
 
-def systems_text(findings: dict[str, Any]) -> str:
-    """The findings of the three systems as a paragraph each."""
+def systems_lines(findings: dict[str, Any]) -> list[str]:
+    """The findings of the three systems, each with where its picture or report lies."""
     unet, pneumonia, both = findings["unet"], findings["pneumonia"], findings["vision_text"]
     arms = [f"    {arm.replace('_', ' '):<20}{interval_text(auc)}" for arm, auc in both["auc"].items()]
-    return "\n".join([
+    return [
         f"Segmenter, {unet['scans']} test scans: lung Dice {interval_text(unet['dice'])}, "
         f"{unet['classes']}-class accuracy {interval_text(unet['accuracy'])}",
         "  (so few scans teach it the outline, hardly the diagnosis)",
@@ -90,4 +87,4 @@ def systems_text(findings: dict[str, Any]) -> str:
         *arms,
         *(f"  {sentence}" for sentence in both["verdicts"]),
         f"  {both['report']}",
-    ])  # fmt: skip
+    ]

@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from pipeline.cli.evaluate.flow import LEVEL, SEED, Evaluator, answered_words
+from matplotlib.figure import Figure
+
+from pipeline.cli.evaluate.flow import LEVEL, SEED, Evaluator, answered_words, scores_text
+from pipeline.cli.evaluate.lung_findings import lung_findings, lung_words
+from pipeline.data.layouts.labelled_cases import LabelledCase
 from pipeline.engine.interval_text import interval_text
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
-    from pipeline.data.layouts.labelled_cases import LabelledCase
-    from pipeline.inference.answered_rows import AnsweredRow
-    from pipeline.inference.answers import Answer
-    from pipeline.inference.opened_bundle import OpenedBundle
+from pipeline.evaluation.figures.confusion import confusion_figure
+from pipeline.evaluation.figures.precision_recall import precision_recall_figure
+from pipeline.evaluation.figures.roc import roc_figure
+from pipeline.evaluation.statistics.intervals import class_intervals
+from pipeline.inference.answered_rows import AnsweredRow
+from pipeline.inference.answers import Answer
 
 _SHOWN = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "cohen_kappa")
 _SHOWN_OF_CLASS = ("sensitivity", "specificity", "precision", "f1", "auc")
 
 
-def evaluate(opened: OpenedBundle, request: EvaluationRequest) -> Evaluation:
-    """Judge a bundle of images, alone or with their notes. See `Evaluator.run`.
+class ClassifierEvaluator(Evaluator):
+    """Judges a bundle of images, alone or with their notes, by the classes.
 
     Where images have lung masks, `lungs` says how much of the heat maps lies in them and what is scored without them (see
     `lung_findings`). Two classes are told apart by the bundle's own threshold: it was chosen on its validation part, never
     on these images.
     """
-    return ClassifierEvaluator(opened, request).run()
-
-
-class ClassifierEvaluator(Evaluator):
-    """Of the classes."""
 
     figures = ("confusion", "roc", "precision_recall")
 
@@ -44,12 +39,6 @@ class ClassifierEvaluator(Evaluator):
         return answer.without_pictures({"used": " and ".join(answer.used)})
 
     def judge(self, answered: Sequence[AnsweredRow]) -> tuple[dict, Mapping[str, Figure]]:
-        from pipeline.cli.evaluate.lung_findings import lung_findings
-        from pipeline.evaluation.figures.confusion import confusion_figure
-        from pipeline.evaluation.figures.precision_recall import precision_recall_figure
-        from pipeline.evaluation.figures.roc import roc_figure
-        from pipeline.evaluation.statistics.intervals import class_intervals
-
         rows = self.scored(answered)
         document = self.class_document(answered, rows)
         document["metrics"] = class_intervals(rows, seed=SEED, level=LEVEL)
@@ -62,14 +51,16 @@ class ClassifierEvaluator(Evaluator):
         }
 
     def words(self, document: dict) -> list[str]:
-        from pipeline.cli.evaluate.lung_findings import lung_words
-
         metrics = document["metrics"]
         lines = [answered_words(document, " of ")]
         lines += [f"  {name.replace('_', ' '):<18} {interval_text(metrics[name])}" for name in _SHOWN]
-        for name, entry in metrics["per_class"].items():
-            shown = ", ".join(f"{metric} {interval_text(entry[metric])}" for metric in _SHOWN_OF_CLASS)
-            lines.append(f"{name} ({document['support'][name]}): {shown}")
+        lines += [
+            f"{name} ({document['support'][name]}): {scores_text(entry, _SHOWN_OF_CLASS)}"
+            for name, entry in metrics["per_class"].items()
+        ]
         if document["positive_class"]:
             lines.append(f"{document['positive_class']} is named from probability {document['threshold']:.4g} on.")
         return lines + (lung_words(document["lungs"]) if document["lungs"] is not None else [])
+
+
+evaluate = ClassifierEvaluator.evaluate

@@ -5,23 +5,35 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from pipeline.cli.evaluate.request import Evaluation
+from matplotlib.figure import Figure
+
+from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
+from pipeline.cli.telling.output_folder import refuse_taken_folder, write_findings
+from pipeline.data.layouts.labelled_cases import LabelledCase, read_labelled_cases
+from pipeline.data.masks.mask_coding import MaskCoding, read_mask_coding
 from pipeline.engine.errors import DataError, UsageError
+from pipeline.engine.interval_text import interval_text
+from pipeline.engine.outputs import prepare_output, refuse_overwriting
+from pipeline.evaluation.metrics.classification import confusion_matrix
+from pipeline.evaluation.statistics.clusters import cluster_note
+from pipeline.evaluation.tables.rows import Rows
+from pipeline.inference.answered_rows import (
+    LABEL,
+    PREDICTIONS,
+    AnsweredRow,
+    answer_rows,
+    failure_summary,
+    failures,
+    refuse_all_failed,
+    refuse_many_failures,
+    write_class_table,
+)
+from pipeline.inference.answers import Answer
+from pipeline.inference.opened_bundle import OpenedBundle
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from pipeline.cli.evaluate.request import EvaluationRequest
-    from pipeline.data.layouts.labelled_cases import LabelledCase
-    from pipeline.data.masks.mask_coding import MaskCoding
-    from pipeline.evaluation.tables.rows import Rows
-    from pipeline.inference.answered_rows import AnsweredRow
-    from pipeline.inference.answers import Answer
-    from pipeline.inference.opened_bundle import OpenedBundle
-
-PREDICTIONS, METRICS = "predictions.csv", "metrics.json"
+METRICS = "metrics.json"
 SEED, LEVEL = 0, 0.95
 
 
@@ -29,13 +41,15 @@ class Evaluator(ABC):
     """One evaluation. A system says what is its own: how a case is asked, what is judged and drawn, and how it is told.
 
     figures: names of the figures; tables: the files of rows. what: its scans in messages. masks: whether lungs are compared
-    too.
+    too. label, columns: how the table of answers calls the true class, and its measures.
     """
 
     figures: ClassVar[tuple[str, ...]]
     tables: ClassVar[tuple[str, ...]] = (PREDICTIONS,)
     what: ClassVar[str] = "images"
     masks: ClassVar[bool] = False
+    label: ClassVar[str] = LABEL
+    columns: ClassVar[Sequence[str]] = ()
 
     def __init__(self, opened: OpenedBundle, request: EvaluationRequest) -> None:
         self.opened, self.request = opened, request
@@ -43,6 +57,11 @@ class Evaluator(ABC):
         self.warnings: list[str] = []
         self.cases: Sequence[LabelledCase] = []
         self.coding: MaskCoding | None = None
+
+    @classmethod
+    def evaluate(cls, opened: OpenedBundle, request: EvaluationRequest) -> Evaluation:
+        """Judge a bundle. See `run`."""
+        return cls(opened, request).run()
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -55,11 +74,6 @@ class Evaluator(ABC):
         Intervals are clustered by patient. Raises what `read_labelled_cases` raises, and DataError where too many of the
         scans have no answer or what is left cannot be judged; `predictions.csv` is written all the same and names them.
         """
-        from pipeline.cli.output_folder import refuse_taken_folder, write_findings
-        from pipeline.data.layouts.labelled_cases import read_labelled_cases
-        from pipeline.engine.outputs import prepare_output, refuse_overwriting
-        from pipeline.inference.answered_rows import answer_rows, failure_summary, refuse_all_failed, refuse_many_failures
-
         data, reporter = self.request.data, self.request.reporter
         refuse_taken_folder(self.out)
         self.cases = read_labelled_cases(
@@ -88,8 +102,6 @@ class Evaluator(ABC):
 
         Raises what `read_mask_coding` raises, and UsageError where labels are named and no case has a mask.
         """
-        from pipeline.data.masks.mask_coding import read_mask_coding
-
         labels, masks = self.request.mask_labels, [case.mask for case in self.cases if case.mask is not None]
         if not masks:
             if labels:
@@ -113,9 +125,7 @@ class Evaluator(ABC):
 
     def write_table(self, path: Path, rows: Sequence[AnsweredRow]) -> None:
         """Write the answers: a row a case."""
-        from pipeline.inference.answered_rows import write_class_table
-
-        write_class_table(path, rows, self.manifest.class_names)
+        write_class_table(path, rows, self.manifest.class_names, self.label, self.columns)
 
     def refuse_one_class(self, rows: Sequence[AnsweredRow]) -> None:
         """Raise DataError where what was answered is of one class."""
@@ -126,8 +136,6 @@ class Evaluator(ABC):
 
     def scored(self, answered: Sequence[AnsweredRow]) -> Rows:
         """The cases that have an answer, with the class that the bundle itself named."""
-        from pipeline.evaluation.tables.rows import Rows
-
         names, mine = self.manifest.class_names, [row for row in answered if row.answer.error is None]
         threshold = self.manifest.class_threshold
         return Rows(
@@ -142,10 +150,6 @@ class Evaluator(ABC):
 
     def class_document(self, answered: Sequence[AnsweredRow], rows: Rows, notes: Sequence[str] = (), **settings: str) -> dict:
         """What is said of every bundle that answers images with a class each; `settings`: more of them."""
-        from pipeline.evaluation.metrics.classification import confusion_matrix
-        from pipeline.evaluation.statistics.clusters import cluster_note
-        from pipeline.inference.answered_rows import failures
-
         names, confusion, patients = list(rows.class_names), confusion_matrix(rows).tolist(), rows.patients.tolist()
         return {
             "schema_version": 1,
@@ -169,3 +173,8 @@ def answered_words(document: dict, joined: str) -> str:
     failed = len(document["unreadable"])
     patients = f"{joined}{document['patients']} patients" if document["patients"] else ""
     return f"{document['images'] - failed} of {document['images']} images answered{patients}"
+
+
+def scores_text(metrics: dict, shown: Sequence[str]) -> str:
+    """The metrics with their intervals in one line."""
+    return ", ".join(f"{name.replace('_', ' ')} {interval_text(metrics[name])}" for name in shown)

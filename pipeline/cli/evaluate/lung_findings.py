@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+import numpy as np
+
+from pipeline.data.layouts.labelled_cases import LabelledCase
+from pipeline.data.masks.mask_coding import MaskCoding
+from pipeline.data.masks.mask_reader import read_mask_at, share_fault
+from pipeline.data.preprocessing import preprocess, resize_square
+from pipeline.data.reading.gray_reader import read_gray
 from pipeline.engine.errors import DataError
+from pipeline.engine.interval_text import interval_text
 from pipeline.engine.listing import listed
 from pipeline.engine.progress import Reporter
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from pipeline.data.layouts.labelled_cases import LabelledCase
-    from pipeline.data.masks.mask_coding import MaskCoding
-    from pipeline.inference.opened_bundle import OpenedBundle
+from pipeline.evaluation.studies.lung_energy import (
+    LUNGS_ONLY,
+    WHOLE,
+    WITHOUT_LUNGS,
+    lung_ablation,
+    lung_energy,
+    lung_energy_report,
+)
+from pipeline.inference.opened_bundle import OpenedBundle
 
 
 def lung_findings(
@@ -26,13 +35,6 @@ def lung_findings(
     whose mask is of an odd share of it in "doubtful". Heat maps are of the class that was named, and masks are brought to
     each image's own size.
     """
-    import numpy as np
-
-    from pipeline.data.masks.mask_reader import read_mask_at, share_fault
-    from pipeline.data.preprocessing import preprocess, resize_square
-    from pipeline.data.reading.gray_reader import read_gray
-    from pipeline.evaluation.studies.lung_energy import lung_ablation, lung_energy, lung_energy_report
-
     profile, names = bundle.profile, list(bundle.manifest.class_names)
     energies: dict[str, list[float | None]] = {}
     areas, pixels, masks, kept, unreadable, doubtful = [], [], [], [], {}, {}
@@ -74,9 +76,6 @@ def _activations(bundle: OpenedBundle, image: LabelledCase, gray: np.ndarray) ->
 
 def lung_words(found: dict) -> list[str]:
     """The findings as lines for people."""
-    from pipeline.engine.interval_text import interval_text
-    from pipeline.evaluation.studies.lung_energy import LUNGS_ONLY, WHOLE, WITHOUT_LUNGS
-
     report, ablation = found["gradcam"], found["ablation"]
     scores = ", ".join(
         f"{words} {interval_text(ablation[arm]['accuracy'])}"

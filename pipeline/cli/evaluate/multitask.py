@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from pipeline.cli.evaluate.flow import PREDICTIONS, Evaluator
+from matplotlib.figure import Figure
+
+from pipeline.cli.evaluate.flow import Evaluator
+from pipeline.data.layouts.labelled_cases import LabelledCase, refuse_one_sided
+from pipeline.data.layouts.pair_table import PairRow
 from pipeline.engine.interval_text import interval_text
+from pipeline.evaluation.comparison.document import build_comparison
+from pipeline.evaluation.figures.calibration import calibration_figure
+from pipeline.evaluation.figures.comparison import ordered_classes
+from pipeline.evaluation.figures.confusion import confusion_figure
+from pipeline.evaluation.figures.roc import roc_figure
+from pipeline.evaluation.tables.prediction_files import read_predictions
+from pipeline.evaluation.tables.rows import Arms
+from pipeline.inference.answered_rows import PREDICTIONS, AnsweredRow, ask_pair, failures, write_findings_table
 from pipeline.inference.answers import TITLES, Answer
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
-    from pipeline.data.layouts.labelled_cases import LabelledCase
-    from pipeline.evaluation.tables.rows import Arms
-    from pipeline.inference.answered_rows import AnsweredRow
-    from pipeline.inference.opened_bundle import OpenedBundle
 
 # A bundle is one model: a comparison's titles speak of a mean over trainings.
 TITLES_OF_FIGURES = {
@@ -28,33 +30,21 @@ TITLES_OF_FIGURES = {
 _SHOWN = ("accuracy", "auc", "sensitivity", "specificity")
 
 
-def evaluate(opened: OpenedBundle, request: EvaluationRequest) -> Evaluation:
-    """Judge a bundle of X-rays, CTs and pairs. See `Evaluator.run`."""
-    return MultitaskEvaluator(opened, request).run()
-
-
 class MultitaskEvaluator(Evaluator):
-    """Of a positive class of two, by modality."""
+    """Judges a bundle of X-rays, CTs and pairs, by a positive class of two and by modality."""
 
     figures = tuple(TITLES_OF_FIGURES)
     what = "scans"
 
     def ask(self, case: LabelledCase) -> Answer:
-        from pipeline.inference.answered_rows import ask_pair
-
         return ask_pair(self.opened, case)
 
     def write_table(self, path: Path, rows: Sequence[AnsweredRow]) -> None:
         """Write the answers: a row a modality of a case."""
-        from pipeline.inference.answered_rows import write_findings_table
-
         write_findings_table(path, rows)
 
     def refuse_one_class(self, rows: Sequence[AnsweredRow]) -> None:
         """Raise DataError where a modality was answered for one class only: a scan that failed is taken out of its row."""
-        from pipeline.data.layouts.labelled_cases import refuse_one_sided
-        from pipeline.data.layouts.pair_table import PairRow
-
         found = []
         for case, row in zip(self.cases, rows, strict=True):
             made = {finding.modality for finding in row.answer.findings if finding.error is None}
@@ -64,10 +54,6 @@ class MultitaskEvaluator(Evaluator):
         refuse_one_sided(self.request.data, found, self.manifest.class_names)
 
     def judge(self, rows: Sequence[AnsweredRow]) -> tuple[dict, Mapping[str, Figure]]:
-        from pipeline.evaluation.comparison.document import build_comparison
-        from pipeline.evaluation.tables.prediction_files import read_predictions
-        from pipeline.inference.answered_rows import failures
-
         manifest, variant = self.manifest, self.manifest.variant
         read = read_predictions([self.out / PREDICTIONS], positive=manifest.positive_class, threshold=manifest.threshold)
         arms = {variant: next(iter(read.arms.values()))}
@@ -90,11 +76,6 @@ class MultitaskEvaluator(Evaluator):
         return document, self.draw(arms, comparison)
 
     def draw(self, arms: Arms, comparison: dict) -> Mapping[str, Figure]:
-        from pipeline.evaluation.figures.calibration import calibration_figure
-        from pipeline.evaluation.figures.comparison import ordered_classes
-        from pipeline.evaluation.figures.confusion import confusion_figure
-        from pipeline.evaluation.figures.roc import roc_figure
-
         titles, classes = TITLES_OF_FIGURES, ordered_classes(comparison)
         return {
             "roc": roc_figure(arms, comparison, title=titles["roc"]),
@@ -106,9 +87,9 @@ class MultitaskEvaluator(Evaluator):
         lines = []
         for modality, metrics in document["modalities"].items():
             counts = document["counts"][modality]
-            lines.append(
-                f"{TITLES[modality]}: {counts['rows']} rows, {counts['positive']} {document['positive_class']}, "
-                f"{counts['clusters']} patients"
-            )
-            lines += [f"  {name:<12} {interval_text(metrics[name])}" for name in _SHOWN]
+            held = f"{counts['rows']} rows, {counts['positive']} {document['positive_class']}, {counts['clusters']} patients"
+            lines += [f"{TITLES[modality]}: {held}", *(f"  {name:<12} {interval_text(metrics[name])}" for name in _SHOWN)]
         return lines
+
+
+evaluate = MultitaskEvaluator.evaluate

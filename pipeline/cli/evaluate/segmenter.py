@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+from functools import cached_property
 
-from pipeline.cli.evaluate.flow import PREDICTIONS, SEED, Evaluator, answered_words
+import numpy as np
+from matplotlib.figure import Figure
+
+from pipeline.cli.evaluate.flow import SEED, Evaluator, answered_words, scores_text
+from pipeline.data.csv_rows import write_rows
+from pipeline.data.layouts.labelled_cases import LabelledCase
+from pipeline.data.masks.lung_geometry import COLUMNS
+from pipeline.data.masks.mask_coding import MaskCoding
+from pipeline.data.masks.mask_reader import read_mask_at, share_fault
 from pipeline.data.reading.gray_reader import read_gray
 from pipeline.engine.errors import DataError
-from pipeline.engine.files import atomic_write_text
 from pipeline.engine.interval_text import interval_text
-
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.figure import Figure
-
-    from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
-    from pipeline.data.layouts.labelled_cases import LabelledCase
-    from pipeline.data.masks.mask_coding import MaskCoding
-    from pipeline.evaluation.tables.rows import MeasuredRows
-    from pipeline.inference.answered_rows import AnsweredRow
-    from pipeline.inference.answers import Answer
-    from pipeline.inference.opened_bundle import OpenedBundle
+from pipeline.evaluation.figures.confusion import confusion_figure
+from pipeline.evaluation.figures.measures import by_class, measures_figure
+from pipeline.evaluation.figures.roc import roc_figure
+from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
+from pipeline.evaluation.metrics.segmentation import segmentation_metrics
+from pipeline.evaluation.statistics.intervals import class_intervals, measured_intervals
+from pipeline.evaluation.tables.rows import MeasuredRows
+from pipeline.inference.answered_rows import PREDICTIONS, AnsweredRow
+from pipeline.inference.answers import Answer
 
 SEGMENTATION = "segmentation.csv"
 _SHOWN = ("accuracy", "macro_f1", "macro_auc")
 _SHOWN_OF_CLASS = ("sensitivity", "specificity", "f1", "auc")
-
-
-def evaluate(opened: OpenedBundle, request: EvaluationRequest) -> Evaluation:
-    """Judge a bundle that draws lungs and names a class. See `Evaluator.run`.
-
-    Dice, IoU, HD95 and mean surface distance (px) at each image's own size; every classification metric. The X-ray gate is
-    not asked: labelled data say what they are.
-    """
-    return SegmenterEvaluator(opened, request).run()
 
 
 @dataclass
@@ -53,9 +45,6 @@ class MaskScores:
 
     def keep(self, case: LabelledCase, gray: np.ndarray, lung_mask: np.ndarray, coding: MaskCoding | None) -> None:
         """Compare an answer with its true mask at the image's own size; a mask that cannot be read is noted and skipped."""
-        from pipeline.data.masks.mask_reader import read_mask_at, share_fault
-        from pipeline.evaluation.metrics.segmentation import segmentation_metrics
-
         if case.mask is None or coding is None:
             return
         try:
@@ -72,9 +61,6 @@ class MaskScores:
 
     def measured(self, class_names: Sequence[str]) -> MeasuredRows:
         """The measures of every image with a mask."""
-        from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
-        from pipeline.evaluation.tables.rows import MeasuredRows
-
         values = {metric: [row[metric] for _, row in self.rows] for metric in SEGMENTATION_METRICS}
         classes = [list(class_names).index(image.label) for image, _ in self.rows]
         return MeasuredRows(values, classes, tuple(class_names), [image.patient_id for image, _ in self.rows])
@@ -89,15 +75,22 @@ class MaskScores:
 
 
 class SegmenterEvaluator(Evaluator):
-    """Of masks and classes."""
+    """Judges a bundle that draws lungs and names a class, by both.
+
+    Dice, IoU, HD95 and mean surface distance (px) at each image's own size; every classification metric. The X-ray gate is
+    not asked: labelled data say what they are.
+    """
 
     figures = ("confusion", "roc", "dice")
     tables = (PREDICTIONS, SEGMENTATION)
     masks = True
+    label = "true_class"
+    columns = COLUMNS
 
-    def __init__(self, opened: OpenedBundle, request: EvaluationRequest) -> None:
-        super().__init__(opened, request)
-        self.scores = MaskScores()
+    @cached_property
+    def scores(self) -> MaskScores:
+        """Filled while the cases are asked."""
+        return MaskScores()
 
     def ask(self, case: LabelledCase) -> Answer:
         gray = read_gray(case.scans[0])
@@ -105,24 +98,13 @@ class SegmenterEvaluator(Evaluator):
         self.scores.keep(case, gray, answer.lung_mask, self.coding)
         return answer.without_pictures(answer.geometry)
 
-    def write_table(self, path: Path, rows: Sequence[AnsweredRow]) -> None:
-        """Write the answers, with the measures of the lungs."""
-        from pipeline.data.masks.lung_geometry import COLUMNS
-        from pipeline.inference.answered_rows import write_class_table
-
-        write_class_table(path, rows, self.manifest.class_names, "true_class", COLUMNS)
-
     def refuse_one_class(self, rows: Sequence[AnsweredRow]) -> None:
         """Masks can be judged where there is one class."""
 
     def judge(self, answered: Sequence[AnsweredRow]) -> tuple[dict, Mapping[str, Figure]]:
-        from pipeline.evaluation.figures.confusion import confusion_figure
-        from pipeline.evaluation.figures.measures import by_class, measures_figure
-        from pipeline.evaluation.figures.roc import roc_figure
-        from pipeline.evaluation.statistics.intervals import class_intervals, measured_intervals
-
         rows, scores, names = self.scored(answered), self.scores, self.manifest.class_names
-        atomic_write_text(self.out / SEGMENTATION, _mask_table(scores))
+        lines = [(case.id, case.label, case.patient_id, *map(row.get, SEGMENTATION_METRICS)) for case, row in scores.rows]
+        write_rows(self.out / SEGMENTATION, ("image", "label", "patient_id", *SEGMENTATION_METRICS), lines)
         document = self.class_document(answered, rows, scores.notes, distance_unit="px of the image's own size")
         document |= {"classification": class_intervals(rows, seed=SEED), "segmentation": None}
         figures = {
@@ -145,23 +127,14 @@ class SegmenterEvaluator(Evaluator):
                          f"HD95 {interval_text(lungs['hd95'], 1)} px, mean surface distance "
                          f"{interval_text(lungs['mean_surface_distance'], 2)} px, "
                          f"pooled Dice {lungs['pooled_dice']:.3f}")  # fmt: skip
-            for name, entry in lungs["per_class"].items():
-                lines.append(f"  {name:<16} Dice {interval_text(entry['dice'])} ({entry['scans']})")
+            dice = {name: f"Dice {interval_text(entry['dice'])} ({entry['scans']})" for name, entry in lungs["per_class"].items()}
+            lines += [f"  {name:<16} {told}" for name, told in dice.items()]
         metrics = document["classification"]
-        lines.append("Classes: " + ", ".join(f"{name.replace('_', ' ')} {interval_text(metrics[name])}" for name in _SHOWN))
-        for name, entry in metrics["per_class"].items():
-            shown = ", ".join(f"{metric} {interval_text(entry[metric])}" for metric in _SHOWN_OF_CLASS)
-            lines.append(f"  {name:<16} {shown} ({document['support'][name]})")
-        return lines
+        classes = [
+            f"  {name:<16} {scores_text(entry, _SHOWN_OF_CLASS)} ({document['support'][name]})"
+            for name, entry in metrics["per_class"].items()
+        ]
+        return [*lines, f"Classes: {scores_text(metrics, _SHOWN)}", *classes]
 
 
-def _mask_table(scores: MaskScores) -> str:
-    from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", "label", "patient_id", *SEGMENTATION_METRICS])
-    for image, row in scores.rows:
-        writer.writerow([image.id, image.label, image.patient_id,
-                         *(f"{row[name]:.9g}" for name in SEGMENTATION_METRICS)])  # fmt: skip
-    return text.getvalue()
+evaluate = SegmenterEvaluator.evaluate

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from pipeline.engine.config import StageConfig
+from pipeline.engine.contract import Stage
 from pipeline.engine.errors import UsageError
-
-if TYPE_CHECKING:
-    from pipeline.engine.config import StageConfig
-    from pipeline.engine.contract import Stage
+from pipeline.training.classifier.augmentation_preview import write_preview
+from pipeline.training.image_augmentation import AugmentationSettings
 
 USUAL_SIZE = 224
 
@@ -20,9 +19,6 @@ def draw_augmentations(stage: Stage, sections: Mapping[str, StageConfig], pictur
 
     Raises UsageError for a stage whose augmentation cannot be drawn, or where ``picture`` would replace ``image``.
     """
-    from pipeline.training.classifier.augmentation_preview import write_preview
-    from pipeline.training.image_augmentation import AugmentationSettings
-
     field = stage.config.model_fields.get("augmentation")
     if field is None or field.annotation is not AugmentationSettings:
         raise UsageError(f"{stage.id} has no augmentation to draw.", "s08 has: describe s08 --augmentations.")

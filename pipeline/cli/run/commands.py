@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from pipeline.cli.run import tables as run_tables
+from pipeline.cli.telling.document import AsJson, BriefQuiet, tell
+from pipeline.engine.acceptance import accept_code
 from pipeline.engine.config import RunConfig, load_run_config
+from pipeline.engine.contract import Stage
+from pipeline.engine.description import describe_stage
 from pipeline.engine.errors import UsageError, did_you_mean
 from pipeline.engine.progress import Reporter
 from pipeline.engine.record import RECORD_NAME, recorded_config
-
-if TYPE_CHECKING:
-    from pipeline.engine.contract import Stage
+from pipeline.engine.runner import run_pipeline
+from pipeline.engine.survey import plan_run, survey_run
+from pipeline.engine.verification import verification_error, verify_run
 
 RUNS_FOLDER = Path("runs")
 
@@ -30,182 +33,135 @@ Only = Annotated[list[str] | None, typer.Option("--only", help="Just this stage;
 Override = Annotated[list[str] | None, typer.Option("--set", help="A key set over the file: s04.epochs=20.")]
 Force = Annotated[bool, typer.Option("--force", help="Run the selected stages again, changed or not.")]
 Leakage = Annotated[bool, typer.Option("--allow-leakage", help="Go on with equal scans on both sides.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
-def register(app: typer.Typer, stages: Sequence[Stage]) -> None:
-    """Add the commands about runs."""
-    _register_run(app, stages)
-    _register_plan(app, stages)
-    _register_status(app, stages)
-    _register_verify(app)
-    _register_accept(app, stages)
-    _register_describe(app, stages)
+def run(
+    context: typer.Context,
+    config: ConfigFile = None,
+    data: DataFolder = None,
+    out: RunFolder = None,
+    first: First = None,
+    last: Last = None,
+    only: Only = None,
+    overrides: Override = None,
+    force: Force = False,
+    allow_leakage: Leakage = False,
+    search: Annotated[
+        int | None, typer.Option("--search", min=1, help="First try that many settings of s08's head, by keras-tuner.")
+    ] = None,
+    track: Annotated[str | None, typer.Option("--track", help="Afterwards log the run to this MLflow address.")] = None,
+    quiet: BriefQuiet = False,
+) -> None:
+    """Run the stages that are not up to date."""
+    stages, flags, reporter = context.obj, _flags(allow_leakage), Reporter(quiet)
+    settings, folder = _resolve(stages, config, out, overrides)
+    if search is not None:
+        from pipeline.cli.run.search_option import searched_overrides
+
+        found = searched_overrides(settings, stages, folder, data, search, flags, reporter)
+        settings, folder = _resolve(stages, config, out, [*(overrides or []), *found])
+    outcomes = run_pipeline(settings, stages, folder, data, first, last, only, force, flags, reporter)
+    ran = sum(outcome.action == "ran" for outcome in outcomes)
+    seconds = sum(outcome.duration_s for outcome in outcomes)
+    typer.echo(f"{folder}: {ran} run in {seconds:.1f} s, {len(outcomes) - ran} unchanged")
+    if track is not None:
+        from pipeline.training.experiment_tracking import track_run
+
+        typer.echo(f"logged as MLflow run {track_run(folder, track)}")
 
 
-def _register_run(app: typer.Typer, stages: Sequence[Stage]) -> None:
-    @app.command("run")
-    def run(
-        config: ConfigFile = None,
-        data: DataFolder = None,
-        out: RunFolder = None,
-        first: First = None,
-        last: Last = None,
-        only: Only = None,
-        overrides: Override = None,
-        force: Force = False,
-        allow_leakage: Leakage = False,
-        search: Annotated[
-            int | None, typer.Option("--search", min=1, help="First try that many settings of s08's head, by keras-tuner.")
-        ] = None,
-        track: Annotated[str | None, typer.Option("--track", help="Afterwards log the run to this MLflow address.")] = None,
-        quiet: Quiet = False,
-    ) -> None:
-        """Run the stages that are not up to date."""
-        from pipeline.engine.runner import run_pipeline
-
-        settings, folder = _resolve(stages, config, out, overrides)
-        if search is not None:
-            from pipeline.cli.run.search_option import searched_overrides
-
-            found = searched_overrides(settings, stages, folder, data, search, _flags(allow_leakage), Reporter(quiet))
-            settings, folder = _resolve(stages, config, out, [*(overrides or []), *found])
-        outcomes = run_pipeline(
-            settings, stages, folder, data, first, last, only, force, _flags(allow_leakage), Reporter(quiet)
-        )
-        ran = sum(outcome.action == "ran" for outcome in outcomes)
-        seconds = sum(outcome.duration_s for outcome in outcomes)
-        typer.echo(f"{folder}: {ran} run in {seconds:.1f} s, {len(outcomes) - ran} unchanged")
-        if track is not None:
-            from pipeline.training.experiment_tracking import track_run
-
-            typer.echo(f"logged as MLflow run {track_run(folder, track)}")
+def plan(
+    context: typer.Context,
+    config: ConfigFile = None,
+    data: DataFolder = None,
+    out: RunFolder = None,
+    first: First = None,
+    last: Last = None,
+    only: Only = None,
+    overrides: Override = None,
+    force: Force = False,
+    allow_leakage: Leakage = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what `run` would do, and why; nothing is done."""
+    settings, folder = _resolve(context.obj, config, out, overrides)
+    steps = plan_run(settings, context.obj, folder, data, first, last, only, force, _flags(allow_leakage))
+    tell(as_json, [run_tables.step_record(step) for step in steps], lambda: run_tables.print_steps(steps))
 
 
-def _register_plan(app: typer.Typer, stages: Sequence[Stage]) -> None:
-    @app.command("plan")
-    def plan(
-        config: ConfigFile = None,
-        data: DataFolder = None,
-        out: RunFolder = None,
-        first: First = None,
-        last: Last = None,
-        only: Only = None,
-        overrides: Override = None,
-        force: Force = False,
-        allow_leakage: Leakage = False,
-        as_json: AsJson = False,
-    ) -> None:
-        """Show what `run` would do, and why; nothing is done."""
-        from pipeline.engine.survey import plan_run
+def status(
+    context: typer.Context,
+    out: RunFolder = None,
+    config: ConfigFile = None,
+    data: DataFolder = None,
+    overrides: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show each stage's state.
 
-        settings, folder = _resolve(stages, config, out, overrides)
-        steps = plan_run(settings, stages, folder, data, first, last, only, force, _flags(allow_leakage))
-        if as_json:
-            _print_json([run_tables.step_record(step) for step in steps])
-        else:
-            run_tables.print_steps(steps)
+    It is compared with the code, and with -c or else the configuration that the run had.
+    """
+    settings, folder = _resolve(context.obj, config, out, overrides)
+    surveys = survey_run(settings, context.obj, folder, data)
+    tell(as_json, [asdict(survey) for survey in surveys], lambda: run_tables.print_surveys(surveys))
 
 
-def _register_status(app: typer.Typer, stages: Sequence[Stage]) -> None:
-    @app.command("status")
-    def status(
-        out: RunFolder = None,
-        config: ConfigFile = None,
-        data: DataFolder = None,
-        overrides: Override = None,
-        as_json: AsJson = False,
-    ) -> None:
-        """Show each stage's state.
-
-        It is compared with the code, and with -c or else the configuration that the run had.
-        """
-        from pipeline.engine.survey import survey_run
-
-        settings, folder = _resolve(stages, config, out, overrides)
-        surveys = survey_run(settings, stages, folder, data)
-        if as_json:
-            _print_json([asdict(survey) for survey in surveys])
-        else:
-            run_tables.print_surveys(surveys)
+def verify(out: RunFolder = None, quiet: BriefQuiet = False, as_json: AsJson = False) -> None:
+    """Read every artifact again and compare it with its hash."""
+    folder = _existing(out)
+    checks = verify_run(folder, Reporter(quiet or as_json))
+    tell(as_json, [asdict(check) for check in checks], lambda: run_tables.print_checks(checks))
+    error = verification_error(folder, checks)
+    if error is not None:
+        raise error
 
 
-def _register_verify(app: typer.Typer) -> None:
-    @app.command("verify")
-    def verify(out: RunFolder = None, quiet: Quiet = False, as_json: AsJson = False) -> None:
-        """Read every artifact again and compare it with its hash."""
-        from pipeline.engine.verification import verification_error, verify_run
+def accept(
+    context: typer.Context,
+    names: Annotated[list[str], typer.Argument(metavar="STAGE...", help="Such as s02.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why the edit changes no result.")],
+    out: RunFolder = None,
+    config: ConfigFile = None,
+) -> None:
+    """Keep artifacts although their code was edited.
 
-        folder = _existing(out)
-        checks = verify_run(folder, Reporter(quiet or as_json))
-        if as_json:
-            _print_json([asdict(check) for check in checks])
-        else:
-            run_tables.print_checks(checks)
-        error = verification_error(folder, checks)
-        if error is not None:
-            raise error
-
-
-def _register_accept(app: typer.Typer, stages: Sequence[Stage]) -> None:
-    @app.command("accept")
-    def accept(
-        names: Annotated[list[str], typer.Argument(metavar="STAGE...", help="Such as s02.")],
-        reason: Annotated[str, typer.Option("--reason", help="Why the edit changes no result.")],
-        out: RunFolder = None,
-        config: ConfigFile = None,
-    ) -> None:
-        """Keep artifacts although their code was edited.
-
-        The reason goes into the stage's manifest.
-        """
-        from pipeline.engine.acceptance import accept_code
-
-        settings, folder = _resolve(stages, config, out, None)
-        for name in accept_code(settings, stages, folder, names, reason):
-            typer.echo(f"{name}: accepted")
+    The reason goes into the stage's manifest.
+    """
+    settings, folder = _resolve(context.obj, config, out, None)
+    for name in accept_code(settings, context.obj, folder, names, reason):
+        typer.echo(f"{name}: accepted")
 
 
-def _register_describe(app: typer.Typer, stages: Sequence[Stage]) -> None:
-    @app.command("describe")
-    def describe(
-        name: Annotated[str | None, typer.Argument(metavar="[STAGE]", help="Such as s02.")] = None,
-        config: ConfigFile = None,
-        augmentations: Annotated[
-            bool, typer.Option("--augmentations", help="Draw what the stage's augmentation does to a scan.")
-        ] = False,
-        image: Annotated[Path | None, typer.Option("--image", help="The scan to draw; a generated one by default.")] = None,
-        picture: Annotated[
-            Path, typer.Option("--picture", help="Where --augmentations draws.")
-        ] = Path("augmentations.png"),
-        as_json: AsJson = False,
-    ) -> None:
-        """Show a stage's configuration and artifacts.
+def describe(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(metavar="[STAGE]", help="Such as s02.")] = None,
+    config: ConfigFile = None,
+    augmentations: Annotated[
+        bool, typer.Option("--augmentations", help="Draw what the stage's augmentation does to a scan.")
+    ] = False,
+    image: Annotated[Path | None, typer.Option("--image", help="The scan to draw; a generated one by default.")] = None,
+    picture: Annotated[
+        Path, typer.Option("--picture", help="Where --augmentations draws.")
+    ] = Path("augmentations.png"),
+    as_json: AsJson = False,
+) -> None:
+    """Show a stage's configuration and artifacts.
 
-        Without STAGE, the stages are listed.
-        """
-        from pipeline.engine.description import describe_stage
+    Without STAGE, the stages are listed.
+    """
+    if name is None:
+        listing = [{"name": stage.name, "summary": stage.summary} for stage in context.obj]
+        tell(as_json, listing, lambda: run_tables.print_listing(listing))
+        return
+    stage = _find_stage(context.obj, name)
+    sections = load_run_config(config, context.obj).stages if config else {}
+    if augmentations:
+        from pipeline.cli.run.augmentation_option import draw_augmentations
 
-        if name is None:
-            listing = [{"name": stage.name, "summary": stage.summary} for stage in stages]
-            if as_json:
-                _print_json(listing)
-            else:
-                run_tables.print_listing(listing)
-            return
-        stage = _find_stage(stages, name)
-        sections = load_run_config(config, stages).stages if config else {}
-        if augmentations:
-            from pipeline.cli.run.augmentation_option import draw_augmentations
-
-            typer.echo(f"{draw_augmentations(stage, sections, picture, image)}")
-            return
-        description = describe_stage(stage, sections.get(stage.id))
-        if as_json:
-            _print_json(description)
-        else:
-            run_tables.print_description(description)
+        typer.echo(f"{draw_augmentations(stage, sections, picture, image)}")
+        return
+    description = describe_stage(stage, sections.get(stage.id))
+    tell(as_json, description, lambda: run_tables.print_description(description))
 
 
 def _resolve(
@@ -241,7 +197,3 @@ def _find_stage(stages: Sequence[Stage], name: str) -> Stage:
     near = did_you_mean(name, [label for stage in stages for label in (stage.id, stage.name)])
     known = ", ".join(stage.id for stage in stages)
     raise UsageError(f"There is no stage {name!r}.{near}", f"Stages: {known}.")
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

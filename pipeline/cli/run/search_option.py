@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from pipeline.cli.bundle_source import key_of_run
+from pipeline.engine.config import RunConfig
+from pipeline.engine.contract import Stage
 from pipeline.engine.errors import UsageError
+from pipeline.engine.files import write_json
 from pipeline.engine.progress import Reporter
-
-if TYPE_CHECKING:
-    from pipeline.engine.config import RunConfig, StageConfig
-    from pipeline.engine.contract import Stage
+from pipeline.engine.rundir import RunDirectory
+from pipeline.engine.runner import run_pipeline
+from pipeline.training.classifier.hyperparameter_search import search_head, task_of_run
 
 SECTION, FIRST = "s08", "s01"
 RESULT = Path(".cache") / "search"
@@ -32,17 +34,12 @@ def searched_overrides(
     that an interrupted search goes on and another one begins anew. Raises UsageError where the configuration has no s08,
     MissingArtifactError where keras-tuner is not installed.
     """
-    from pipeline.engine.files import write_json
-    from pipeline.engine.runner import run_pipeline
-
     reporter = reporter or Reporter()
     config = settings.stages.get(SECTION)
     if config is None:
         raise UsageError("--search is for a classifier's head.", "Use a configuration with s08.")
     run_pipeline(settings, stages, folder, data, None, FIRST, None, False, flags, reporter)
-    from pipeline.training.classifier.hyperparameter_search import search_head, task_of_run
-
-    place = folder / RESULT / _key(folder, config, settings.seed)
+    place = folder / RESULT / key_of_run(RunDirectory(folder), [config.model_dump_json(), str(settings.seed)], FIRST)
     found = search_head(task_of_run(folder, config, settings.seed, place, reporter.track), trials, place)
     write_json(place / "search.json", {
         "chosen_on": "validation", "monitor": config.fit.monitor, "higher_is_better": True, "trials": found.trials,
@@ -50,17 +47,3 @@ def searched_overrides(
     })  # fmt: skip
     reporter.line(f"search: best of {len(found.trials)} on validation: {' '.join(found.overrides(SECTION))}")
     return found.overrides(SECTION)
-
-
-def _key(folder: Path, config: StageConfig, seed: int) -> str:
-    import hashlib
-
-    from pipeline.engine.rundir import RunDirectory
-
-    outputs = [
-        f"{name} {output.sha256}"
-        for stage, manifest in RunDirectory(folder).manifests.items()
-        for name, output in sorted(manifest.outputs.items())
-        if stage.startswith(FIRST)
-    ]
-    return hashlib.sha256("\n".join([config.model_dump_json(), str(seed), *outputs]).encode()).hexdigest()[:16]

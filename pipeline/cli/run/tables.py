@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from pipeline.engine.planner import Step
-    from pipeline.engine.survey import StageSurvey
-    from pipeline.engine.verification import FileCheck
+from pipeline.cli.telling.tables import plain_table, show
+from pipeline.engine.planner import Step
+from pipeline.engine.survey import StageSurvey
+from pipeline.engine.verification import FileCheck
 
 _STYLES = {
     "fresh": "green", "skip": "green", "ok": "green", "run": "yellow", "stale": "yellow", "absent": "yellow",
@@ -34,85 +31,61 @@ def step_record(step: Step) -> dict[str, Any]:
 
 
 def print_steps(steps: Sequence[Step]) -> None:
-    table = _table("stage", "action", "reason")
-    for step in steps:
-        table.add_row(step.name, _coloured(step.action), Text(step.reason))
-    _console().print(table)
-    for step in steps:
-        if step.error is not None and step.error.remedy:
-            _console().print(Text(step.error.remedy))
-            return
+    """A plan, and how to mend the first refusal."""
+    remedies = [step.error.remedy for step in steps if step.error is not None and step.error.remedy]
+    rows = [(step.name, _coloured(step.action), step.reason) for step in steps]
+    show(plain_table(("stage", "action", "reason"), rows), *remedies[:1])
 
 
 def print_surveys(surveys: Sequence[StageSurvey]) -> None:
-    table = _table("stage", "state", "made in", "reason")
+    """The stages' states, then what is to be said of each."""
+    rows = [
+        (survey.stage, _coloured(survey.state), "" if survey.duration_s is None else f"{survey.duration_s:.1f} s", survey.reason)
+        for survey in surveys
+    ]
+    show(plain_table(("stage", "state", "made in", "reason"), rows))
     for survey in surveys:
-        duration = "" if survey.duration_s is None else f"{survey.duration_s:.1f} s"
-        table.add_row(survey.stage, _coloured(survey.state), duration, Text(survey.reason))
-    console = _console()
-    console.print(table)
-    for survey in surveys:
-        for warning in survey.warnings:
-            console.print(Text(f"warning: {survey.stage}: {warning}"))
-        for entry in survey.accepted:
-            console.print(Text(f"accepted: {survey.stage}: {entry['reason']} ({entry['at']})"))
+        show(*(f"warning: {survey.stage}: {warning}" for warning in survey.warnings))
+        show(*(f"accepted: {survey.stage}: {entry['reason']} ({entry['at']})" for entry in survey.accepted))
 
 
 def print_checks(checks: Sequence[FileCheck]) -> None:
-    wrong = [check for check in checks if check.state != "ok"]
-    console = _console()
-    console.print(f"{len(checks)} files read, {len(checks) - len(wrong)} as committed")
+    """How many files are as committed, and which are not."""
+    wrong = [
+        (f"{check.stage}/{check.file}", _coloured(check.state), check.expected[:12], check.found[:12])
+        for check in checks if check.state != "ok"
+    ]  # fmt: skip
+    show(f"{len(checks)} files read, {len(checks) - len(wrong)} as committed")
     if wrong:
-        table = _table("file", "state", "committed", "found")
-        for check in wrong:
-            name = f"{check.stage}/{check.file}"
-            table.add_row(name, _coloured(check.state), check.expected[:12], check.found[:12])
-        console.print(table)
+        show(plain_table(("file", "state", "committed", "found"), wrong))
 
 
 def print_listing(stages: Sequence[dict[str, str]]) -> None:
-    table = _table("stage", "what it does")
-    for stage in stages:
-        table.add_row(stage["name"], Text(stage["summary"]))
-    _console().print(table)
+    """The stages in their order."""
+    show(plain_table(("stage", "what it does"), [(stage["name"], stage["summary"]) for stage in stages]))
 
 
 def print_description(description: dict[str, Any]) -> None:
-    console = _console()
-    console.print(Text(f"{description['name']}: {description['summary']}"))
-    keys = _table("key", "type", "default", "bounds", "meaning")
-    for entry in description["config"]:
-        default = "required" if entry["required"] else str(entry["default"])
-        words = (entry["key"], entry["type"], default, entry["bounds"], entry["description"])
-        keys.add_row(*(Text(word) for word in words))
-    console.print(keys)
+    """A stage's keys, then what it reads and makes where that is known."""
+    keys = [
+        (entry["key"], entry["type"], "required" if entry["required"] else str(entry["default"]), entry["bounds"],
+         entry["description"])
+        for entry in description["config"]
+    ]  # fmt: skip
+    heading = f"{description['name']}: {description['summary']}"
+    show(heading, plain_table(("key", "type", "default", "bounds", "meaning"), keys))
     if description["outputs"] is None:
-        console.print("Its inputs and outputs depend on the configuration: give one with -c.")
+        show("Its inputs and outputs depend on the configuration: give one with -c.")
         return
     reads = [item["name"] + (" (optional)" if item["optional"] else "") for item in description["inputs"]]
-    console.print(Text("reads: " + (", ".join(reads) or "no artifact")))
-    console.print(_outputs_table(description["outputs"]))
-
-
-def _outputs_table(outputs: Sequence[dict[str, Any]]) -> Table:
-    table = _table("makes", "file", "shape", "dtype", "unit", "meaning")
-    for item in outputs:
-        shape = "" if item["shape"] is None else "(" + ", ".join(map(str, item["shape"])) + ")"
-        words = (item["name"], item["file"], shape, item["dtype"] or "", item["unit"], item["meaning"])
-        table.add_row(*(Text(word) for word in words))
-    return table
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+    made = [
+        (item["name"], item["file"], "" if item["shape"] is None else "(" + ", ".join(map(str, item["shape"])) + ")",
+         item["dtype"] or "", item["unit"], item["meaning"])
+        for item in description["outputs"]
+    ]  # fmt: skip
+    show("reads: " + (", ".join(reads) or "no artifact"))
+    show(plain_table(("makes", "file", "shape", "dtype", "unit", "meaning"), made))
 
 
 def _coloured(word: str) -> Text:
     return Text(word, style=_STYLES.get(word, ""))
-
-
-def _console() -> Console:
-    return Console(highlight=False)

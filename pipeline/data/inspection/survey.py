@@ -14,6 +14,7 @@ from pipeline.data.scans import Scan
 from pipeline.data.splitting.leakage import Leakage, find_leakage
 from pipeline.data.splitting.near_duplicates import thumbnail
 from pipeline.engine.errors import DataError
+from pipeline.engine.listing import listed
 
 SCHEMA_VERSION = 1
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
@@ -76,6 +77,30 @@ class Inspection:
             },
             "notices": self.notices,
         }
+
+
+def leakage_sentences(leakage: dict) -> list[str]:
+    """A document's "leakage": what a reader should know before trusting a score on this data, one line each."""
+    across, pixels = leakage["patients_across_splits"], leakage["identical_pixels_across_splits"]
+    found = [
+        f"leakage: {len(across)} patients are on several sides of the split"
+        + (f" (first: {next(iter(across))})" if across else ""),
+        f"leakage: {len(pixels)} pictures are on several sides with identical pixels"
+        + (f" (first: {' = '.join(pixels[0])})" if pixels else ""),
+        f"copies: {len(leakage['identical_pixels'])} pictures occur more than once, "
+        f"{len(leakage['identical_pixels_with_different_labels'])} with different labels",
+    ]
+    for what, key in (
+        ("leakage: {} pairs are nearly one picture on two sides of the split", "near_duplicates_across_splits"),
+        ("copies: {} pairs are nearly one picture with different labels", "near_duplicates_with_different_labels"),
+    ):
+        named = listed([f"{pair['first']} = {pair['second']}" for pair in leakage[key]])
+        found.append(what.format(len(leakage[key])) + (f": {named}" if named else ""))
+    told = leakage["labels_told_by_origin"]
+    if told:
+        names = ", ".join(f"{row['origin']} (always {row['label']})" for row in told)
+        found.append(f"shortcut: where a scan was made gives its label away: {names}")
+    return found
 
 
 def inspect_scans(

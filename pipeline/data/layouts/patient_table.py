@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from pipeline.data.csv_rows import read_rows, require_columns
+from pipeline.data.csv_rows import read_rows, require_columns, write_rows
 from pipeline.data.image_paths import normal_path
 from pipeline.data.patient_ids import known_patient
 from pipeline.data.scans import Scan, Warn
@@ -111,10 +110,7 @@ def read_patient_table(
 
 def write_patient_table(folder: Path, rows: Iterable[tuple[str, str, str, str]]) -> None:
     """Write the table of a folder that is made: rows of image, patient id, source and the id that the image had before."""
-    with (folder / PATIENT_TABLES[0]).open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow((IMAGE, PATIENT, SOURCE, FROM))
-        writer.writerows(sorted(rows))
+    write_rows(folder / PATIENT_TABLES[0], (IMAGE, PATIENT, SOURCE, FROM), sorted(rows))
 
 
 Parts = tuple[str, ...]

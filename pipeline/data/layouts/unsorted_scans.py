@@ -7,10 +7,21 @@ from pathlib import Path
 from pipeline.data.csv_rows import read_rows, require_columns
 from pipeline.data.folder_walk import FolderWalk
 from pipeline.data.image_paths import file_of, normal_path
+from pipeline.data.layouts.respiratory_folders import has_respiratory_folders, read_respiratory_folders
 from pipeline.data.layouts.scan_files import refuse_missing_folder
 from pipeline.data.patient_ids import known_patient
 from pipeline.data.scans import Scan, Warn, warn_python
 from pipeline.engine.file_names import printable
+
+
+def read_undescribed_scans(root: Path, warn: Warn) -> list[Scan]:
+    """The scans of whatever lies in a folder: the four folders, a manifest, or any images. warn: is told what is unknown."""
+    if has_respiratory_folders(root):
+        return read_respiratory_folders(root, warn)
+    if (root / "manifest.csv").is_file():
+        warn("No configuration given: every row of manifest.csv, with its own label and no split.")
+        return read_whole_manifest(root / "manifest.csv", root)
+    return read_any_folder(root, warn)
 
 
 def read_whole_manifest(csv: Path, root: Path) -> list[Scan]:

@@ -1,1 +1,1 @@
-"""Model cards."""
+"""Model cards: Markdown templates, a system's each, and what they quote of the data."""

@@ -11,9 +11,8 @@ import numpy as np
 
 from pipeline.data.preprocessing import Profile
 from pipeline.export.bundle_folder import SCHEMA_VERSION, without_folders
-from pipeline.export.card.classifier import write_classifier_card
 from pipeline.export.card.data_terms import data_terms
-from pipeline.export.card.facts import Card
+from pipeline.export.card.rendering import render_card
 from pipeline.export.checked_run import CheckedRun
 from pipeline.export.onnx.classifier import GRADIENTS, OUTPUTS, convert_classifier, with_activations
 from pipeline.export.onnx.conversion import OPSET
@@ -29,63 +28,50 @@ NETWORK_FILE = "classifier.onnx"
 RANDOM_ROWS, TAPE_ROWS = 4, 3
 
 
-class ClassifierRun(CheckedRun):
-    """The artifacts of a classifier's run, whatever it is called. Raises as CheckedRun, where s08 has not run too."""
-
-    def __init__(self, run_dir: Path) -> None:
-        super().__init__(run_dir)
-        self.classifier: dict[str, Any] = self.load_json("classification")
-
-    @property
-    def profile(self) -> Profile:
-        """How the network's scans are preprocessed."""
-        return Profile(**self.classifier["profile_settings"])
-
-
 class ClassifierExporter(Exporter):
     """The classifier of a run whose stages s01 and s08 are done."""
 
     SYSTEM = "classifier"
-    source: ClassifierRun
+    source: CheckedRun
 
-    def __init__(self, source: ClassifierRun, options: ExportOptions = PLAIN) -> None:
+    def __init__(self, source: CheckedRun, options: ExportOptions = PLAIN) -> None:
         super().__init__(source, options)
+        self.told: dict[str, Any] = source.load_json("classification")
+        self.profile = Profile(**self.told["profile_settings"])
         self.network = in_float32(source.load_network("classifier"))
 
     @classmethod
-    def read_run(cls, run_dir: Path) -> ClassifierRun:
-        return ClassifierRun(run_dir)
+    def read_run(cls, run_dir: Path) -> CheckedRun:
+        return CheckedRun(run_dir)
 
     def document(self) -> dict[str, Any]:
-        told = self.source.classifier
         return {
             "task": self.source.config.get("system", self.SYSTEM),
-            "class_names": list(told["class_names"]),
-            "positive_class": told["positive_class"],
-            "threshold": told["threshold"],
-            "threshold_rule": told["threshold_rule"],
-            "backbone": told["backbone"],
-            "profile": self.source.profile.model_dump(mode="json"),
-            "network": {"file": NETWORK_FILE, "opset": OPSET, "outputs": list(OUTPUTS), "taps": list(told["taps"])},
-            "stored_precision": told["stored_precision"],
+            "class_names": list(self.told["class_names"]),
+            "positive_class": self.told["positive_class"],
+            "threshold": self.told["threshold"],
+            "threshold_rule": self.told["threshold_rule"],
+            "backbone": self.told["backbone"],
+            "profile": self.profile.model_dump(mode="json"),
+            "network": {"file": NETWORK_FILE, "opset": OPSET, "outputs": list(OUTPUTS), "taps": list(self.told["taps"])},
+            "stored_precision": self.told["stored_precision"],
             "figures": self.source.load_json("classifier_metrics"),
             "training": without_folders(self.source.training()),
             "keras": None,
         }
 
     def write_graphs(self, folder: Path) -> None:
-        told = self.source.classifier
-        metadata = graph_metadata(told["class_names"], told["positive_class"] or "", self.SYSTEM, SCHEMA_VERSION)
+        metadata = graph_metadata(self.told["class_names"], self.told["positive_class"] or "", self.SYSTEM, SCHEMA_VERSION)
         if not metadata["positive_class"]:
             del metadata["positive_class"]
         graph = convert_classifier(self.network, metadata)
-        store_as_float16(graph, require=told["stored_precision"] == "float16")
+        store_as_float16(graph, require=self.told["stored_precision"] == "float16")
         write_graphs({NETWORK_FILE: graph}, folder)
 
     def check_parity(self, folder: Path, document: Mapping[str, Any]) -> dict[str, Any]:
         """ONNX against Keras on the run's scans and on random pictures; the gradients against GradientTape's."""
         record, graph, twin = ParityRecord(), Graph(folder / NETWORK_FILE), with_activations(self.network)
-        scans = self.source.stored_scans(self.source.profile)[..., None].astype(np.float32) / np.float32(255)
+        scans = self.source.stored_scans(self.profile)[..., None].astype(np.float32) / np.float32(255)
         drawn = random_inputs(self.network, RANDOM_ROWS, 0)["image"]
         for against, images in {"scans of the run": scans, "random pictures": drawn}.items():
             found, expected = graph.answer({"image": images}), twin(images, training=False)
@@ -101,7 +87,10 @@ class ClassifierExporter(Exporter):
         return save_keras(self.network, folder, "classifier")
 
     def card(self, document: Mapping[str, Any], files: Mapping[str, Mapping]) -> str:
-        return write_classifier_card(Card(document, self.source.dataset, data_terms(self.source), self.options.card, files))
+        return render_card(
+            self.SYSTEM, document=document, files=files, dataset=self.source.dataset, data_terms=data_terms(self.source),
+            extra_text=self.options.card,
+        )  # fmt: skip
 
 
 def _tape_gradients(network: keras.Model, images: np.ndarray, classes: int) -> np.ndarray:

@@ -9,12 +9,11 @@ from typing import Any
 
 from pipeline.export.bundle_folder import SCHEMA_VERSION, without_folders
 from pipeline.export.card.data_terms import data_terms
-from pipeline.export.card.facts import Card
-from pipeline.export.card.multitask import write_card
+from pipeline.export.card.rendering import render_card
 from pipeline.export.multitask.finished_run import MODALITIES, ROLES, SYSTEM, FinishedRun
 from pipeline.export.multitask.run_figures import read_figures
 from pipeline.export.multitask.run_parity import compare_backbone_rows, compare_stored_rows, compare_whole_path
-from pipeline.export.multitask.stored_backbones import collect_backbones
+from pipeline.export.multitask.stored_backbones import collect_backbones, modality_entries
 from pipeline.export.onnx.graphs import convert_network, graph_metadata
 from pipeline.export.onnx.kernel_files import write_graphs
 from pipeline.export.onnx.packing import pack_largest
@@ -81,7 +80,10 @@ class MultitaskExporter(Exporter):
         return pack_largest(folder, document)
 
     def card(self, document: Mapping[str, Any], files: Mapping[str, Mapping]) -> str:
-        return write_card(Card(document, self.source.dataset, data_terms(self.source), self.options.card, files))
+        return render_card(
+            "multitask", document=document, files=files, dataset=self.source.dataset, data_terms=data_terms(self.source),
+            extra_text=self.options.card,
+        )  # fmt: skip
 
     def document(self) -> dict[str, Any]:
         profile_of = {name: self.source.embedders[name]["profile"] for name in self.read_by}
@@ -92,16 +94,7 @@ class MultitaskExporter(Exporter):
             "threshold": THRESHOLD,
             "profiles": {name: self.source.dataset["profiles"][name] for name in sorted(set(profile_of.values()))},
             "backbones": {key: backbone.entry() for key, backbone in self.backbones.items()},
-            "modalities": {
-                modality: {
-                    "network": f"{modality}.onnx",
-                    "embedders": {
-                        role: {"backbone": self.read_by[f"{modality}_{role}"], "profile": profile_of[f"{modality}_{role}"]}
-                        for role in ROLES
-                    },
-                }
-                for modality in MODALITIES
-            },
+            "modalities": modality_entries(self.read_by, profile_of),
             "paired": {"network": "paired.onnx"},
             "figures": read_figures(self.source),
             "training": without_folders(self.source.training()),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline.engine.errors import CorruptArtifactError
 from pipeline.export.checked_run import CheckedRun
 
@@ -26,6 +28,10 @@ class FinishedRun(CheckedRun):
     def variant(self) -> str:
         """The variant that validation chose."""
         return self.choice["chosen"]
+
+    def probabilities(self, name: str) -> np.ndarray:
+        """What the chosen variant's head gave for every scan of a modality, or every pair: float32 ``(N,)``."""
+        return np.asarray(self.load(f"probabilities_{name}"))[self.choice["variants"].index(self.variant)]
 
     @property
     def stored_precision(self) -> str:

@@ -39,17 +39,16 @@ def compare_backbone_rows(
 
 def compare_stored_rows(record: ParityRecord, source: FinishedRun, graphs: Mapping[str, Graph]) -> None:
     """The networks on every row of the run's stored features against the run's own probabilities."""
-    arm = source.choice["variants"].index(source.variant)
     joint = {}
     for modality in MODALITIES:
         inputs = {f"{role}_features": np.asarray(source.load(f"backbone_features_{modality}_{role}")) for role in ROLES}
         answer = graphs[modality].answer(inputs)
         joint[modality] = answer["joint_features"]
-        stored = np.load(source.artifact(f"probabilities_{modality}"), allow_pickle=False)[arm]
+        stored = source.probabilities(modality)
         record.compare(modality, answer["covid_probs"][:, 0], stored, "the run's probabilities, every scan")
     pairs = _pair_rows(source)
     answer = graphs["paired"].answer({f"{m}_features": joint[m][pairs[m]] for m in MODALITIES})
-    stored = np.load(source.artifact("probabilities_paired"), allow_pickle=False)[arm]
+    stored = source.probabilities("paired")
     record.compare("paired", answer["covid_probs"][:, 0], stored, "the run's probabilities, every pair")
 
 
@@ -58,11 +57,10 @@ def compare_whole_path(
     features: Mapping[str, tuple[np.ndarray, np.ndarray]],
 ) -> None:  # fmt: skip
     """Pixels to probability through backbone and network graphs, against the run's probabilities."""
-    arm = source.choice["variants"].index(source.variant)
     for modality in MODALITIES:
         rows = features[f"{modality}_task"][0]
         answer = graphs[modality].answer({f"{role}_features": features[f"{modality}_{role}"][1] for role in ROLES})
-        stored = np.asarray(source.load(f"probabilities_{modality}"))[arm][rows]
+        stored = source.probabilities(modality)[rows]
         record.compare(f"{modality} from pixels", answer["covid_probs"][:, 0], stored, "the run's probabilities")
 
 

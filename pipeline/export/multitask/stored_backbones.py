@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ INPUT_SCALING = "gray, float32 in [0, 1], (B, S, S, 1); the backbone's own scali
 
 @dataclass
 class StoredBackbone:
-    """One backbone of a bundle. ``run_name``: its artifact; ``profiles``: what embedders feed it."""
+    """One backbone of a bundle. ``run_name``: its artifact, or the file it came in; ``profiles``: what embedders feed it."""
 
     key: str
     name: str
@@ -55,6 +56,19 @@ def collect_backbones(source: FinishedRun) -> tuple[dict[str, StoredBackbone], d
         if embedder["profile"] not in stored[key].profiles:
             stored[key].profiles.append(embedder["profile"])
     return stored, read_by
+
+
+def modality_entries(read_by: Mapping[str, str], profile_of: Mapping[str, str]) -> dict[str, dict]:
+    """What ``bundle.json`` says of each modality: its network, and the backbone and the profile of each of its embedders."""
+    return {
+        modality: {
+            "network": f"{modality}.onnx",
+            "embedders": {
+                role: {"backbone": read_by[f"{modality}_{role}"], "profile": profile_of[f"{modality}_{role}"]} for role in ROLES
+            },
+        }
+        for modality in MODALITIES
+    }
 
 
 def _store(stored: dict[str, StoredBackbone], source: FinishedRun, embedder: dict, artifact: str) -> str:

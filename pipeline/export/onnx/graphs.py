@@ -13,6 +13,7 @@ from onnx import numpy_helper
 
 from pipeline.engine.errors import CorruptArtifactError
 from pipeline.export.onnx.conversion import OPSET, convert_function, finish_graph
+from pipeline.export.onnx.prelu_fusion import fuse_prelus
 from pipeline.export.onnx.reshaped_outputs import squeeze_reshaped_outputs
 from pipeline.export.onnx.stored_weights import place_kernels
 
@@ -52,6 +53,7 @@ def convert_network(
     place_kernels(model, values)
     _check_doors(model, [door.name for door in network.inputs], outputs)
     squeeze_reshaped_outputs(model, {name: len(made.shape) for name, made in _outputs_of(network, outputs).items()})
+    fuse_prelus(model)
     finish_graph(model, metadata)
     return model
 

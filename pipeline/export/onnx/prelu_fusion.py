@@ -23,8 +23,8 @@ class _Spelt:
     last: onnx.NodeProto
 
 
-def fuse_prelus(model: onnx.ModelProto) -> int:
-    """Replace every spelt-out PReLU whose slope is one number, in place; returns how many.
+def fuse_prelus(model: onnx.ModelProto) -> None:
+    """Replace every spelt-out PReLU whose slope is one number, in place.
 
     A slope that differs by channel is left as it is. The number is kept to the last bit.
     """
@@ -38,7 +38,6 @@ def fuse_prelus(model: onnx.ModelProto) -> int:
         graph.node.remove(spelt.last)
         graph.node.append(fused)
     put_in_order(graph)
-    return len(found)
 
 
 def _recognise(node: onnx.NodeProto, makers: dict[str, onnx.NodeProto], single: dict[str, onnx.TensorProto]) -> _Spelt | None:

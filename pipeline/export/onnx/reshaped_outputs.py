@@ -1,8 +1,8 @@
 """Mends a fault of tf2onnx 1.17: a graph's output with a leading axis too many.
 
 Its optimiser turns the transposition of a map of one channel into a Reshape to ``(1, B, H, W, 1)`` and a Squeeze.
-Where the Reshape makes an output of the graph, the Squeeze is lost; whether it does hangs on the order in which
-the optimiser meets the nodes, so that one conversion in twenty came out so.
+Where the Reshape makes an output of the graph, the Squeeze is lost. Whether it does hangs on the order in which the optimiser
+meets the nodes; in the one that `conversion` holds it to, a UNet with channels last always comes out so.
 """
 
 from __future__ import annotations

@@ -11,10 +11,8 @@ import onnx
 
 from pipeline.engine.errors import UsageError
 from pipeline.engine.files import write_json
-from pipeline.export.onnx.canonical import canonicalise
 from pipeline.export.onnx.conversion import OPSET, check_graph
 from pipeline.export.onnx.graphs import convert_network, kernels_of
-from pipeline.export.onnx.prelu_fusion import fuse_prelus
 from pipeline.export.onnx.stored_weights import halved
 from pipeline.export.segmenter.source import SegmenterSource
 from pipeline.inference.segmenter.bundle import (
@@ -48,9 +46,7 @@ def convert_segmenter(
     if opset not in OPSETS:
         raise UsageError(f"opset {opset} cannot be written.", f"Choose {OPSETS.start} to {OPSETS.stop - 1}; 17 is the default.")
     graph = convert_network(network, OUTPUTS, metadata, opset, channels_first=layout == "NCHW")
-    fuse_prelus(graph)
     _name_sides(graph, layout)
-    canonicalise(graph)
     check_graph(graph)
     return graph
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -11,7 +12,15 @@ from onnx import TensorProto, helper, numpy_helper
 from pipeline.engine.errors import CorruptArtifactError
 from pipeline.export.onnx.canonical import put_in_order
 
+# behind a weight's name: the tensor that is made of what is stored in its place
 WIDENED = "/float32"
+
+
+class Stored(NamedTuple):
+    """What stands for a weight, and the nodes that make ``<name>/float32`` of it."""
+
+    tensors: list[TensorProto]
+    nodes: list[onnx.NodeProto]
 
 
 def place_kernels(model: onnx.ModelProto, values: Mapping[str, np.ndarray]) -> None:
@@ -54,21 +63,34 @@ def store_as_float16(model: onnx.ModelProto, require: bool) -> int:
     """
     graph = model.graph
     kernels = _kernel_names(graph)
-    narrowed: dict[str, TensorProto] = {}
+    narrowed: dict[str, Stored] = {}
     for tensor in graph.initializer:
         if tensor.data_type != TensorProto.FLOAT or len(tensor.dims) < 2:
             continue
         wide = numpy_helper.to_array(tensor)
         half = halved(wide)
         if half is not None:
-            narrowed[tensor.name] = numpy_helper.from_array(half, tensor.name)
+            narrowed[tensor.name] = _halves(half, tensor.name)
         elif require and tensor.name in kernels:
             raise CorruptArtifactError(
                 f"kernel {tensor.name!r} {tuple(wide.shape)} does not hold float16 numbers, though the run says so.",
                 "Run the stages again (--force), or set stored_precision to float32 in all of them.",
             )
-    _replace(graph, narrowed)
+    store_otherwise(graph, narrowed)
     return len(narrowed)
+
+
+def store_otherwise(graph: onnx.GraphProto, stored: Mapping[str, Stored]) -> None:
+    """Put other tensors in the place of the weights named, in place: what read a weight reads what is made of those."""
+    kept = [tensor for tensor in graph.initializer if tensor.name not in stored]
+    nodes = list(graph.node)
+    for node in nodes:
+        for position, name in enumerate(node.input):
+            if name in stored:
+                node.input[position] = name + WIDENED
+    del graph.initializer[:], graph.node[:]
+    graph.initializer.extend([*kept, *(tensor for form in stored.values() for tensor in form.tensors)])
+    graph.node.extend([*(node for form in stored.values() for node in form.nodes), *nodes])
 
 
 def halved(wide: np.ndarray) -> np.ndarray | None:
@@ -86,17 +108,9 @@ def _kernel_names(graph: onnx.GraphProto) -> set[str]:
     return {name for node in graph.node if node.op_type in products for name in node.input[:2] if name in constants}
 
 
-def _replace(graph: onnx.GraphProto, narrowed: Mapping[str, TensorProto]) -> None:
-    kept = [tensor for tensor in graph.initializer if tensor.name not in narrowed]
-    casts = [helper.make_node("Cast", [name], [name + WIDENED], name=name + WIDENED, to=TensorProto.FLOAT) for name in narrowed]
-    nodes = list(graph.node)
-    for node in nodes:
-        for position, name in enumerate(node.input):
-            if name in narrowed:
-                node.input[position] = name + WIDENED
-    del graph.initializer[:], graph.node[:]
-    graph.initializer.extend([*kept, *narrowed.values()])
-    graph.node.extend([*casts, *nodes])
+def _halves(half: np.ndarray, name: str) -> Stored:
+    cast = helper.make_node("Cast", [name], [name + WIDENED], name=name + WIDENED, to=TensorProto.FLOAT)
+    return Stored([numpy_helper.from_array(half, name)], [cast])
 
 
 def _readers(graph: onnx.GraphProto) -> dict[str, list[onnx.NodeProto]]:

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.engine.errors import CorruptArtifactError
 from pipeline.export.onnx.conversion import check_graph, convert_function, finish_graph
+from pipeline.export.onnx.stored_weights import WIDENED, Stored, store_otherwise
 from pipeline.models.text_encoders import INT8_LIMIT, SMALLEST_ROUNDED
 
 IDS, MASK, FEATURES = "note_ids", "note_mask", "token_features"
@@ -55,12 +56,9 @@ def store_as_int8(model: onnx.ModelProto) -> int:
 
     Raises CorruptArtifactError: a large kernel of a product or an embedding is not on such a grid.
     """
-    graph = model.graph
-    kept, nodes, widened = [], [], {}
-    for tensor in graph.initializer:
-        large = tensor.data_type == TensorProto.FLOAT and len(tensor.dims) >= 2 and np.prod(tensor.dims) >= SMALLEST_ROUNDED
-        if not large:
-            kept.append(tensor)
+    stored: dict[str, Stored] = {}
+    for tensor in model.graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or len(tensor.dims) < 2 or np.prod(tensor.dims) < SMALLEST_ROUNDED:
             continue
         found = _on_grid(numpy_helper.to_array(tensor))
         if found is None:
@@ -68,18 +66,10 @@ def store_as_int8(model: onnx.ModelProto) -> int:
                 f"kernel {tensor.name!r} {tuple(tensor.dims)} was not rounded to 8 bits, though the run says so.",
                 "Run the stage again (--force), or set encoder.precision to float32.",
             )
-        kept += _initialisers(tensor.name, *found)
-        nodes += _dequantise(tensor.name, tuple(tensor.dims), found[2])
-        widened[tensor.name] = f"{tensor.name}/float32"
-    for node in graph.node:
-        for position, name in enumerate(node.input):
-            node.input[position] = widened.get(name, name)
-    computing = list(graph.node)
-    del graph.initializer[:], graph.node[:]
-    graph.initializer.extend(kept + _shapes(nodes))
-    graph.node.extend([node for node, _ in nodes] + computing)
+        stored[tensor.name] = _dequantised(tensor.name, tuple(tensor.dims), *found)
+    store_otherwise(model.graph, stored)
     check_graph(model)
-    return len(widened)
+    return len(stored)
 
 
 def _on_grid(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray, int] | None:
@@ -96,24 +86,15 @@ def _on_grid(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray, int] | None:
     return None
 
 
-def _initialisers(name: str, whole: np.ndarray, scale: np.ndarray, axis: int) -> list[onnx.TensorProto]:
-    zero = np.zeros(scale.shape, np.int8)
-    return [numpy_helper.from_array(array, f"{name}/{part}") for part, array in
-            (("int8", whole), ("scale", scale), ("zero", zero))]  # fmt: skip
-
-
-def _dequantise(name: str, dims: tuple[int, ...], axis: int) -> list[tuple[onnx.NodeProto, onnx.TensorProto | None]]:
-    """DequantizeLinear, and a Reshape where the kernel was not a matrix; each with the constant that it needs."""
-    inputs = [f"{name}/{part}" for part in ("int8", "scale", "zero")]
-    final = f"{name}/float32"
-    if len(dims) == 2 and 1 not in dims:
-        return [(helper.make_node("DequantizeLinear", inputs, [final], name=final, axis=axis), None)]
-    shape = numpy_helper.from_array(np.array(dims, np.int64), f"{name}/shape")
-    return [
-        (helper.make_node("DequantizeLinear", inputs, [f"{name}/matrix"], name=f"{name}/matrix", axis=axis), None),
-        (helper.make_node("Reshape", [f"{name}/matrix", shape.name], [final], name=final), shape),
-    ]
-
-
-def _shapes(nodes: list[tuple[onnx.NodeProto, onnx.TensorProto | None]]) -> list[onnx.TensorProto]:
-    return [constant for _, constant in nodes if constant is not None]
+def _dequantised(name: str, dims: tuple[int, ...], whole: np.ndarray, scale: np.ndarray, axis: int) -> Stored:
+    """The grid with a DequantizeLinear, and a Reshape where the kernel was not a matrix."""
+    parts = {"int8": whole, "scale": scale, "zero": np.zeros(scale.shape, np.int8)}
+    tensors = [numpy_helper.from_array(array, f"{name}/{part}") for part, array in parts.items()]
+    is_matrix = len(dims) == 2 and 1 not in dims
+    made = name + WIDENED if is_matrix else f"{name}/matrix"
+    nodes = [helper.make_node("DequantizeLinear", [tensor.name for tensor in tensors], [made], name=made, axis=axis)]
+    if not is_matrix:
+        shape = numpy_helper.from_array(np.array(dims, np.int64), f"{name}/shape")
+        tensors.append(shape)
+        nodes.append(helper.make_node("Reshape", [made, shape.name], [name + WIDENED], name=name + WIDENED))
+    return Stored(tensors, nodes)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 from keras import layers, ops
@@ -25,9 +25,9 @@ from pipeline.data.preprocessing import Operation, Profile
 from pipeline.engine.errors import UsageError
 from pipeline.engine.files import sha256_file
 from pipeline.export.bundle_folder import SCHEMA_VERSION
-from pipeline.export.card.original import write_original_card
+from pipeline.export.card.rendering import render_card
 from pipeline.export.multitask.finished_run import MODALITIES, ROLES, SYSTEM
-from pipeline.export.multitask.stored_backbones import INPUT_SCALING
+from pipeline.export.multitask.stored_backbones import StoredBackbone, modality_entries
 from pipeline.export.onnx.graphs import convert_network, graph_metadata
 from pipeline.export.onnx.kernel_files import write_graphs
 from pipeline.export.onnx.stored_weights import store_as_float16
@@ -39,13 +39,6 @@ from pipeline.models.original_models import check_shapes, ends_in_sigmoid, featu
 
 CLASS_NAMES = ("Non_COVID", "COVID")
 OPERATIONS: dict[str, tuple[Operation, ...]] = {"xray": ("clahe",), "ct": ("clahe", "opening")}
-
-
-class _Embedder(NamedTuple):
-    key: str
-    network: keras.Model
-    profile: Profile
-    stem: str
 
 
 class OriginalExporter(Exporter):
@@ -71,9 +64,10 @@ class OriginalExporter(Exporter):
         models = load_models(self.files)
         check_shapes(models, self.files)
         names = [f"{modality}_{role}" for modality in MODALITIES for role in ROLES]
-        self.embedders = {name: _embedder(name, models[name], self.files[name]) for name in names}
-        networks = {m: _compose(m, models, self.files, self.embedders, self.positive_index) for m in MODALITIES}
-        self.graphs = {f"backbone_{e.key}": (e.network, BACKBONE_OUTPUTS) for e in self.embedders.values()}
+        self.profiles = {name: _profile(name, models[name]) for name in names}
+        self.backbones = {name: _backbone(name, models[name], self.files[name], self.profiles[name]) for name in names}
+        networks = {m: _compose(m, models, self.files, self.backbones, self.positive_index) for m in MODALITIES}
+        self.graphs = {f"backbone_{key}": (backbone.network, BACKBONE_OUTPUTS) for key, backbone in self.backbones.items()}
         self.graphs |= {name: (network, MODALITY_OUTPUTS) for name, network in networks.items()}
 
     @classmethod
@@ -94,7 +88,7 @@ class OriginalExporter(Exporter):
         return record.document()
 
     def card(self, document: Mapping[str, Any], files: Mapping[str, Mapping]) -> str:
-        return write_original_card(document, files)
+        return render_card("original", document=document, files=files)
 
     def document(self) -> dict[str, Any]:
         return {
@@ -102,24 +96,9 @@ class OriginalExporter(Exporter):
             "class_names": list(CLASS_NAMES),
             "positive_class": CLASS_NAMES[1],
             "threshold": 0.5,
-            "profiles": {e.profile.key: e.profile.model_dump(mode="json") for e in self.embedders.values()},
-            "backbones": {
-                e.key: {
-                    "file": f"backbone_{e.key}.onnx", "backbone": e.stem, "size": e.profile.size,
-                    "feature_width": int(e.network.output_shape[-1]), "input_scaling": INPUT_SCALING,
-                }
-                for e in self.embedders.values()
-            },
-            "modalities": {
-                modality: {
-                    "network": f"{modality}.onnx",
-                    "embedders": {
-                        role: {"backbone": f"{modality}_{role}", "profile": self.embedders[f"{modality}_{role}"].profile.key}
-                        for role in ROLES
-                    },
-                }
-                for modality in MODALITIES
-            },
+            "profiles": {profile.key: profile.model_dump(mode="json") for profile in self.profiles.values()},
+            "backbones": {key: backbone.entry() for key, backbone in self.backbones.items()},
+            "modalities": modality_entries({key: key for key in self.backbones}, {k: p.key for k, p in self.profiles.items()}),
             "paired": None,
             "figures": {},
             "training": {
@@ -131,23 +110,25 @@ class OriginalExporter(Exporter):
         }  # fmt: skip
 
 
-def _embedder(name: str, model: keras.Model, file: Path) -> _Embedder:
+def _profile(name: str, model: keras.Model) -> Profile:
     modality = name.partition("_")[0]
-    size = int(model.input_shape[1])
-    image = keras.Input((size, size, 1), name="image")
+    return Profile(modality=modality, size=int(model.input_shape[1]), operations=OPERATIONS[modality])
+
+
+def _backbone(name: str, model: keras.Model, file: Path, profile: Profile) -> StoredBackbone:
+    image = keras.Input((profile.size, profile.size, 1), name="image")
     scaled = InputScaling([255.0] * 3, [0.0] * 3, name="input_scaling")(image)
     features = layers.Identity(name="features")(features_before_logit(model, file)(scaled))
     network = keras.Model(image, features, name=f"{name}_embedder")
-    profile = Profile(modality=modality, size=size, operations=OPERATIONS[modality])
-    return _Embedder(name, network, profile, file.stem)
+    return StoredBackbone(name, file.stem, file.name, network, [profile.key])
 
 
 def _compose(
-    modality: str, models: Mapping[str, keras.Model], files: Mapping[str, Path], embedders: Mapping[str, _Embedder],
+    modality: str, models: Mapping[str, keras.Model], files: Mapping[str, Path], backbones: Mapping[str, StoredBackbone],
     positive_index: int,
 ) -> keras.Model:  # fmt: skip
     """Embeddings to the probability of COVID, with the doors of every bundle's network."""
-    inputs = [keras.Input(embedders[f"{modality}_{role}"].network.output_shape[1:], name=f"{role}_features") for role in ROLES]
+    inputs = [keras.Input(backbones[f"{modality}_{role}"].network.output_shape[1:], name=f"{role}_features") for role in ROLES]
     task = features_before_logit(models[f"task_{modality}"], files[f"task_{modality}"])(inputs[0])
     shared = features_before_logit(models["shared"], files["shared"])(inputs[1])
     joint = layers.Concatenate(name="join")([task, shared])

@@ -11,8 +11,7 @@ import numpy as np
 from pipeline.data.preprocessing import Profile
 from pipeline.export.bundle_folder import SCHEMA_VERSION, without_folders
 from pipeline.export.card.data_terms import data_terms
-from pipeline.export.card.facts import Card
-from pipeline.export.card.segmenter import write_segmenter_card
+from pipeline.export.card.rendering import render_card
 from pipeline.export.onnx.conversion import OPSET
 from pipeline.export.onnx.graphs import graph_metadata
 from pipeline.export.onnx.kernel_files import write_graphs
@@ -104,4 +103,6 @@ class SegmenterExporter(Exporter):
     def card(self, document: Mapping[str, Any], files: Mapping[str, Mapping]) -> str:
         run = self.source.run
         dataset, terms = (run.dataset, data_terms(run)) if run is not None else ({}, [])
-        return write_segmenter_card(Card(document, dataset, terms, self.options.card, files))
+        return render_card(
+            "segmenter", document=document, files=files, dataset=dataset, data_terms=terms, extra_text=self.options.card
+        )

@@ -42,21 +42,13 @@ class SegmenterSource:
     images_are: str
     training: dict[str, Any]
     figures: dict[str, Any] = field(default_factory=dict)
-    run: SegmenterRun | None = None
-
-
-class SegmenterRun(CheckedRun):
-    """The artifacts of a run of the radiography UNet. Raises as CheckedRun, where s07 has not run too."""
-
-    def __init__(self, run_dir: Path) -> None:
-        super().__init__(run_dir)
-        self.segmenter: dict[str, Any] = self.load_json("segmenter")
+    run: CheckedRun | None = None
 
 
 def read_segmenter_run(run_dir: Path) -> SegmenterSource:
-    """The source that a finished run is. Raises as SegmenterRun, and CorruptArtifactError for files that were changed."""
-    run = SegmenterRun(run_dir)
-    segmenter = run.segmenter
+    """The source that a finished run is. Raises as CheckedRun, where s07 has not run too."""
+    run = CheckedRun(run_dir)
+    segmenter = run.load_json("segmenter")
     profile = Profile(**segmenter["profile"])
     return SegmenterSource(
         network=in_float32(run.load_network("unet")),

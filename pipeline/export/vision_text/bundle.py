@@ -13,12 +13,13 @@ import pipeline.models.text_encoders  # noqa: F401 - registers the layers that a
 from pipeline.engine.arrays import read_selected
 from pipeline.engine.files import atomic_write_bytes, atomic_write_text, plain_json
 from pipeline.export.bundle_folder import SCHEMA_VERSION, write_description
-from pipeline.export.card.vision_text import fusion_card
-from pipeline.export.checked_run import CheckedRun
+from pipeline.export.card.rendering import render_card
+from pipeline.export.checked_run import REAL_ROWS, CheckedRun
 from pipeline.export.onnx.graphs import convert_network, graph_metadata
 from pipeline.export.onnx.kernel_files import write_graphs
 from pipeline.export.onnx.stored_weights import store_as_float16
 from pipeline.export.onnx.text_encoder import convert_dense_network, convert_text_encoder, store_as_int8
+from pipeline.export.parity import spread_rows
 from pipeline.export.template import PLAIN, Exporter, ExportOptions
 from pipeline.export.vision_text.parity import check_fusion_parity
 from pipeline.inference.bundle import load_bundle
@@ -79,7 +80,7 @@ class VisionTextExporter(Exporter):
         return check_fusion_parity(load_bundle(folder, FusionManifest), self.networks, *_samples(self.source, self.recipe))
 
     def card(self, document: Mapping[str, Any], files: Mapping[str, Mapping]) -> str:
-        return fusion_card(document, self.recipe, files, self.options.card)
+        return render_card(self.SYSTEM, document=document, files=files, recipe=self.recipe, extra_text=self.options.card)
 
     def document(self) -> dict[str, Any]:
         patches, width = self.networks["patch_backbone"].output_shape[1:]
@@ -113,7 +114,7 @@ def _samples(run: CheckedRun, recipe: dict[str, Any]) -> tuple[np.ndarray, list[
 
     notes = pd.read_csv(run.artifact("masked_notes"), dtype={"text": str}).fillna({"text": ""})
     compared = np.flatnonzero(notes["compared"].to_numpy(bool))
-    spread = np.unique(np.linspace(0, len(compared) - 1, min(8, len(compared))).astype(int))
+    spread = spread_rows(len(compared), REAL_ROWS)
     pixels = read_selected(run.artifact(f"pixels_{recipe['profile']}"), compared[spread])
     stored = pd.read_csv(run.artifact("fusion_split_predictions"))["probability"].to_numpy()[spread]
     return pixels, notes["text"].iloc[compared[spread]].tolist(), stored

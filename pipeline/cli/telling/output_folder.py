@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.engine.contract import MANIFEST_NAME
 from pipeline.engine.errors import UsageError
+from pipeline.engine.files import atomic_write_bytes, write_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,14 +23,23 @@ def refuse_taken_folder(out: Path) -> None:
         raise UsageError(f"{out} is a file.", "Give --out a folder.")
 
 
-def write_findings(out: Path, name: str, document: dict, figures: Mapping[str, Figure]) -> list[str]:
-    """Writes `name` (JSON) and each figure as <key>.png; returns the file names."""
-    from pipeline.engine.files import atomic_write_bytes, write_json
+def png_of(figure: Figure) -> bytes:
+    """The figure as a PNG that says nothing of what drew it, so that equal figures are equal files."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", metadata={"Software": None})
+    return picture.getvalue()
 
+
+def write_findings(out: Path, name: str, document: dict, figures: Mapping[str, Figure]) -> list[str]:
+    """Writes each figure as <key>.png, then `name` (JSON); returns the file names."""
+    pictures = {f"{key}.png": png_of(figure) for key, figure in figures.items()}
+    write_files(out, name, document, pictures)
+    return [name, *pictures]
+
+
+def write_files(out: Path, name: str, document: dict, files: Mapping[str, bytes]) -> None:
+    """Writes the files by name, then `name` (JSON)."""
     out.mkdir(parents=True, exist_ok=True)
-    for key, figure in figures.items():
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", metadata={"Software": None})
-        atomic_write_bytes(out / f"{key}.png", picture.getvalue())
+    for file, content in files.items():
+        atomic_write_bytes(out / file, content)
     write_json(out / name, document)
-    return [name, *(f"{key}.png" for key in figures)]

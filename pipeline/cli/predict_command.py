@@ -1,0 +1,110 @@
+"""`predict`: a bundle on one pair of scans, half of one, or a table of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.cli.asking.bundle_options import (
+    BundleFolder,
+    DeviceChoice,
+    RunFolder,
+    SystemName,
+    open_asked,
+    tell_answers,
+    tell_placement,
+)
+from pipeline.cli.asking.class_answers import settle_rows
+from pipeline.cli.asking.pictures import write_heat_maps
+from pipeline.cli.telling.document import AsJson, Quiet, tell
+from pipeline.data.layouts.pair_table import read_pairs
+from pipeline.data.reading.gray_reader import read_gray
+from pipeline.data.scans import PAIRED
+from pipeline.engine.errors import DataError, UsageError
+from pipeline.engine.outputs import prepare_output, refuse_overwriting
+from pipeline.engine.progress import Reporter
+from pipeline.inference.answered_rows import answer_pairs, count_scans, failures, write_findings_table
+from pipeline.inference.multitask.rendering import answer_document, answer_words
+
+COMMAND = "predict"
+PHANTOM_SEED, PHANTOM_CONDITION = 0, "covid"
+
+
+def predict(
+    bundle: BundleFolder = None,
+    run: RunFolder = None,
+    system: SystemName = None,
+    xray: Annotated[Path | None, typer.Option("--xray", help="A chest X-ray.")] = None,
+    ct: Annotated[Path | None, typer.Option("--ct", help="A CT slice.")] = None,
+    table: Annotated[
+        Path | None, typer.Option("--csv", help="A table of pairs: id,xray,ct; either cell may be empty.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The table of answers to write, with --csv.")] = None,
+    gradcam: Annotated[
+        Path | None, typer.Option("--gradcam", help="Folder for Grad-CAM of a pair: xray_gradcam.png, ct_gradcam.png.")
+    ] = None,
+    device: DeviceChoice = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a scan pair, half of one, or a table of pairs.
+
+    Without any scan, a generated pair is answered. An unreadable scan is named, and the rest is answered.
+    """
+    scans = {name: scan for name, scan in (("xray", xray), ("ct", ct)) if scan is not None}
+    if table is not None and scans:
+        raise UsageError("--csv and --xray or --ct were given.", "Give a table or one pair.")
+    if (table is None) != (out is None):
+        raise UsageError("--csv and --out belong together.", "Give the table of pairs and the table to write.")
+    if gradcam is not None and not scans:
+        raise UsageError("--gradcam draws over the scans of one pair.", "Give --xray, --ct or both.")
+    reporter = Reporter(quiet)
+    rows = read_pairs(table) if table is not None else []
+    if out is not None:
+        refuse_overwriting([out], [table, *(scan for row in rows for scan in row.scans)])
+        prepare_output(out)
+    opened = open_asked(bundle, run, system, device, reporter, COMMAND)
+    if out is not None:
+        document, words = _answer_table(opened, rows, out, reporter)
+        tell_answers(as_json, document, words, device, opened.placement)
+        return
+    _answer_pair(opened, scans, gradcam, as_json)
+    if not as_json:
+        tell_placement(device, opened.placement)
+
+
+def _answer_pair(opened: Any, scans: dict[str, Path], gradcam: Path | None, as_json: bool) -> None:
+    targets = {name: gradcam / f"{name}_gradcam.png" for name in scans} if gradcam is not None else {}
+    refuse_overwriting(targets.values(), scans.values())
+    answer = opened.answer(**scans, methods=("gradcam",) if targets else ()) if scans else _answer_phantom(opened)
+    answered = any(finding.predicted is not None for finding in answer.findings)
+    tell(as_json, answer_document(opened.bundle, answer, not scans, opened.placement),
+         lambda: answer_words(opened.bundle, answer, not scans) if answered else None)  # fmt: skip
+    failed = [finding for finding in answer.findings if finding.error is not None and finding.modality != PAIRED]
+    if not answered:
+        raise DataError(" ".join(finding.error or "" for finding in failed), "Give a readable scan.")
+    for finding in failed:
+        typer.echo(f"warning: no answer for {finding.modality}: {finding.error}", err=True)
+    for finding in answer.findings:
+        if finding.modality in targets and finding.activations:
+            write_heat_maps({"gradcam": targets[finding.modality]}, read_gray(scans[finding.modality]), finding)
+
+
+def _answer_phantom(opened: Any) -> Any:
+    from pipeline.data.phantom import make_patient  # whoever gives a scan need not wait for it
+
+    opened.prepare()
+    patient = make_patient(PHANTOM_SEED, PHANTOM_CONDITION)
+    return opened.answer(xray=patient.xray, ct=patient.ct)
+
+
+def _answer_table(opened: Any, rows: Sequence[Any], out: Path, reporter: Reporter) -> tuple[dict[str, Any], str]:
+    """Write the table; its document and its words."""
+    answered = answer_pairs(opened, reporter.track(rows, len(rows), "pairs"))
+    settle_rows(answered, lambda: write_findings_table(out, answered), "scans")
+    asked, failed = count_scans(answered), len(failures(answered))
+    document = {"out": str(out), "pairs": len(rows), "scans": asked, "failed": failed}
+    return document, f"{len(rows)} pairs in {out}: {asked - failed} scans answered, {failed} failed."

@@ -1,0 +1,64 @@
+"""MODEL_CARD.md of a system from its template: what it is, what it was measured to do, on whose scans, and where it fails.
+
+Sections after Mitchell et al., *Model Cards for Model Reporting* (FAT* 2019). The templates speak Markdown and Jinja; a name
+that they are not given is an error, never an empty cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pipeline.engine.interval_text import interval_text
+
+
+def render_card(template: str, **facts: Any) -> str:
+    """The whole card as Markdown.
+
+    template: the file ``<template>.md.j2`` beside this module. facts: what it speaks of: ``document`` (`bundle.json` without
+    its file table), ``files`` (that table), and what its system adds: ``dataset`` (the run's ``dataset.json``; {} for an
+    import), ``data_terms`` (see `data_terms`), ``extra_text`` (Markdown for the section on data), ``recipe``.
+    """
+    return _ENVIRONMENT.get_template(f"{template}.md.j2").render(facts)
+
+
+def _interval(entry: Mapping[str, Any] | None, digits: int = 3, **how: bool) -> str:
+    return "undefined" if entry is None else interval_text(entry, digits, **how)
+
+
+def _cell(value: Any) -> str:
+    """A value as it may stand in a table: bars would end its cell."""
+    return str(value).replace("|", "\\|")
+
+
+def _numbered(values: Mapping[str, int]) -> str:
+    return "; ".join(f"{name} ({number:,})" for name, number in values.items()) or "not stated in the data folder"
+
+
+def _measured_parts(figures: Mapping[str, Mapping], first: Iterable[str]) -> dict[str, Mapping]:
+    """The metrics of every part of a classifier's figures that has some, those named first at the front."""
+    return {name: figures[name]["metrics"] for name in [*first, *figures] if figures.get(name, {}).get("metrics")}
+
+
+def _intervals(figures: Any, place: str = "") -> Iterator[tuple[str, Mapping]]:
+    """Every ``{value, low, high}`` of nested figures, by its dotted place."""
+    if not isinstance(figures, Mapping):
+        return
+    if {"value", "low", "high"} <= set(figures):
+        yield place, figures
+        return
+    for name, inner in figures.items():
+        yield from _intervals(inner, f"{place}.{name}" if place else str(name))
+
+
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(Path(__file__).with_name("templates")), undefined=StrictUndefined, autoescape=False,
+    trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+)  # fmt: skip
+_ENVIRONMENT.filters |= {
+    "interval": _interval, "cell": _cell, "thousands": "{:,}".format, "numbered": _numbered,
+    "measured_parts": _measured_parts, "intervals": _intervals,
+}  # fmt: skip
