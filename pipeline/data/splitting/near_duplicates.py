@@ -24,7 +24,7 @@ BANDS, BAND_BITS = 4, 16
 ALIKE = 0.985
 # Of 63 bits of the hash, how many may differ before the pixels are not asked.
 MOST_BITS = 12
-BLOCK = 1 << 20
+BLOCK, PIXEL_BLOCK = 1 << 20, 1 << 12
 # So few are all compared with each other: their medians would fall between copies.
 FEW = 1000
 FLIPS = {"": (0, 0), "mirrored": (1, 0), "upside down": (0, 1), "turned by 180°": (1, 1)}
@@ -79,12 +79,19 @@ def _near(pictures: np.ndarray, alike: float) -> dict[tuple[int, int], tuple[flo
         flipped = pictures[:, :: -1 if down else 1, :: -1 if across else 1]
         pairs = _all_pairs(pictures, flipped, alike) if few else _candidates(hashes, turned)
         for one, other in pairs:
-            correlations = np.einsum("np,np->n", _normed(pictures[one]), _normed(flipped[other]))
+            correlations = _correlations(pictures, flipped, one, other)
             for place in np.flatnonzero(correlations >= alike):
                 pair = int(one[place]), int(other[place])
                 if correlations[place] > found.get(pair, (-1.0, ""))[0]:
                     found[pair] = float(min(correlations[place], 1.0)), flip
     return found
+
+
+def _correlations(pictures: np.ndarray, flipped: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(n,) of pairs of thumbnails, in blocks that bound the memory."""
+    spans = (slice(start, start + PIXEL_BLOCK) for start in range(0, len(one), PIXEL_BLOCK))
+    parts = [np.einsum("np,np->n", _normed(pictures[one[span]]), _normed(flipped[other[span]])) for span in spans]
+    return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
 
 def _waves(pictures: np.ndarray) -> np.ndarray:
@@ -112,7 +119,7 @@ def _normed(pictures: np.ndarray) -> np.ndarray:
     """
     padded = np.pad(pictures.astype(np.float32), ((0, 0), (1, 1), (1, 1)), mode="edge")
     rows = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]
-    flat = (rows[:, :, :-2] + 2 * rows[:, :, 1:-1] + rows[:, :, 2:]).reshape(len(pictures), -1)
+    flat = (rows[:, :, :-2] + 2 * rows[:, :, 1:-1] + rows[:, :, 2:]).reshape(len(pictures), SIDE * SIDE)
     flat -= flat.mean(axis=1, keepdims=True)
     return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9)
 
