@@ -164,7 +164,8 @@ def test_one_row_and_one_file_a_layer_are_enough(house, tmp_path, monkeypatch, c
 
     for run, slope in zip(runs, (20.0, 2.0), strict=True):
         told("run", "-c", tmp_path / "brightness.yaml", "--data", scans, "--out", run, "--set", f"s11.slope={slope}", "-q")
-    assert "s11_brightness" in told("status", "--run", runs[0])
+    assert f"holds brightness: classify --run {runs[0]}" in told("status", "--run", runs[0])
+    assert json.loads(told("status", "--run", runs[0], "--json"))[-1]["system"] == "brightness"
 
     exported = json.loads(told("export", "--run", runs[0], "--out", bundle, "--json"))
     assert exported["variant"] == "brightness" and set(exported["files"]) == {"MODEL_CARD.md", "rule.json"}

@@ -21,7 +21,7 @@ _RUN, _DATA = "pipeline.cli.run.commands", "pipeline.cli.data"
 COMMANDS = Group("Respiratory scans: numbered stages, each runnable alone; scores with their intervals.", {
     "run": Command(f"{_RUN}:run", "Run the stages that are not up to date."),
     "plan": Command(f"{_RUN}:plan", "Show what `run` would do, and why; nothing is done."),
-    "status": Command(f"{_RUN}:status", "Show each stage's state."),
+    "status": Command(f"{_RUN}:status", "Show each stage's state, and which systems the run holds."),
     "verify": Command(f"{_RUN}:verify", "Read every artifact again and compare it with its hash."),
     "accept": Command(f"{_RUN}:accept", "Keep artifacts although their code was edited."),
     "describe": Command(f"{_RUN}:describe", "Show a stage's configuration and artifacts."),

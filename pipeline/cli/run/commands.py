@@ -18,9 +18,11 @@ from pipeline.engine.description import describe_stage
 from pipeline.engine.errors import UsageError, did_you_mean
 from pipeline.engine.progress import Reporter
 from pipeline.engine.record import RECORD_NAME, recorded_config
+from pipeline.engine.rundir import RunDirectory
 from pipeline.engine.runner import run_pipeline
 from pipeline.engine.survey import plan_run, survey_run
 from pipeline.engine.verification import verification_error, verify_run
+from pipeline.systems import System, systems_of_run
 
 RUNS_FOLDER = Path("runs")
 
@@ -97,13 +99,15 @@ def status(
     overrides: Override = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show each stage's state.
+    """Show each stage's state, and which systems the run holds.
 
     It is compared with the code, and with -c or else the configuration that the run had.
     """
     settings, folder = _resolve(context.obj, config, out, overrides)
     surveys = survey_run(settings, context.obj, folder, data)
-    tell(as_json, [asdict(survey) for survey in surveys], lambda: run_tables.print_surveys(surveys))
+    held = _systems_by_stage(folder)
+    rows = [asdict(survey) | {"system": held[survey.stage].name if survey.stage in held else None} for survey in surveys]
+    tell(as_json, rows, lambda: run_tables.print_surveys(surveys, folder, held.values()))
 
 
 def verify(out: RunFolder = None, quiet: BriefQuiet = False, as_json: AsJson = False) -> None:
@@ -174,6 +178,15 @@ def _resolve(
         raise UsageError("--set needs the file that it changes.", "Give it with -c.")
     folder = _existing(out)
     return recorded_config(folder, stages), folder
+
+
+def _systems_by_stage(folder: Path) -> dict[str, System]:
+    """The systems that a run holds, by the stage that made what tells them; {} where there is no run yet."""
+    if not (folder / RECORD_NAME).is_file():
+        return {}
+    run = RunDirectory(folder)
+    told = {system.told_by: system for system in systems_of_run(run)}
+    return {stage: told[name] for stage, manifest in run.manifests.items() for name in manifest.outputs if name in told}
 
 
 def _existing(out: Path | None) -> Path:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.text import Text
@@ -11,6 +12,7 @@ from pipeline.cli.telling.tables import plain_table, show
 from pipeline.engine.planner import Step
 from pipeline.engine.survey import StageSurvey
 from pipeline.engine.verification import FileCheck
+from pipeline.systems import System
 
 _STYLES = {
     "fresh": "green", "skip": "green", "ok": "green", "run": "yellow", "stale": "yellow", "absent": "yellow",
@@ -37,8 +39,8 @@ def print_steps(steps: Sequence[Step]) -> None:
     show(plain_table(("stage", "action", "reason"), rows), *remedies[:1])
 
 
-def print_surveys(surveys: Sequence[StageSurvey]) -> None:
-    """The stages' states, then what is to be said of each."""
+def print_surveys(surveys: Sequence[StageSurvey], folder: Path, systems: Iterable[System]) -> None:
+    """The stages' states, then what is to be said of each, and which systems the run holds."""
     rows = [
         (survey.stage, _coloured(survey.state), "" if survey.duration_s is None else f"{survey.duration_s:.1f} s", survey.reason)
         for survey in surveys
@@ -47,6 +49,7 @@ def print_surveys(surveys: Sequence[StageSurvey]) -> None:
     for survey in surveys:
         show(*(f"warning: {survey.stage}: {warning}" for warning in survey.warnings))
         show(*(f"accepted: {survey.stage}: {entry['reason']} ({entry['at']})" for entry in survey.accepted))
+    show(*(f"holds {system.name}: {system.command} --run {folder}" for system in systems))
 
 
 def print_checks(checks: Sequence[FileCheck]) -> None:
