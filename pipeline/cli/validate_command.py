@@ -40,7 +40,7 @@ def validate(
     named and counted, and the rest go on. The command fails (exit code 4) only where no image is valid.
     """
     reporter = Reporter(quiet or as_json)
-    paths = [image.path for image in find_images(images)]
+    paths = [image.path for image in find_images(images, warn=reporter.line)]
     gate = load_gate(find_bundle(bundle, None, reporter, GATED), device_of(device))
     judged = [_judge(gate, path, strict) for path in reporter.track(paths, len(paths), "images")]
     valid = sum(answer["valid"] for answer in judged)
