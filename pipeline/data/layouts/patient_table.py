@@ -38,15 +38,19 @@ class PatientTable:
     def match(self, images: Sequence[str]) -> dict[str, ToldPatient]:
         """What is told of each image, by its path below the folder; those of which nothing is told are left out.
 
-        A row is of an image where their paths agree (separators and accents however they are written), then where one path
-        is the end of the other (absolute paths, other roots), then by the file's name, then by its name without suffix. Each
-        step asks only what the ones before left, and takes a row and an image only where no other has the same key.
+        A row is of an image where their paths agree (separators and accents however they are written) or one is the end of
+        the other (absolute paths, other roots), then where they do without their suffixes, then by the file's name, then by
+        its name without suffix. Each step asks only what the ones before left, and takes a row and an image only where no
+        other has the same key.
         """
         rows = {key: PurePosixPath(key).parts for key in self._told}
         paths = {image: PurePosixPath(normal_path(image)).parts for image in images}
         found: dict[str, ToldPatient] = {}
-        for pairs in (_of_one_key(lambda parts: parts), _of_one_end, _of_one_key(_name), _of_one_key(_stem)):
-            for image, row in pairs(paths, rows, set(found)):
+        for pairs, key in (
+            (_of_one_key, _whole), (_of_one_end, _whole), (_of_one_key, _bare), (_of_one_end, _bare), (_of_one_key, _name),
+            (_of_one_key, _stem),
+        ):  # fmt: skip
+            for image, row in pairs(_keyed(paths, key), _keyed(rows, key), set(found)):
                 found[image] = self._told[row]
                 rows.pop(row)
         return found
@@ -114,7 +118,14 @@ def write_patient_table(folder: Path, rows: Iterable[tuple[str, str, str, str]])
 
 
 Parts = tuple[str, ...]
-Matches = Callable[[dict[str, Parts], dict[str, Parts], set[str]], list[tuple[str, str]]]
+
+
+def _whole(parts: Parts) -> Parts:
+    return parts
+
+
+def _bare(parts: Parts) -> Parts:
+    return (*parts[:-1], *_stem(parts))
 
 
 def _name(parts: Parts) -> Parts:
@@ -125,29 +136,29 @@ def _stem(parts: Parts) -> Parts:
     return (PurePosixPath(parts[-1]).stem,) if parts else ()
 
 
-def _of_one_key(key: Callable[[Parts], Parts]) -> Matches:
+def _keyed(paths: dict[str, Parts], key: Callable[[Parts], Parts]) -> dict[str, Parts]:
+    return {name: key(parts) for name, parts in paths.items()}
+
+
+def _of_one_key(images: dict[str, Parts], rows: dict[str, Parts], done: set[str]) -> list[tuple[str, str]]:
     """(image, row) that have one key which no other image and no other row has."""
-
-    def pairs(images: dict[str, Parts], rows: dict[str, Parts], done: set[str]) -> list[tuple[str, str]]:
-        by_image, by_row = _grouped(images, key), _grouped(rows, key)
-        return [
-            (mine[0], by_row[name][0])
-            for name, mine in by_image.items()
-            if len(mine) == 1 and mine[0] not in done and len(by_row.get(name, ())) == 1
-        ]
-
-    return pairs
+    by_image, by_row = _grouped(images), _grouped(rows)
+    return [
+        (mine[0], by_row[key][0])
+        for key, mine in by_image.items()
+        if len(mine) == 1 and mine[0] not in done and len(by_row.get(key, ())) == 1
+    ]
 
 
 def _of_one_end(images: dict[str, Parts], rows: dict[str, Parts], done: set[str]) -> list[tuple[str, str]]:
-    """(image, row) of which one path is the end of the other, two names or more, and that of no other."""
-    whole = {parts: image for image, parts in images.items()}
+    """(image, row) of which one key is the end of the other, two names or more, and that of no other."""
+    whole = _grouped(images)
     ends: dict[Parts, list[str]] = {}
     for image, parts in images.items():
         for start in range(1, len(parts) - 1):
             ends.setdefault(parts[start:], []).append(image)
     of_row = {
-        row: {whole[parts[start:]] for start in range(len(parts) - 1) if parts[start:] in whole} | set(ends.get(parts, ()))
+        row: {image for start in range(len(parts) - 1) for image in whole.get(parts[start:], ())} | set(ends.get(parts, ()))
         for row, parts in rows.items()
     }
     of_image: dict[str, list[str]] = {}
@@ -161,8 +172,8 @@ def _of_one_end(images: dict[str, Parts], rows: dict[str, Parts], done: set[str]
     ]
 
 
-def _grouped(paths: dict[str, Parts], key: Callable[[Parts], Parts]) -> dict[Parts, list[str]]:
+def _grouped(paths: dict[str, Parts]) -> dict[Parts, list[str]]:
     groups: dict[Parts, list[str]] = {}
     for name, parts in paths.items():
-        groups.setdefault(key(parts), []).append(name)
+        groups.setdefault(parts, []).append(name)
     return groups
