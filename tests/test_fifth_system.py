@@ -89,7 +89,7 @@ import numpy as np
 from pipeline.data.preprocessing import Profile
 from pipeline.inference.answers import Answer
 from pipeline.inference.bundle import Manifest, load_bundle
-from pipeline.inference.opened_bundle import OpenedBundle, as_gray, finding_of, network_image
+from pipeline.inference.opened_bundle import OpenedBundle, finding_of, network_image
 
 class BrightnessManifest(Manifest):
     profile: Profile
@@ -100,7 +100,7 @@ class BrightnessManifest(Manifest):
 
 class Brightness(OpenedBundle):
     def _answer(self, given, methods):
-        shares = self.probabilities(255 * network_image(as_gray(given["image"]), self.manifest.profile)[..., 0])
+        shares = self.probabilities(255 * network_image(given["image"].gray, self.manifest.profile)[..., 0])
         return Answer((finding_of(self.manifest, "xray", shares[0]),))
 
     def probabilities(self, pixels, notes=()):
@@ -168,7 +168,7 @@ def test_one_row_and_one_file_a_layer_are_enough(house, tmp_path, monkeypatch, c
     assert json.loads(told("status", "--run", runs[0], "--json"))[-1]["system"] == "brightness"
 
     exported = json.loads(told("export", "--run", runs[0], "--out", bundle, "--json"))
-    assert exported["variant"] == "brightness" and set(exported["files"]) == {"MODEL_CARD.md", "rule.json"}
+    assert exported["variant"] == "brightness" and set(exported["files"]) == {"MODEL_CARD.md", "rule.json", "gate_xray.npz"}
     rule = json.loads((bundle / "rule.json").read_text())
 
     scan = scans / "BRIGHT" / "patient01.png"

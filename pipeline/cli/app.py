@@ -82,6 +82,10 @@ COMMANDS = Group("Respiratory scans: numbered stages, each runnable alone; score
             "pipeline.cli.bundle_command:amend",
             "Add or replace one section of a bundle, with the files that it names; all other files keep their bytes.",
         ),
+        "gate": Command(
+            "pipeline.cli.bundle_command:gate",
+            "Learn what tells X-rays, CT slices and other pictures apart, and say how well, out of fold by patient.",
+        ),
     }),
 })  # fmt: skip
 INTERRUPTED = 130

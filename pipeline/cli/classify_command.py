@@ -12,6 +12,7 @@ import typer
 
 from pipeline.cli.asking.bundle_options import (
     DeviceChoice,
+    NoGate,
     RunFolder,
     SystemName,
     device_of,
@@ -23,7 +24,7 @@ from pipeline.cli.asking.pictures import picture_targets, write_heat_maps
 from pipeline.cli.telling.document import AsJson, Quiet
 from pipeline.cli.telling.output_folder import write_findings
 from pipeline.data.layouts.source_images import NOTE_ALONE, SourceImage, find_images
-from pipeline.data.reading.gray_reader import read_gray
+from pipeline.data.reading.scan_reader import read_scan
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import UsageError
 from pipeline.engine.files import atomic_write_bytes
@@ -59,20 +60,21 @@ def classify(
         bool, typer.Option("--shap", help="Tell what each pooled feature adds to the head's logit; needs --out.")
     ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for predictions.csv and overlays.")] = None,
+    no_gate: NoGate = False,
     device: DeviceChoice = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Name the class of each image, with its probabilities.
 
-    An image that cannot be read is named, skipped and counted; the rest go on. Heat maps are of the class that was named.
-    What was taken out of a note, and what to be wary of, is told. --shap writes shap.npy (a row an image, a column a feature),
-    shap.json and shap.png.
+    An image that cannot be read, or is not what the bundle reads, is named, skipped and counted; the rest go on. Heat maps are
+    of the class that was named. What was taken out of a note, and what to be wary of, is told. --shap writes shap.npy (a row an
+    image, a column a feature), shap.json and shap.png.
     """
     methods = tuple(name for name, wanted in (("gradcam", gradcam), ("gradcam_plus_plus", plus_plus)) if wanted)
     _refuse_nonsense(methods, shap, lungs, out)
     reporter = Reporter(quiet)
-    opened = open_asked(bundle, run, system, device, reporter, COMMAND)
+    opened = open_asked(bundle, run, system, device, reporter, COMMAND, no_gate=no_gate)
     opened.require(["note"] if note is not None else [], methods)
     if features is not None and not opened.has_features:
         raise UsageError(f"{opened.path} gives no features.", "Leave --features out, or give a classifier of images alone.")
@@ -120,15 +122,15 @@ def _answer(
     """Ask about an image, its note, or a note alone; draw, measure, and let go of the pixels."""
     if image == NOTE_ALONE:
         return _told(opened, opened.answer(note=note), {})
-    gray = read_gray(image.path)
-    answer = opened.answer(gray, note=note, methods=methods)
-    lungs = segmenter.answer(gray).lung_mask if segmenter is not None else None
-    return _told(opened, answer, write_heat_maps(files, gray, answer.findings[0], lungs))
+    scan = read_scan(image.path, with_colour=False)
+    answer = opened.answer(scan, note=note, methods=methods)
+    lungs = segmenter.answer(scan).lung_mask if segmenter is not None else None
+    return _told(opened, answer, write_heat_maps(files, scan.gray, answer.findings[0], lungs))
 
 
 def _told(opened: OpenedBundle[Manifest], answer: Answer, measured: Mapping[str, float | None]) -> Answer:
     """What is kept of an answer: with the columns of a note, where the bundle reads notes, and of the heat maps."""
-    of_note = {"used": " and ".join(answer.used), "masked": ", ".join(answer.masked), "warnings": " ".join(answer.warnings)}
+    of_note = {"used": " and ".join(answer.used), "masked": ", ".join(answer.masked)}
     return answer.without_pictures({**(of_note if "note" in opened.doors else {}), **measured})
 
 
@@ -165,6 +167,4 @@ def _said(answer: dict[str, Any]) -> list[str]:
     lines = [f"{answer['image'] or 'note'}: {answer['predicted']} {answer['confidence']:.1%}{by}"]
     if answer.get("masked"):
         lines.append(f"  words that name the diagnosis were taken out of the note: {answer['masked']}")
-    if answer.get("warnings"):
-        lines.append(f"  note: {answer['warnings']}")
     return lines

@@ -11,6 +11,7 @@ import typer
 from pipeline.cli.asking.bundle_options import (
     BundleFolder,
     DeviceChoice,
+    NoGate,
     RunFolder,
     SystemName,
     open_asked,
@@ -46,13 +47,15 @@ def predict(
     gradcam: Annotated[
         Path | None, typer.Option("--gradcam", help="Folder for Grad-CAM of a pair: xray_gradcam.png, ct_gradcam.png.")
     ] = None,
+    no_gate: NoGate = False,
     device: DeviceChoice = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Answer a scan pair, half of one, or a table of pairs.
 
-    Without any scan, a generated pair is answered. An unreadable scan is named, and the rest is answered.
+    Without any scan, a generated pair is answered, and the gate is not asked. A scan that cannot be read, or is not what it was
+    given as, is named, and the rest is answered.
     """
     scans = {name: scan for name, scan in (("xray", xray), ("ct", ct)) if scan is not None}
     if table is not None and scans:
@@ -66,7 +69,8 @@ def predict(
     if out is not None:
         refuse_overwriting([out], [table, *(scan for row in rows for scan in row.scans)])
         prepare_output(out)
-    opened = open_asked(bundle, run, system, device, reporter, COMMAND)
+    generated = {} if scans or rows else {"asks": False}
+    opened = open_asked(bundle, run, system, device, reporter, COMMAND, no_gate=no_gate, **generated)
     if out is not None:
         document, words = _answer_table(opened, rows, out, reporter)
         tell_answers(as_json, document, words, device, opened.placement)
@@ -85,7 +89,10 @@ def _answer_pair(opened: Any, scans: dict[str, Path], gradcam: Path | None, as_j
          lambda: answer_words(opened.bundle, answer, not scans) if answered else None)  # fmt: skip
     failed = [finding for finding in answer.findings if finding.error is not None and finding.modality != PAIRED]
     if not answered:
-        raise DataError(" ".join(finding.error or "" for finding in failed), "Give a readable scan.")
+        mend = "--no-gate answers what the gate refuses." if answer.refused else "Give a readable scan."
+        raise DataError(" ".join(finding.error or "" for finding in failed), mend)
+    for sentence in answer.warnings:
+        typer.echo(f"warning: {sentence}", err=True)
     for finding in failed:
         typer.echo(f"warning: no answer for {finding.modality}: {finding.error}", err=True)
     for finding in answer.findings:

@@ -12,9 +12,9 @@ import typer
 from pipeline.cli.asking.bundle_options import (
     DeviceChoice,
     DeviceName,
+    NoGate,
     RunFolder,
     SystemName,
-    device_of,
     open_asked,
     tell_answers,
 )
@@ -24,12 +24,11 @@ from pipeline.cli.choices import choices
 from pipeline.cli.telling.document import AsJson, Quiet
 from pipeline.data.layouts.source_images import SourceImage, find_images
 from pipeline.data.masks.lung_geometry import COLUMNS
-from pipeline.data.reading.colour_reader import read_gray_and_colour
+from pipeline.data.reading.scan_reader import read_scan
 from pipeline.engine.errors import UsageError
 from pipeline.engine.progress import Reporter
 from pipeline.inference.answered_rows import PREDICTIONS, AnsweredRow, answer_all, write_class_table
 from pipeline.inference.answers import CAUTION, Answer
-from pipeline.inference.gate.xray_gate import XrayGate, gate_of
 from pipeline.inference.pictures import write_png
 from pipeline.inference.segmenter.overlays import draw_overlay, mask_picture
 from pipeline.inference.segmenter.runtimes import open_runtime
@@ -58,8 +57,10 @@ def segment(
     gradcam: Annotated[
         bool, typer.Option("--gradcam", help="Draw Grad-CAM of the class, as <image>_gradcam.png; tell its share in the lungs.")
     ] = False,
-    no_gate: Annotated[bool, typer.Option("--no-gate", help="Segment whatever is given.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Let the nine simple checks refuse images.")] = False,
+    no_gate: NoGate = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Let the nine simple checks and the distance from the bundle's own scans refuse too.")
+    ] = False,
     device: DeviceChoice = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -76,8 +77,7 @@ def segment(
     sources = find_images(images, num_samples, seed, reporter.line)
     endings = {"overlay": "", **({"mask": "_mask"} if masks else {}), **({"gradcam": "_gradcam"} if gradcam else {})}
     targets = picture_targets(sources, out, endings, [out / PREDICTIONS])
-    opened = open_asked(bundle, run, system, device, reporter, COMMAND)
-    gate = None if no_gate else _open_gate(opened, strict, device)
+    opened = open_asked(bundle, run, system, device, reporter, COMMAND, no_gate=no_gate, strict=strict)
     if runtime is not Runtime.ONNX:
         opened.use(_other_runtime(opened, runtime))
     methods, asked = ("gradcam",) if gradcam else (), reporter.track(sources, len(sources), "images")
@@ -85,7 +85,7 @@ def segment(
     def keep(rows: Sequence[AnsweredRow]) -> None:
         write_class_table(out / PREDICTIONS, rows, opened.manifest.class_names, "true_class", COLUMNS)
 
-    rows = answer_all(asked, lambda image: _answer(opened, image, gate, strict, methods, targets), keep)
+    rows = answer_all(asked, lambda image: _answer(opened, image, strict, methods, targets), keep)
     settle_rows(rows, lambda: keep(rows))
     document = _document(rows, out)
     tell_answers(as_json, document, lambda: _words(document), device, opened.placement)
@@ -101,27 +101,15 @@ def _other_runtime(opened: Any, runtime: Runtime) -> Any:
     return open_runtime(opened.bundle, runtime.value)
 
 
-def _open_gate(opened: Any, strict: bool, device: DeviceName | None) -> XrayGate | None:
-    """The bundle's gate, None where it has none. Raises UsageError where `strict` asks for one that is not there."""
-    gate = gate_of(opened.bundle, device_of(device))
-    if gate is None and strict:
-        raise UsageError(f"{opened.path} has no X-ray gate to be strict.", "Leave --strict out, or use `validate --strict`.")
-    return gate
-
-
-def _answer(
-    opened: Any, image: SourceImage, gate: XrayGate | None, strict: bool, methods: Sequence[str], targets: Targets
-) -> Answer:
-    """Ask the gate, then the segmenter; draw, and let go of the pixels."""
-    gray, colour = read_gray_and_colour(image.path)
-    verdict = gate.judge(gray, colour, strict=strict) if gate is not None else None
-    if verdict is not None and not verdict.valid:
-        return Answer.failed(f"refused by the X-ray gate: {verdict.message}", refused=True)
-    answer, files = opened.answer(gray, methods=methods), targets[image]
-    write_png(files["overlay"], draw_overlay(gray, answer.lung_mask, answer.findings[0].caption))
+def _answer(opened: Any, image: SourceImage, with_colour: bool, methods: Sequence[str], targets: Targets) -> Answer:
+    """Ask the segmenter; draw, and let go of the pixels."""
+    scan, files = read_scan(image.path, with_colour=with_colour), targets[image]
+    answer = opened.answer(scan, methods=methods)
+    write_png(files["overlay"], draw_overlay(scan.gray, answer.lung_mask, answer.findings[0].caption))
     if "mask" in files:
         write_png(files["mask"], mask_picture(answer.lung_mask))
-    return answer.without_pictures({**answer.geometry, **write_heat_maps(files, gray, answer.findings[0], answer.lung_mask)})
+    measured = write_heat_maps(files, scan.gray, answer.findings[0], answer.lung_mask)
+    return answer.without_pictures({**answer.geometry, **measured})
 
 
 def _document(rows: Sequence[AnsweredRow], out: Path) -> dict[str, Any]:

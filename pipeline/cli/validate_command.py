@@ -1,34 +1,35 @@
-"""`validate`: whether pictures are chest X-rays, without anything else being done with them."""
+"""`validate`: what pictures are, without anything else being done with them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from pipeline.cli.asking.bundle_options import DeviceChoice, device_of, tell_placement
-from pipeline.cli.bundle_source import find_bundle
+from pipeline.cli.choices import choices
 from pipeline.cli.telling.document import AsJson, Quiet, tell
+from pipeline.data.gate.kinds import KIND_WORDS
 from pipeline.data.layouts.source_images import find_images
-from pipeline.data.reading.colour_reader import read_gray_and_colour
+from pipeline.data.reading.scan_reader import decoding_apart, read_scan
+from pipeline.data.scans import MODALITIES, XRAY
 from pipeline.engine.errors import DataError
 from pipeline.engine.progress import Reporter
-from pipeline.inference.gate.xray_gate import XrayGate, load_gate
-from pipeline.systems import default_bundle
+from pipeline.inference.gate.gate import Gate, open_gate
 
-UNREADABLE = "readable"
-# The command whose bundles come with a gate.
-GATED = "segment"
+UNREADABLE, EMBEDDING_DISTANCE = "readable", "embedding_distance"
+Modality = choices("Modality", MODALITIES)
 
 
 def validate(
     images: Annotated[list[Path], typer.Argument(help="Images, or folders of them.")],
     bundle: Annotated[
-        Path | None, typer.Option("--bundle", help=f"The bundle with the gate; {default_bundle(GATED)} by default.")
+        Path | None,
+        typer.Option("--bundle", help="A bundle whose own scans are the measure; the shipped gate, pretrained/gate, by default."),
     ] = None,
+    modality: Annotated[Modality | None, typer.Option("--modality", help="What they should be; xray by default.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Let the nine simple checks refuse images too.")] = False,
     device: DeviceChoice = None,
     quiet: Quiet = False,
@@ -36,27 +37,43 @@ def validate(
 ) -> None:
     """Tell chest X-rays from CT slices, photographs, drawings and other pictures.
 
-    The learned gate decides; nine simple checks are reported beside it. An image that is refused or cannot be read is
-    named and counted, and the rest go on. The command fails (exit code 4) only where no image is valid.
+    The learned gate decides; nine simple checks, made for X-rays, are reported beside it. An image that is refused or cannot be
+    read is named and counted, and the rest go on. The command fails (exit code 4) only where no image is valid.
     """
-    reporter = Reporter(quiet or as_json)
+    reporter, wanted = Reporter(quiet or as_json), modality.value if modality is not None else XRAY
     paths = [image.path for image in find_images(images, warn=reporter.line)]
-    gate = load_gate(find_bundle(bundle, None, reporter, GATED), device_of(device))
-    judged = [_judge(gate, path, strict) for path in reporter.track(paths, len(paths), "images")]
+    gate = open_gate(bundle, device_of(device))
+    with decoding_apart(len(paths) > 1):
+        judged = [_judge(gate, path, wanted, strict) for path in reporter.track(paths, len(paths), "images")]
     valid = sum(answer["valid"] for answer in judged)
     tell(as_json, [answer | gate.placement for answer in judged], lambda: _words(judged, valid))
     if not as_json:
         tell_placement(device, gate.placement)
     if not valid:
-        raise DataError(f"None of the {len(judged)} images is a chest X-ray.", "Give frontal chest X-rays.")
+        mend = f"Give {KIND_WORDS[wanted]}, or say what they are with --modality."
+        raise DataError(f"None of the {len(judged)} images is {KIND_WORDS[wanted]}.", mend)
 
 
-def _judge(gate: XrayGate, path: Path, strict: bool) -> dict[str, Any]:
+def _judge(gate: Gate, path: Path, wanted: str, strict: bool) -> dict[str, Any]:
     try:
-        gray, colour = read_gray_and_colour(path)
+        scan = read_scan(path)
     except DataError as error:
-        return {"path": str(path), "valid": False, "failed": [UNREADABLE], "message": str(error), "checks": {}}
-    return {"path": str(path), **asdict(gate.judge(gray, colour, strict=strict))}
+        told: dict[str, Any] = {"kind": None, "distances": {}, "thresholds": {}}
+        return {"path": str(path), "valid": False, "failed": [UNREADABLE], "message": str(error), "checks": {}} | told
+    verdict = gate.judge(scan.gray, scan.colour, scan.header, with_checks=wanted == XRAY)
+    is_one = verdict.kind == wanted
+    said = [*([] if is_one else [f"Image {verdict.message}."]), *filter(None, [verdict.complaints])]
+    distance = {EMBEDDING_DISTANCE: verdict.distances[wanted]} if wanted in verdict.distances else {}
+    return {
+        "path": str(path),
+        "valid": is_one and not (strict and verdict.failed),
+        "failed": [*verdict.failed, *([] if is_one else [EMBEDDING_DISTANCE])],
+        "message": " ".join(said),
+        "checks": {**verdict.checks, **distance},
+        "kind": verdict.kind,
+        "distances": dict(verdict.distances),
+        "thresholds": dict(verdict.thresholds),
+    }
 
 
 def _words(judged: Sequence[dict[str, Any]], valid: int) -> str:

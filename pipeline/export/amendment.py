@@ -6,11 +6,14 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from pipeline.engine.errors import DataError, MissingArtifactError, UsageError, did_you_mean
 from pipeline.engine.files import sha256_file, write_json
 from pipeline.export.bundle_folder import DESCRIPTION, staged_bundle
+from pipeline.export.checked_run import CheckedRun
+from pipeline.export.gate.distance_section import fit_section, profiles_of
 from pipeline.inference.bundle import (
     SECTIONS,
     Section,
@@ -20,7 +23,8 @@ from pipeline.inference.bundle import (
     validated,
     verify_files,
 )
-from pipeline.inference.gate.xray_gate import GateSection, load_gate
+from pipeline.inference.gate.description import SECTION, GateSection
+from pipeline.inference.gate.gate import open_gate
 
 
 class Known(NamedTuple):
@@ -30,7 +34,7 @@ class Known(NamedTuple):
     opens: Callable[[Path], Any] | None = None
 
 
-KNOWN = {"gate": Known(GateSection, load_gate)}
+KNOWN = {"gate": Known(GateSection, open_gate)}
 
 
 class Amendment(NamedTuple):
@@ -86,6 +90,21 @@ def amend_bundle(bundle: Path, section: str, source: Path | None) -> Amendment:
             known.opens(folder)
     version = described.version if described is not None else None
     return Amendment(section, version, sorted(incoming), sorted(outgoing - incoming.keys()))
+
+
+def amend_from_run(bundle: Path, section: str, run: Path) -> Amendment:
+    """`amend_bundle` with the section `gate` as it is fitted on a run's scans, whose s01 is all that must be done.
+
+    Raises as `amend_bundle` and `CheckedRun`; UsageError: another section; DataError: too few scans.
+    """
+    if section != SECTION:
+        raise UsageError(f"{section} is not fitted on a run.", f"Give --from, or --section {SECTION}.")
+    with TemporaryDirectory() as folder:
+        entry = fit_section(CheckedRun(run), profiles_of(read_description(bundle)), Path(folder))
+        if entry is None:
+            raise DataError(f"{run}: too few scans to learn from, or no shipped gate to see them with.", "Give another run.")
+        write_json(Path(folder) / f"{SECTION}.json", entry)
+        return amend_bundle(bundle, section, Path(folder))
 
 
 def _read(source: Path, section: str) -> tuple[dict[str, Any], dict[str, Path]]:

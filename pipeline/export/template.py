@@ -13,8 +13,12 @@ from pipeline.engine.errors import UsageError
 from pipeline.engine.files import atomic_write_text
 from pipeline.engine.rundir import RunDirectory
 from pipeline.export.bundle_folder import file_table, refuse_foreign_folder, staged_bundle, write_description
+from pipeline.export.checked_run import CheckedRun
+from pipeline.export.gate.distance_section import fit_section, profiles_of
+from pipeline.inference.gate import description
 
 CARD = "MODEL_CARD.md"
+GATE_SECTION = description.SECTION
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Exporter(ABC):
     def __init__(self, source: Any, options: ExportOptions = PLAIN) -> None:
         """Raises UsageError for an option that this system does not take."""
         self.source, self.options = source, options
+        self.run_dir: Path | None = None
         options.refuse_beyond(self.TAKES, f"a bundle of {self.SYSTEM}")
 
     @classmethod
@@ -68,7 +73,9 @@ class Exporter(ABC):
         """
         options.refuse_beyond(cls.TAKES, f"a bundle of {cls.SYSTEM}")
         systems.system_of_run(RunDirectory(run_dir), cls.SYSTEM)
-        return cls(cls.read_run(Path(run_dir)), options)
+        exporter = cls(cls.read_run(Path(run_dir)), options)
+        exporter.run_dir = Path(run_dir)
+        return exporter
 
     @classmethod
     def for_commands(cls, run_dir: Path) -> Self:
@@ -119,6 +126,9 @@ class Exporter(ABC):
                 (folder / "keras").mkdir()
                 document |= self.write_keras(folder)
             document = self.settle(folder, document)
+            if self.run_dir is not None and document.get(GATE_SECTION) is None:
+                near = fit_section(CheckedRun(self.run_dir), profiles_of(document), folder)
+                document |= {GATE_SECTION: near} if near is not None else {}
             atomic_write_text(folder / CARD, self.card(document, file_table(folder)))
             write_description(folder, document)
         return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -11,16 +12,20 @@ import numpy as np
 
 from pipeline.data.csv_rows import write_rows
 from pipeline.data.layouts.pair_table import COPIED_COLUMNS, PairRow
+from pipeline.data.reading.scan_reader import decoding_apart
 from pipeline.data.scans import PAIRED
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import DataError
 from pipeline.inference.answers import TITLES, Answer, Cell, Finding
 from pipeline.inference.bundle import Manifest
+from pipeline.inference.given_scan import RefusedScanError
 from pipeline.inference.opened_bundle import OpenedBundle
 
 PREDICTIONS = "predictions.csv"
 LABEL = "label"
 FINDING_COLUMNS = ("id", "modality", "probability", "predicted", "error")
+# What the gate took the scan for, how far it lies from the scans that the bundle learnt from, and what to be wary of.
+TOLD_COLUMNS = ("gate", "distance", "distance_threshold", "warnings")
 _NAMED = 5
 
 
@@ -59,10 +64,16 @@ def answer_rows(cases: Iterable[AnyCase], ask: Callable[[AnyCase], Answer]) -> I
     """Ask about the cases one after the other; one that cannot be used is named in its row, and the rest go on.
 
     ask: gives what is to be kept of the answer (`Answer.without_pictures`), and may draw or compare before it lets go of it.
+    Scans of several cases are decoded in processes of their own, so that a file that breaks its decoder costs one answer.
     """
-    for case in cases:
+    coming = iter(cases)
+    first = list(islice(coming, 2))
+    for case in chain(first, coming):
         try:
-            answer = ask(case)
+            with decoding_apart(len(first) > 1):
+                answer = ask(case)
+        except RefusedScanError as refusal:
+            answer = Answer((refusal.judged.mark(Finding("", error=refusal.message)),))
         except DataError as error:
             answer = Answer.failed(error.message)
         yield AnsweredRow(case.id, answer, case.copied)
@@ -113,8 +124,8 @@ def failure_summary(rows: Sequence[AnsweredRow], what: str = "images") -> list[s
     failed, asked = failures(rows), count_scans(rows)
     if not failed or asked == 1:
         return []
-    refused = sum(row.answer.refused for row, _ in failed)
-    gate = f" ({refused} refused by the X-ray gate)" if refused else ""
+    refused = sum(finding.refused for _, finding in failed)
+    gate = f" ({refused} refused by the gate)" if refused else ""
     named = [f"  {_named(row, finding)}: {finding.error}" for row, finding in failed[:_NAMED]]
     more = [f"  … and {len(failed) - _NAMED} more"] if len(failed) > _NAMED else []
     return [f"warning: {len(failed)} of {asked} {what} have no answer{gate}:", *named, *more]
@@ -128,7 +139,7 @@ def refuse_all_failed(rows: Sequence[AnsweredRow], what: str = "images") -> None
     row, first = failed[0]
     if not row.id:
         raise DataError(first.error or "", "Give an image, or a note that describes the case.")
-    mend = "--no-gate segments what the X-ray gate refuses." if row.answer.refused else f"Mend the paths or the {what}."
+    mend = "--no-gate answers what the gate refuses." if first.refused else f"Mend the paths or the {what}."
     raise DataError(f"None of the {len(failed)} {what} has an answer (first: {_named(row, first)}: {first.error})", mend)
 
 
@@ -155,14 +166,21 @@ def feature_rows(rows: Sequence[AnsweredRow]) -> Array:
 
 
 def write_findings_table(path: Path, rows: Sequence[AnsweredRow]) -> None:
-    """Write the answers by modality, a row a finding: FINDING_COLUMNS, then those of COPIED_COLUMNS that any case has."""
+    """Write the answers by modality, a row a finding: FINDING_COLUMNS, of COPIED_COLUMNS those that are known, TOLD_COLUMNS."""
     copied = [name for name in COPIED_COLUMNS if any(name in row.copied for row in rows)]
     lines = [
         [row.id, finding.modality, finding.probability, finding.predicted, finding.error,
-         *(row.copied.get(name) for name in copied)]
+         *(row.copied.get(name) for name in copied), *told_columns(row.answer, finding).values()]
         for row in rows for finding in row.answer.findings
     ]  # fmt: skip
-    write_rows(path, [*FINDING_COLUMNS, *copied], lines)
+    write_rows(path, [*FINDING_COLUMNS, *copied, *TOLD_COLUMNS], lines)
+
+
+def told_columns(answer: Answer, finding: Finding | None = None) -> dict[str, Cell]:
+    """What stands below TOLD_COLUMNS for one finding of an answer, by default its own."""
+    mine = finding if finding is not None else answer.findings[0]
+    cells: dict[str, Cell] = {name: getattr(mine, name) for name in TOLD_COLUMNS if name != "warnings"}
+    return cells | {"warnings": " ".join(answer.warnings if finding is None else finding.warnings)}
 
 
 def write_class_table(
@@ -171,18 +189,18 @@ def write_class_table(
     """Write the answers by class, a row a case.
 
     Columns: image, predicted, confidence, prob_<class> of each, error, then label (called `label`), patient_id and
-    patient_id_ct where any is known, `measured`, and those of the answers' `extra`.
+    patient_id_ct where any is known, `measured`, those of the answers' `extra`, and TOLD_COLUMNS.
     """
     copied = [name for name in COPIED_COLUMNS if any(row.copied.get(name) for row in rows)]
     extra = list(dict.fromkeys([*measured, *(name for row in rows for name in row.answer.extra)]))
     lines: list[list[Cell]] = [
         [row.id, row.answer.predicted, row.answer.confidence, *map(row.answer.probabilities.get, class_names), row.answer.error,
-         *map(row.copied.get, copied), *map(row.answer.extra.get, extra)]
+         *map(row.copied.get, copied), *map(row.answer.extra.get, extra), *told_columns(row.answer).values()]
         for row in rows
     ]  # fmt: skip
     told = [label if name == LABEL else name for name in copied]
-    probabilities = [f"prob_{name}" for name in class_names]
-    write_rows(path, ["image", "predicted", "confidence", *probabilities, "error", *told, *extra], lines)
+    shares = [f"prob_{name}" for name in class_names]
+    write_rows(path, ["image", "predicted", "confidence", *shares, "error", *told, *extra, *TOLD_COLUMNS], lines)
 
 
 def _named(row: AnsweredRow, finding: Finding) -> str:

@@ -21,6 +21,11 @@ class Finding:
     there is no answer. probability: of the positive class, None without one. predicted: class name, or None. confidence: the
     probability of the class that was named; below 0.5 where a threshold of less than 0.5 named it. activations: {method:
     float32 (H, W) in [0, 1]} of the class that was named, at the scan's own size. error: why there is no answer, or None.
+
+    gate: what the gate took the scan for ("xray", "ct", "neither"), or "not asked"; "" where there was no scan. refused: it is
+    not what it was given as. distance: from the scans that the bundle learnt from, about 1 for one like them, and
+    distance_threshold: from which on it is unlike them; None where the bundle does not say. warnings: what was assumed while the
+    scan was read, and what to be wary of.
     """
 
     modality: str
@@ -30,6 +35,11 @@ class Finding:
     confidence: float | None = None
     activations: Mapping[str, Array] = field(default_factory=dict)
     error: str | None = None
+    gate: str = ""
+    refused: bool = False
+    distance: float | None = None
+    distance_threshold: float | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def caption(self) -> str:
@@ -43,8 +53,7 @@ class Answer:
 
     lung_probs: float32 (H, W) in [0, 1], and lung_mask: bool (H, W), at the scan's own size, by a segmenter. geometry: the
     measures of the mask. features: (F,) float32. used: the halves that the answer rests on, masked: the words that were taken
-    out of the note, warnings: what to be wary of, where a note is read. refused: a gate took the scan for something else.
-    extra: further columns of its row.
+    out of the note. warnings: what was assumed of a scan or a note, and what to be wary of. extra: further columns of its row.
     """
 
     findings: tuple[Finding, ...]
@@ -55,13 +64,17 @@ class Answer:
     used: tuple[str, ...] = ()
     masked: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    refused: bool = False
     extra: Mapping[str, Cell] = field(default_factory=dict)
 
     @classmethod
-    def failed(cls, error: str, refused: bool = False) -> Answer:
+    def failed(cls, error: str) -> Answer:
         """There is none, and why."""
-        return cls((Finding("", error=error),), refused=refused)
+        return cls((Finding("", error=error),))
+
+    @property
+    def refused(self) -> bool:
+        """Whether a gate took one of its scans for something else."""
+        return any(finding.refused for finding in self.findings)
 
     @property
     def probabilities(self) -> Mapping[str, float]:

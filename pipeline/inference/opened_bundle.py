@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Generic
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 import numpy as np
 
+from pipeline.data.gate.kinds import NOT_ASKED
 from pipeline.data.preprocessing import Profile, preprocess
-from pipeline.data.reading.gray_reader import read_gray
+from pipeline.data.scans import MODALITIES
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import CorruptArtifactError, DataError, UsageError
-from pipeline.inference.answers import Answer, Finding
+from pipeline.inference.answers import TITLES, Answer, Finding
 from pipeline.inference.bundle import AnyManifest, Bundle, Manifest
+from pipeline.inference.given_scan import GivenScan, Judged, RefusedScanError, Scan
 from pipeline.inference.sessions import Device, Sessions, thread_count
 
-Scan = Path | Array
+if TYPE_CHECKING:
+    from pipeline.inference.gate.door import Door
+
 IMAGE, NOTE = "image", "note"
 DOORS = {IMAGE: "an image", "xray": "an X-ray", "ct": "a CT", NOTE: "a note"}
 
@@ -36,6 +41,7 @@ class OpenedBundle(ABC, Generic[AnyManifest]):
     def __init__(self, bundle: Bundle[AnyManifest], device: Device = "auto") -> None:
         """Raises UsageError where there is no such device."""
         self.bundle, self._device = bundle, device
+        self._door: Door | None = None
         self._sessions = Sessions(bundle.path, bundle.graph_facts(), device)
 
     @property
@@ -65,13 +71,13 @@ class OpenedBundle(ABC, Generic[AnyManifest]):
         self, image: Scan | None = None, *, xray: Scan | None = None, ct: Scan | None = None, note: str | None = None,
         methods: Sequence[str] = (),
     ) -> Answer:  # fmt: skip
-        """What the bundle says of a case. A scan is a path, or uint8 (H, W) as `read_gray` gives it.
+        """What the bundle says of a case. A scan is a path, uint8 (H, W) as `read_gray` gives it, or what `read_scan` gives.
 
         methods: the heat maps wanted beside it.
 
         Raises UsageError where nothing is given, or what it does not read or draw; DataError where the case cannot be used
-        (a bundle of several modalities names it in the finding's `error` instead); CorruptArtifactError for a graph that
-        does not fit.
+        or a door refuses it (a bundle of several modalities names it in the finding's `error` instead);
+        CorruptArtifactError for a graph that does not fit.
         """
         case = {IMAGE: image, "xray": xray, "ct": ct, NOTE: note}
         given: dict[str, Any] = {door: value for door, value in case.items() if value is not None}
@@ -82,7 +88,15 @@ class OpenedBundle(ABC, Generic[AnyManifest]):
                 f"Neither {' nor '.join(what)} was given." if len(what) > 1 else f"{what[0].capitalize()} is needed.",
                 "Give one or both." if len(what) > 1 else "",
             )
-        return self._answer(given, tuple(methods))
+        scans = {name: GivenScan(scan) for name, scan in given.items() if name != NOTE}
+        self._prepare(tuple(given))
+        looked = {self._modality(name): judged for name, scan in scans.items() if (judged := self._looked_at(name, scan))}
+        answer = self._answer({**given, **scans}, tuple(methods))
+        return _marked(answer, {self._modality(name): scan for name, scan in scans.items()}, looked)
+
+    def guard(self, door: Door) -> None:
+        """Let every scan pass a door from now on."""
+        self._door = door
 
     def require(self, doors: Sequence[str] | Mapping[str, object], methods: Sequence[str] = ()) -> None:
         """Raise UsageError where the bundle does not read one of `doors`, or does not draw one of `methods`."""
@@ -101,8 +115,38 @@ class OpenedBundle(ABC, Generic[AnyManifest]):
         """{"device": what computed the answers so far, "threads": how many of the processor's}."""
         return {"device": " and ".join(sorted(self._sessions.devices)) or None, "threads": thread_count()}
 
+    def _modality(self, name: str) -> str:
+        """What is given at one of `doors`."""
+        return name if name in MODALITIES else self.modalities[0]
+
+    def _looked_at(self, name: str, scan: GivenScan) -> Judged | None:
+        """What the door says of a scan, None where there is none or it cannot be read; the scan knows its fault then."""
+        if self._door is None:
+            return None
+        try:
+            judged = self._door.look(scan, self._modality(name))
+        except DataError as unreadable:
+            scan.fault = unreadable
+            return None
+        if judged.refusal is not None and self._door.refuses:
+            scan.fault = RefusedScanError(judged, str(scan.path or ""))
+        return judged
+
+    def _prepare(self, names: tuple[str, ...]) -> None:
+        """Start opening what an answer to scans at these doors needs, and return at once."""
+
     @abstractmethod
-    def _answer(self, given: Mapping[str, Any], methods: tuple[str, ...]) -> Answer: ...
+    def _answer(self, given: Mapping[str, Any], methods: tuple[str, ...]) -> Answer:
+        """given: a GivenScan at each door that one was given at, and the note."""
+
+
+def _marked(answer: Answer, scans: Mapping[str, GivenScan], looked: Mapping[str, Judged]) -> Answer:
+    """The answer with what the door said of each scan, by modality, and what was assumed while it was read."""
+    judged = {name: looked.get(name, Judged(NOT_ASKED, warnings=scan.warnings)) for name, scan in scans.items()}
+    findings = [judged[each.modality].mark(each) if each.modality in judged else each for each in answer.findings]
+    of = {name: f"{TITLES[name]}: " if len(scans) > 1 else "" for name in scans}
+    told = [f"{of[name]}{sentence}" for name, said in judged.items() for sentence in said.warnings]
+    return replace(answer, findings=tuple(findings), warnings=(*answer.warnings, *told))
 
 
 def finding_of(
@@ -114,11 +158,6 @@ def finding_of(
     predicted = manifest.class_names[manifest.decide(shares)]
     positive = by_class[manifest.positive_class] if manifest.positive_class is not None else None
     return Finding(modality, by_class, positive, predicted, by_class[predicted], activations or {})
-
-
-def as_gray(scan: Scan) -> Array:
-    """uint8 (H, W) of a scan that is given as a path or as that. Raises DataError: unreadable."""
-    return read_gray(scan) if isinstance(scan, Path) else scan
 
 
 def network_image(gray: Array, profile: Profile) -> Array:

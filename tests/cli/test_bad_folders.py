@@ -119,15 +119,15 @@ def test_overlays_of_names_that_are_long_or_not_utf8(bundle, tmp_path, call):
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError("a bug"), MemoryError])
 def test_what_was_answered_is_on_disk_when_a_later_file_fails(bundle, tmp_path, call, monkeypatch, error):
     folder_of(tmp_path / "scans", 12, 0)
-    read, seen = classify_command.read_gray, []
+    read, seen = classify_command.read_scan, []
 
-    def stop(path):
+    def stop(path, **asked):
         seen.append(path)
         if len(seen) == 8:
             raise error
-        return read(path)
+        return read(path, **asked)
 
-    monkeypatch.setattr(classify_command, "read_gray", stop)
+    monkeypatch.setattr(classify_command, "read_scan", stop)
     words = ("classify", "--bundle", bundle, tmp_path / "scans", "--out", tmp_path / "out", "--quiet")
     if error is KeyboardInterrupt:
         assert call(*words)[0] == command_line.INTERRUPTED

@@ -53,7 +53,7 @@ def amend(command, bundle: Path, *words, section="gate"):
 
 def test_a_gate_is_added_answers_and_is_taken_out_again(bundle, section, tiny, command):
     from pipeline.inference.bundle import open_bundle
-    from pipeline.inference.gate.xray_gate import load_gate
+    from pipeline.inference.gate.gate import open_gate
 
     before, document = content(bundle), described(bundle)
     code, shown, _ = amend(command, bundle, "--from", section, "--json")
@@ -64,8 +64,8 @@ def test_a_gate_is_added_answers_and_is_taken_out_again(bundle, section, tiny, c
     files = described(bundle)["files"]
     assert files == {name: {"sha256": sha256_file(bundle / name), "bytes": len(after[name])} for name in after if name in files}
     assert files.keys() == after.keys() - {"bundle.json"}
-    gate = load_gate(bundle)
-    assert gate.judge(tiny[1].near()).valid and not gate.judge(tiny[1].far()).valid
+    gate = open_gate(bundle)
+    assert gate.judge(tiny[1].near()).kind == "xray" and gate.judge(tiny[1].far()).kind == "neither"
     open_bundle(bundle)
     code, shown, _ = amend(command, bundle, "--remove")
     assert code == 0 and "section gate taken out" in shown and "- gate.npz" in shown
@@ -78,7 +78,7 @@ def test_a_gate_is_added_answers_and_is_taken_out_again(bundle, section, tiny, c
 
 def test_a_section_is_replaced_with_its_files(bundle, section, tiny, command):
     from pipeline.data.gate.embedding_distance import GateStatistics
-    from pipeline.inference.gate.xray_gate import load_gate
+    from pipeline.inference.gate.gate import open_gate
 
     assert amend(command, bundle, "--from", section)[0] == 0
     entry = json.loads((section / "gate.json").read_text()) | {"threshold": 3.0, "statistics": "wider.npz"}
@@ -86,7 +86,7 @@ def test_a_section_is_replaced_with_its_files(bundle, section, tiny, command):
     np.savez(section / "wider.npz", **GateStatistics(first.mean, first.whitening, 3.0, 1.0, "by hand").arrays())
     (section / "gate.json").write_text(json.dumps(entry))
     told = json.loads(amend(command, bundle, "--from", section / "gate.json", "--json")[1])
-    assert told["removed"] == ["gate.npz"] and load_gate(bundle).threshold == 3.0
+    assert told["removed"] == ["gate.npz"] and open_gate(bundle).thresholds == {"xray": 3.0}
     assert not (bundle / "gate.npz").exists() and "gate.npz" not in described(bundle)["files"]
 
 

@@ -17,7 +17,8 @@ from pipeline.data.preprocessing import Profile
 from pipeline.inference import sessions
 from pipeline.inference.answers import Answer
 from pipeline.inference.bundle import Manifest, load_bundle
-from pipeline.inference.opened_bundle import OpenedBundle, as_gray, finding_of
+from pipeline.inference.opened_bundle import OpenedBundle, finding_of
+from tests.pictures import shaded
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_the_device_of_a_gate_and_of_an_evaluation(asked, tiny, command, tmp_pat
     for number in range(8):
         label = ("NORMAL", "PNEUMONIA")[number % 2]
         (tmp_path / "data" / label).mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(tmp_path / "data" / label / f"{number}.png"), np.full((32, 32), 60 + 20 * number, np.uint8))
+        cv2.imwrite(str(tmp_path / "data" / label / f"{number}.png"), shaded(32, 32, 60 + 20 * number))
     words = ("evaluate", "--bundle", tiny["classify"], "--data", tmp_path / "data", "--out", tmp_path / "judged")
     code, out, err = command(*words, "--device", "cpu", "--json")
     assert code == 0 and json.loads(out)["device"] == "cpu", err
@@ -117,7 +118,7 @@ class Brightness(OpenedBundle[Manifest]):
     profile = Profile(modality="xray", size=32)
 
     def _answer(self, given, methods):
-        share = as_gray(given["image"]).mean() / 255
+        share = given["image"].gray.mean() / 255
         return Answer((finding_of(self.manifest, "xray", np.array([1 - share, share])),))
 
     def probabilities(self, pixels, notes=()):
@@ -156,7 +157,7 @@ def test_a_fifth_system_is_classified_and_evaluated(fifth, scan, command, tmp_pa
     for number in range(8):
         label = ("DARK", "BRIGHT")[number % 2]
         (tmp_path / "data" / label).mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(tmp_path / "data" / label / f"{number}.png"), np.full((32, 32), 60 + 120 * (number % 2), np.uint8))
+        cv2.imwrite(str(tmp_path / "data" / label / f"{number}.png"), shaded(32, 32, 60 + 120 * (number % 2)))
     words = ("evaluate", "--bundle", fifth, "--data", tmp_path / "data", "--out", tmp_path / "judged", "--json")
     code, out, err = command(*words)
     document = json.loads(out)

@@ -116,7 +116,8 @@ def test_a_table_of_pairs(bundle, data, tmp_path, call):
         ("1", "xray", False), ("1", "ct", False), ("1", "paired", False), ("2", "xray", False),
         ("3", "xray", False), ("3", "ct", True), ("3", "paired", True), ("4", "", True),
     ]  # fmt: skip
-    assert list(rows[0]) == ["id", "modality", "probability", "predicted", "error", "label", "patient_id"]
+    assert list(rows[0]) == ["id", "modality", "probability", "predicted", "error", "label", "patient_id",
+                             "gate", "distance", "distance_threshold", "warnings"]  # fmt: skip
     assert rows[0]["label"] == "COVID" and rows[0]["patient_id"] == "p1"
     assert "2 of 6 scans have no answer" in err and "broken.png" in err
     single = json.loads(call("predict", "--bundle", bundle, "--xray", data / XRAY, "--ct", data / CT, "--json")[1])
@@ -247,7 +248,7 @@ def test_evaluate_refuses(bundle, data, tmp_path, call):
 def test_predict_imports_nothing_heavy(bundle, data):
     program = (
         "import sys\nfrom pipeline.cli.app import main\n"
-        f"code = main((), ['predict', '--bundle', {str(bundle)!r}, '--xray', {str(data / XRAY)!r}])\n"
+        f"code = main((), ['predict', '--bundle', {str(bundle)!r}, '--xray', {str(data / XRAY)!r}, '--no-gate'])\n"
         "heavy = {'tensorflow', 'keras', 'pandas', 'sklearn', 'scipy', 'matplotlib', 'onnx', 'torch'} & set(sys.modules)\n"
         "raise SystemExit(f'{code} {sorted(heavy)}' if code or heavy else 0)\n"
     )

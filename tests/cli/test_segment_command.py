@@ -7,14 +7,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
 from pipeline.cli import app as command_line
-from pipeline.cli import bundle_source, segment_command
+from pipeline.cli import bundle_source
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("ALPHA", "BETA", "GAMMA")
@@ -157,7 +156,6 @@ def test_nothing_answered_exits_with_4(bundle, tmp_path, call):
     ("words", "code", "said"),
     [
         (["--strict", "--no-gate"], 2, "contradict each other"),
-        (["--strict"], 2, "has no X-ray gate"),
         (["--runtime", "keras"], 3, "holds no Keras weights"),
     ],
 )
@@ -184,7 +182,7 @@ def gated(tiny, tmp_path) -> Path:
 @pytest.mark.parametrize(
     ("words", "refused"), [([], {"unknown"}), (["--no-gate"], set()), (["--strict"], {"unknown", "small"})]
 )
-def test_the_gate_decides_what_is_segmented(gated, tmp_path, call, words, refused):
+def test_the_gate_decides_what_is_segmented(gated, shipped_gate, tmp_path, call, words, refused):
     out = tmp_path / "out"
     code, shown, err = call("segment", "--bundle", gated, tmp_path / "scans", "--out", out, "--json", *words)
     document = json.loads(shown)
@@ -193,8 +191,13 @@ def test_the_gate_decides_what_is_segmented(gated, tmp_path, call, words, refuse
     assert {name for name, row in rows.items() if row["error"]} == refused
     assert {path.stem for path in out.glob("*.png")} == set(rows) - refused
     if refused:
-        assert f"{len(refused)} of 3 images have no answer ({len(refused)} refused by the X-ray gate)" in err
-        assert "does not look like a chest X-ray" in rows["unknown"]["error"]
+        assert f"{len(refused)} of 3 images have no answer ({len(refused)} refused by the gate)" in err
+        assert "looks like a CT slice of the chest" in rows["unknown"]["error"]
+    assert ("the gate was not asked" in err) == ("--no-gate" in words)
+    assert {row["gate"] for row in rows.values()} == ({"not asked"} if "--no-gate" in words else {"xray", "ct"})
+    # How near each lies to what the bundle learnt from is told whoever decides.
+    assert all(float(row["distance"]) > 0 and row["distance_threshold"] == "2" for row in rows.values())
+    assert ["beyond 2.00" in rows[name]["warnings"] for name in ("known", "unknown")] == [False, "--no-gate" in words]
     if "small" in refused:
         assert "200" in rows["small"]["error"] and "256" in rows["small"]["error"]
 
@@ -222,7 +225,8 @@ def test_the_default_bundle(bundle, data, tmp_path, call, monkeypatch):
 def test_segment_never_loads_tensorflow(bundle, data, tmp_path):
     code = (
         "import sys; from pipeline.cli import app; "
-        f"assert app.main((), ['segment', '--bundle', {str(bundle)!r}, {str(data)!r}, '--out', {str(tmp_path / 'o')!r}]) == 0; "
+        f"assert app.main((), ['segment', '--bundle', {str(bundle)!r}, {str(data)!r}, '--out', {str(tmp_path / 'o')!r}, "
+        "'--no-gate']) == 0; "
         "print('loaded:', [n for n in ('tensorflow', 'keras', 'tf2onnx', 'pandas', 'scipy', 'sklearn') if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
@@ -382,21 +386,11 @@ def test_a_gate_whose_files_nobody_vouches_for_is_refused(gated, tmp_path, call)
     assert call("segment", "--bundle", gated, tmp_path / "scans", "--out", tmp_path / "out", "--no-gate")[0] == 0
 
 
-def test_the_gate_is_asked_with_the_colours_and_strictness(bundle, data, tmp_path, call, monkeypatch):
-    asked = []
-
-    class DarkOnly:
-        def judge(self, gray, colour, strict=False):
-            asked.append((gray.shape, colour is not None, strict))
-            return SimpleNamespace(valid=gray.mean() < 200, message=f"brightness {gray.mean():.0f}")
-
-    monkeypatch.setattr(segment_command, "_open_gate", lambda *given: DarkOnly())
-    folder = tmp_path / "three"
-    folder.mkdir()
-    pictures = {"a": np.full((40, 50), 90), "b": np.full((40, 50), 250), "c": np.full((40, 50, 3), (10, 90, 200))}
-    for name, picture in pictures.items():
-        cv2.imwrite(str(folder / f"{name}.png"), picture.astype(np.uint8))
-    code, out, _ = call("segment", "--bundle", bundle, folder, "--out", tmp_path / "out", "--strict", "--json")
-    assert code == 0 and asked == [((40, 50), False, True), ((40, 50), False, True), ((40, 50), True, True)]
-    errors = [answer["error"] for answer in json.loads(out)["answers"]]
-    assert errors == [None, "refused by the X-ray gate: brightness 250", None]
+def test_a_strict_gate_sees_the_colours(gated, shipped_gate, tmp_path, call):
+    gray = shipped_gate.near(1)
+    bluish = np.clip(np.dstack([gray + 40.0, gray, gray - 15.0]), 0, 255).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "scans" / "bluish.png"), bluish)
+    words = ("segment", "--bundle", gated, tmp_path / "scans" / "bluish.png", "--out", tmp_path / "out", "--json")
+    assert call(*words)[0] == 0
+    code, shown, err = call(*words, "--strict")
+    assert code == 4 and "appears to be colorful" in err

@@ -54,7 +54,8 @@ def test_json_has_the_fixed_shape_and_every_image_in_its_order(call, images):
     code, out, _ = call(*(images[name] for name in names), "--json")
     rows = {Path(row["path"]).stem: row for row in json.loads(out)}
     assert code == 0 and list(rows) == names
-    assert all(list(row) == ["path", "valid", "failed", "message", "checks", "device", "threads"] for row in rows.values())
+    assert all(list(row) == ["path", "valid", "failed", "message", "checks", "kind", "distances", "thresholds",
+                              "device", "threads"] for row in rows.values())
     assert {name: (row["valid"], row["failed"]) for name, row in rows.items()} == {
         "near": (True, []), "far": (False, ["embedding_distance"]), "small": (True, ["dimension"]),
         "broken": (False, ["readable"]), "absent": (False, ["readable"]),
@@ -69,7 +70,7 @@ def test_words_name_refused_images_and_count_them(call, images):
     assert code == 0
     assert lines[-1] == "4 images: 2 valid, 1 refused, 1 unreadable."
     assert lines[0] == f"valid    {images['near']}"
-    assert lines[1].startswith(f"refused  {images['far']}") and "does not look like a chest X-ray" in lines[1]
+    assert lines[1].startswith(f"refused  {images['far']}") and "looks like something other than a chest X-ray" in lines[1]
     assert "appears to be colorful" in lines[2] and lines[2].startswith("valid")
 
 

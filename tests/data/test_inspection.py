@@ -15,6 +15,7 @@ from pipeline.data.layouts.respiratory_folders import read_respiratory_folders
 from pipeline.data.rearranging.preparation import prepare_folders
 from pipeline.data.scans import CLASS_NAMES, Scan
 from pipeline.engine.errors import DataError
+from tests.pictures import shaded
 
 
 @pytest.fixture
@@ -26,10 +27,8 @@ def scans(tmp_path: Path) -> list[Scan]:
             for number, split in enumerate(("train", "train", "test")):
                 path = tmp_path / "in" / modality / label / f"{number}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                level = 100 * place + 10 * number
-                cv2.imwrite(
-                    str(path), np.full((20 + number, 30 + place + (modality == "ct")), level, np.uint8)
-                )
+                level = 100 * place + 10 * number + 20
+                cv2.imwrite(str(path), shaded(20 + number, 30 + place + (modality == "ct"), level))
                 source = "ab"[place] if modality == "xray" else "c"
                 found.append(
                     Scan(
@@ -60,8 +59,10 @@ def test_counts_sizes_intensities_and_shortcuts(scans: list[Scan]) -> None:
     sizes = {(row["source"], row["label"]): row for row in document["sizes"]}
     assert sizes[("a", "COVID")]["height_least_px"] == 20 and sizes[("a", "COVID")]["height_most_px"] == 22
     level = next(row for row in document["intensity"] if row["source"] == "b")
-    assert (level["mean"], level["p1"], level["p50"], level["p99"]) == (110, 100, 110, 120)
-    assert level["sd"] == pytest.approx(np.std([100, 110, 120]), abs=0.01)
+    pixels = np.concatenate([np.tile(shaded(1, 31, gray).ravel(), 8) for gray in (120, 130, 140)])
+    told = [np.percentile(pixels, share, method="inverted_cdf") for share in (1, 50, 99)]
+    assert (level["mean"], [level["p1"], level["p50"], level["p99"]]) == (130, told)
+    assert level["sd"] == pytest.approx(np.std(pixels), abs=0.01)
     assert document["leakage"]["labels_told_by_origin"] == [
         {"modality": "xray", "origin": "a", "label": "COVID"},
         {"modality": "xray", "origin": "b", "label": "Non_COVID"},

@@ -264,7 +264,9 @@ def test_real_data_by_the_selection_of_the_configuration() -> None:
             assert abs(films[(set_name, label, split)] - share * total) <= 3
 
 
-@pytest.mark.parametrize("write", [lambda path: path.replace("/", "\\"), lambda path: f"/old/{path}", lambda path: f"{path[:-4]}.dcm"])
+@pytest.mark.parametrize(
+    "write", [lambda path: path.replace("/", "\\"), lambda path: f"/old/{path}", lambda path: f"{path[:-4]}.dcm"]
+)
 def test_a_table_of_other_spellings_still_keeps_patients_on_one_side(tmp_path, write):
     """16 patients of 4 scans: found by none of its paths, they would be split by image."""
     rows = ["image,patient_id"]

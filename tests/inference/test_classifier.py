@@ -11,6 +11,7 @@ from pipeline.inference.activation.class_activation import at_size, grad_cam, gr
 from pipeline.inference.activation.overlays import draw_activation
 from pipeline.inference.answered_rows import answer_rows, feature_rows, write_class_table
 from pipeline.inference.bundle import open_bundle
+from tests.pictures import shaded
 
 
 @pytest.fixture
@@ -117,7 +118,7 @@ def test_answers_features_and_failures_keep_the_rows(binary, tmp_path):
     folder = tmp_path / "scans"
     folder.mkdir()
     for number in range(3):
-        cv2.imwrite(str(folder / f"{number}.png"), level(60 * number + 40))
+        cv2.imwrite(str(folder / f"{number}.png"), shaded(40, 60, 60 * number + 40))
     (folder / "1.png").write_bytes(b"no picture")
     classifier = open_bundle(binary)
     answers = list(answer_rows(find_images([folder]), lambda image: classifier.answer(image.path).without_pictures()))
@@ -125,6 +126,6 @@ def test_answers_features_and_failures_keep_the_rows(binary, tmp_path):
     assert rows.shape == (3, CHANNELS) and np.isnan(rows[1]).all() and np.isfinite(rows[[0, 2]]).all()
     write_class_table(tmp_path / "answers.csv", answers, BINARY)
     lines = (tmp_path / "answers.csv").read_text().splitlines()
-    assert lines[0] == "image,predicted,confidence,prob_NORMAL,prob_PNEUMONIA,error"
+    assert lines[0] == "image,predicted,confidence,prob_NORMAL,prob_PNEUMONIA,error,gate,distance,distance_threshold,warnings"
     assert lines[1].startswith("0.png,NORMAL,") and lines[2].startswith("1.png,,,,,") and len(lines) == 4
     assert PLACES * PLACES > 1

@@ -13,10 +13,11 @@ from onnx import numpy_helper
 from pipeline.data.preprocessing import Profile, preprocess
 from pipeline.data.reading.gray_reader import read_gray
 from pipeline.engine.errors import CorruptArtifactError, UsageError
-from pipeline.inference import opened_bundle
+from pipeline.inference import given_scan
 from pipeline.inference.bundle import load_bundle, open_bundle
 from pipeline.inference.multitask.bundle import MultitaskManifest
 from pipeline.inference.multitask.predictor import Predictor
+from tests.pictures import shaded
 
 
 def kernels(path: Path) -> list[np.ndarray]:
@@ -83,10 +84,11 @@ def test_nothing_given_is_refused(bundle):
 
 def test_a_shared_scan_is_embedded_once_and_the_cache_is_bounded(bundle, scans, tmp_path, monkeypatch):
     read: list[Path] = []
-    monkeypatch.setattr(opened_bundle, "read_gray", lambda path: read.append(path) or read_gray(path))
+    true_read = given_scan.read_scan
+    monkeypatch.setattr(given_scan, "read_scan", lambda path, **how: read.append(path) or true_read(path, **how))
     others = [tmp_path / f"{number}.png" for number in range(4)]
     for number, path in enumerate(others):
-        cv2.imwrite(str(path), np.full((40, 40), 40 * number, np.uint8))
+        cv2.imwrite(str(path), shaded(40, 40, 40 * number + 20))
     predictor = Predictor(load_bundle(bundle, MultitaskManifest), cached_scans=3)
     for other in (*others[:2], scans["text"], scans["text"], *others[2:]):
         predictor.answer(xray=scans["xray"], ct=other)

@@ -29,6 +29,9 @@ def test_a_phantom_is_said_first(bundle):
     assert "phantom" in answer_words(open_bundle(bundle), ANSWERS, phantom=True).splitlines()[0]
 
 
+UNTOLD = {"gate": "", "distance": None, "distance_threshold": None}
+
+
 def test_the_document(bundle):
     document = json.loads(json.dumps(answer_document(open_bundle(bundle), ANSWERS, phantom=False)))
     assert document == {
@@ -38,9 +41,10 @@ def test_the_document(bundle):
         "positive_class": "COVID",
         "threshold": 0.5,
         "answers": [
-            {"modality": "xray", "probability": 0.9876, "predicted": "COVID", "error": None},
-            {"modality": "ct", "probability": None, "predicted": None, "error": "scan.png: empty file."},
-            {"modality": "paired", "probability": 0.00001, "predicted": "Non_COVID", "error": None},
+            {"modality": "xray", "probability": 0.9876, "predicted": "COVID", "error": None, **UNTOLD},
+            {"modality": "ct", "probability": None, "predicted": None, "error": "scan.png: empty file.", **UNTOLD},
+            {"modality": "paired", "probability": 0.00001, "predicted": "Non_COVID", "error": None, **UNTOLD},
         ],
         "phantom": False,
+        "warnings": [],
     }

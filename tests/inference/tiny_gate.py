@@ -1,4 +1,4 @@
-"""A gate of a few kilobytes in a segmenter's bundle: row means and row spreads of a 32-px picture, Gaussian around stripes."""
+"""Gates of a few kilobytes, a bundle's section or a bundle: row means of a 32-px picture, Gaussian around stripes."""
 
 from __future__ import annotations
 
@@ -36,6 +36,34 @@ def far(seed: int = 0, side: int = 300) -> np.ndarray:
     return near(seed, side)[::-1].copy()
 
 
+def neither(seed: int = 0, side: int = 300) -> np.ndarray:
+    """Noise: far from `near` and from `far`."""
+    return np.random.default_rng(seed).integers(0, 256, (side, side), dtype=np.uint8)
+
+
+def write_gate(folder: Path) -> Path:
+    """A gate that is a bundle of its own: `near` are X-rays, `far` are CT slices."""
+    write_gate_files(folder)
+    upside_down = statistics()
+    upside_down = GateStatistics(upside_down.mean[::-1], upside_down.whitening, THRESHOLD, 1.0, "by hand")
+    kinds = {}
+    for kind, fitted in (("xray", statistics()), ("ct", upside_down)):
+        np.savez(folder / f"{kind}.npz", **fitted.arrays())
+        profile = ENTRY["profile"] | {"modality": kind}
+        kinds[kind] = {"statistics": f"{kind}.npz", "profile": profile, "threshold": THRESHOLD}
+    document = {"schema_version": 1, "system": "gate", "network": ENTRY["network"], "kinds": kinds}
+    document["files"] = {path.name: stored(path.read_bytes()) for path in sorted(folder.iterdir())}
+    (folder / "bundle.json").write_text(json.dumps(document))
+    return folder
+
+
+def shared_entry(gate: Path, folder: Path, **changes) -> dict:
+    """A section that rests on the network of `gate`, its statistics written into `folder`."""
+    np.savez(folder / "gate_xray.npz", **statistics().packed_arrays())
+    digest = json.loads((gate / "bundle.json").read_text())["files"][ENTRY["network"]]["sha256"]
+    return ENTRY | {"network": None, "network_sha256": digest, "statistics": "gate_xray.npz"} | changes
+
+
 def statistics() -> GateStatistics:
     """Mean rows of `near`, spread 0.05 on each."""
     mean = near().astype(np.float64).reshape(300, 300).mean(1) / 255
@@ -58,13 +86,14 @@ def write_gate_files(folder: Path) -> dict:
 
 
 def write_gate_bundle(folder: Path, **changes) -> Path:
-    """A bundle folder that `load_gate` reads; `changes` replace entries of bundle.json."""
+    """A bundle folder that `open_gate` reads; `changes` replace entries of bundle.json."""
     document = {"schema_version": 1, "system": "radiography_unet", "gate": write_gate_files(folder)} | changes
     files = [path for path in sorted(folder.iterdir()) if path.name != "bundle.json"]
-    document.setdefault("files", {path.name: _stored(path.read_bytes()) for path in files})
+    document.setdefault("files", {path.name: stored(path.read_bytes()) for path in files})
     (folder / "bundle.json").write_text(json.dumps(document))
     return folder
 
 
-def _stored(content: bytes) -> dict:
+def stored(content: bytes) -> dict:
+    """What bundle.json says of a file."""
     return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}

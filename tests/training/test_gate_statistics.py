@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.data.gate.distance_fit import fit_gate
 from pipeline.data.preprocessing import Profile, preprocess
 from pipeline.engine.errors import CorruptArtifactError, DataError
-from pipeline.training.segmenter.gate_statistics import fit_gate, gate_features
+from pipeline.training.segmenter.gate_statistics import gate_features
 
 SIDE = 64
 
@@ -113,8 +114,8 @@ def test_features_of_a_file_and_of_an_array_agree(network, tmp_path: Path):
 
 
 def test_the_written_gate_judges_as_the_fitted_one(network, tmp_path: Path):
-    from pipeline.export.segmenter.gate_files import write_gate
-    from pipeline.inference.gate.xray_gate import GateSection, XrayGate
+    from pipeline.export.gate.gate_files import write_gate
+    from pipeline.inference.gate.measures import FeatureNetwork, Measure
 
     profile = Profile(modality="xray", size=SIDE)
     fitted = fit_gate(gate_features(network, pictures(40, 0)), gate_features(network, pictures(16, 1)))
@@ -124,17 +125,17 @@ def test_the_written_gate_judges_as_the_fitted_one(network, tmp_path: Path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([entry["network"], entry["statistics"]])
     assert (entry["threshold"], entry["profile"]["size"]) == (fitted.threshold, SIDE)
 
-    gate = XrayGate.load(tmp_path, GateSection(**entry))
+    measure = Measure(FeatureNetwork(tmp_path / entry["network"]), profile, fitted, fitted.threshold)
     unseen, stripes = pictures(6, 2), (np.indices((SIDE, SIDE))[0] % 8 // 4 * 255).astype(np.uint8)
     for picture in unseen:
         expected = fitted.distance(gate_features(network, preprocess(picture, profile)[None]))[0]
-        assert gate.distance(picture) == pytest.approx(expected, rel=1e-3)
-        assert gate.judge(picture).valid
-    assert not gate.judge(stripes).valid
+        assert measure.distance(picture) == pytest.approx(expected, rel=1e-3)
+        assert measure.distance(picture) <= measure.threshold
+    assert measure.distance(stripes) > measure.threshold
 
 
 def test_a_gate_that_does_not_fit_its_network_is_not_written(network, tmp_path: Path):
-    from pipeline.export.segmenter.gate_files import write_gate
+    from pipeline.export.gate.gate_files import write_gate
 
     with pytest.raises(CorruptArtifactError, match="makes 8 features"):
         write_gate(tmp_path, network, fit_gate(gaussian(20, 0), gaussian(20, 1)), Profile(modality="xray", size=SIDE))

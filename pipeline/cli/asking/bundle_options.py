@@ -13,6 +13,7 @@ from pipeline.cli.choices import choices
 from pipeline.cli.telling.document import tell
 from pipeline.engine.progress import Reporter
 from pipeline.inference.bundle import open_bundle
+from pipeline.inference.gate.door import Door
 from pipeline.inference.sessions import Device
 
 DeviceName = choices("DeviceName", get_args(Device))
@@ -26,14 +27,23 @@ DeviceChoice = Annotated[
     DeviceName | None,
     typer.Option("--device", help="auto: an NVIDIA device where there is one, else the CPU; cpu; cuda. Given, it is told."),
 ]
+NoGate = Annotated[bool, typer.Option("--no-gate", help="Answer whatever is given, and mark that no gate looked at it.")]
+UNGUARDED = "warning: the gate was not asked: nothing says that these are the scans that they are given as."
 
 
 def open_asked(
     bundle: Path | None, run: Path | None, system: str | None, device: DeviceName | None, reporter: Reporter,
-    command: str | None = None,
+    command: str | None = None, *, no_gate: bool = False, **of_door: bool,
 ) -> Any:  # fmt: skip
-    """The bundle that the options name, ready to answer; of a system that `command` reads, where it is given."""
-    return open_bundle(find_bundle(bundle, run, reporter, command, system), device_of(device), command=command)
+    """The bundle that the options name, ready to answer behind its door; of a system that `command` reads, where it is given.
+
+    no_gate: what a scan is, is not asked, and that is said. of_door: see `Door`.
+    """
+    opened = open_bundle(find_bundle(bundle, run, reporter, command, system), device_of(device), command=command)
+    if no_gate:
+        typer.echo(UNGUARDED, err=True)
+    opened.guard(Door(opened.bundle, opened.doors, device_of(device), **{"asks": not no_gate, **of_door}))
+    return opened
 
 
 def device_of(choice: DeviceName | None) -> Any:

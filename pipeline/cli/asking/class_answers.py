@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from pipeline.cli.asking.pictures import METHODS
-from pipeline.inference.answered_rows import AnsweredRow, failure_summary, refuse_all_failed
+from pipeline.inference.answered_rows import AnsweredRow, failure_summary, refuse_all_failed, told_columns
 
 SHOWN = 10
 
@@ -39,7 +39,7 @@ def answers_document(rows: Sequence[AnsweredRow], out: Path | None) -> dict[str,
         "answers": [
             {"image": row.id, "predicted": row.answer.predicted, "confidence": row.answer.confidence,
              "probabilities": row.answer.probabilities, "true_class": row.label or None, "error": row.answer.error,
-             **row.answer.extra}
+             **row.answer.extra, **told_columns(row.answer)}
             for row in rows
         ],
     }  # fmt: skip
@@ -53,7 +53,9 @@ def _mean(values: Sequence[Any]) -> float | None:
 def answer_lines(document: dict[str, Any], told: Callable[[dict[str, Any]], list[str]], lungs: str = "lungs") -> list[str]:
     """The first answers in the words of `told`, how many more there are, and the heat maps' shares in the lungs."""
     answered = [answer for answer in document["answers"] if answer["error"] is None]
-    lines = [line for answer in answered[:SHOWN] for line in told(answer)]
+    lines = []
+    for answer in answered[:SHOWN]:
+        lines += [*told(answer), *([f"  note: {answer['warnings']}"] if answer["warnings"] else [])]
     if len(answered) > SHOWN:
         lines.append(f"… and {len(answered) - SHOWN} more")
     for method, share in document["mean_lung_energy"].items():

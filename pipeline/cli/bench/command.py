@@ -87,6 +87,7 @@ def _words(rows: list[dict]) -> str:
     width, lines = max(len(row["name"]) for row in rows), []
     for row in rows:
         ratio = "" if row["ratio"] is None else f"ratio {row['ratio']:.2f} to {row['reference']}"
+        ratio += f" [{row['low']:.4f}, {row['high']:.4f}]" if "low" in row else ""
         beside = f" (reference {row['reference_ms']:.0f} ms)" if row.get("reference_ms") else ""
         peak = f", peak {row['peak_mib']:.0f} MiB (reference {row['reference_peak_mib']:.0f})" if "peak_mib" in row else ""
         lines.append(f"{row['name']:<{width}} {row['median_ms']:>9.0f} ms{beside}{peak}, n {row['n']}  {ratio}".rstrip())

@@ -10,6 +10,7 @@ import typer
 from pipeline.cli.asking.bundle_options import (
     BundleFolder,
     DeviceChoice,
+    NoGate,
     RunFolder,
     SystemName,
     open_asked,
@@ -47,6 +48,7 @@ def evaluate(
         str | None,
         typer.Option("--mask-labels", help="The values of masks that are lung: 1,2 or 128-255 or #ff0000; found by default."),
     ] = None,
+    no_gate: NoGate = False,
     device: DeviceChoice = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -54,12 +56,13 @@ def evaluate(
     """Judge a bundle on labelled scans: metrics with patient-clustered intervals, and figures.
 
     A CSV has image,modality,label or id,xray,ct,label; image,label,mask for a segmenter or a classifier, and note for one
-    of vision and text; patient_id where it is known.
+    of vision and text; patient_id where it is known. The gate refuses nothing here, for labelled data say what they are: what
+    it would have refused is named, and the metrics without it stand beside those of all.
     """
     if data.is_dir() and out.resolve().is_relative_to(data.resolve()):
         raise UsageError(f"{out}: lies inside the data, which is never written to.", "Give --out another place.")
     reporter = Reporter(quiet)
-    opened = open_asked(bundle, run, system, device, reporter)
+    opened = open_asked(bundle, run, system, device, reporter, no_gate=no_gate, refuses=False)
     if modality is not None and len(opened.modalities) < 2:
         reads = " ".join(opened.modalities)
         raise UsageError("--modality is for a bundle of both modalities.", f"Leave it out: this one reads {reads} alone.")

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from copy import copy
 from pathlib import Path
-from typing import ClassVar
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar, Self
 
 from matplotlib.figure import Figure
 
 from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
 from pipeline.cli.telling.output_folder import refuse_taken_folder, write_findings
+from pipeline.data.gate.kinds import NOT_ASKED
 from pipeline.data.layouts.labelled_cases import LabelledCase, read_labelled_cases
 from pipeline.data.masks.mask_coding import MaskCoding, read_mask_coding
 from pipeline.data.splitting.labelled_pictures import warn_of_copies
 from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.interval_text import interval_text
+from pipeline.engine.listing import listed
 from pipeline.engine.outputs import prepare_output, refuse_overwriting
 from pipeline.evaluation.metrics.classification import confusion_matrix
 from pipeline.evaluation.statistics.clusters import cluster_note
@@ -35,6 +40,9 @@ from pipeline.inference.answers import Answer
 from pipeline.inference.opened_bundle import OpenedBundle
 
 METRICS = "metrics.json"
+# What is said of an evaluation once, whatever rows are left out.
+OF_ALL = ("schema_version", "system", "bundle", "variant", "class_names", "positive_class", "threshold", "settings", "lungs",
+          "unreadable", "warnings")  # fmt: skip
 SEED, LEVEL = 0, 0.95
 
 
@@ -96,10 +104,51 @@ class Evaluator(ABC):
         refuse_many_failures(rows, self.request.max_unreadable, self.out / PREDICTIONS, self.what)
         self.refuse_one_class(rows)
         document, drawn = self.judge(rows)
+        document["gate"] = self._gate_findings(rows)
         write_findings(self.out, METRICS, document, drawn)
         written = [name for name in self.outputs if (self.out / name).exists()]
         notes = [f"note: {warning}" for warning in document["warnings"]]
-        return Evaluation(document, "\n".join([*self.words(document), *notes, f"{', '.join(written)} in {self.out}"]))
+        said = [*self.words(document), *self._gate_words(document["gate"]), *notes]
+        return Evaluation(document, "\n".join([*said, f"{', '.join(written)} in {self.out}"]))
+
+    def narrowed(self, rows: Sequence[AnsweredRow], out: Path) -> Self:
+        """The evaluator of some of the rows, which are written to `out`; lungs are not looked into again."""
+        twin, ids = copy(self), {row.id for row in rows}
+        twin.out, twin.warnings, twin.coding = out, [], None
+        twin.cases = [case for case in self.cases if case.id in ids]
+        return twin
+
+    def _gate_findings(self, rows: Sequence[AnsweredRow]) -> dict[str, Any]:
+        """What the gate would have refused, {case: what its scans were taken for}, and what is measured without these cases: None
+        where all or none are left out, or those that are left cannot be judged."""
+        looked_at = {f.gate for row in rows for f in row.answer.findings} - {"", NOT_ASKED}
+        refused = {row.id: {f.modality: f.gate for f in row.answer.findings if f.refused} for row in rows if row.answer.refused}
+        found: dict[str, Any] = {"asked": bool(looked_at), "refused": refused, "without_refused": None}
+        kept = [row for row in rows if row.id not in refused]
+        if not refused or not kept:
+            return found
+        with TemporaryDirectory() as folder, suppress(DataError):
+            twin = self.narrowed(kept, Path(folder))
+            twin.write_table(twin.out / PREDICTIONS, kept)
+            twin.refuse_one_class(kept)
+            document, _ = twin.judge(kept)
+            found["without_refused"] = {name: value for name, value in document.items() if name not in OF_ALL}
+        return found
+
+    def _gate_words(self, found: dict[str, Any]) -> list[str]:
+        refused, without = found["refused"], found["without_refused"]
+        if not refused:
+            return []
+        named = listed([f"{name} ({', '.join(kinds.values())})" for name, kinds in refused.items()])
+        return [
+            f"The gate would have refused {len(refused)} of {len(self.cases)}, which are answered here: {named}.",
+            *(["Without them:", *(f"  {line}" for line in self.words({**self._described(), **without}))] if without else []),
+        ]
+
+    def _described(self) -> dict[str, Any]:
+        """What OF_ALL holds, as far as `words` reads it."""
+        manifest = self.manifest
+        return {"positive_class": manifest.positive_class, "threshold": manifest.threshold, "lungs": None, "unreadable": {}}
 
     def _read_coding(self) -> MaskCoding | None:
         """What the values of the cases' masks mean, which is said where they are not 0 and 255; None without masks.

@@ -11,6 +11,7 @@ from pipeline.data.masks.mask_coding import MaskCoding
 from pipeline.data.masks.mask_reader import read_mask_at, share_fault
 from pipeline.data.preprocessing import preprocess, resize_square
 from pipeline.data.reading.gray_reader import read_gray
+from pipeline.data.reading.scan_reader import decoding_apart
 from pipeline.engine.errors import DataError
 from pipeline.engine.interval_text import interval_text
 from pipeline.engine.listing import listed
@@ -41,7 +42,8 @@ def lung_findings(
     masked = [image for image in images if image.mask is not None] if coding is not None else []
     for image in reporter.track(masked, len(masked), "lungs"):
         try:
-            gray = read_gray(image.source.path)
+            with decoding_apart(len(masked) > 1):
+                gray = read_gray(image.source.path)
             mask, _ = read_mask_at(image.mask, gray.shape, coding)
         except DataError as error:
             unreadable[image.source.relative.as_posix()] = error.message

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,7 +17,7 @@ from pipeline.data.layouts.labelled_cases import LabelledCase
 from pipeline.data.masks.lung_geometry import COLUMNS
 from pipeline.data.masks.mask_coding import MaskCoding
 from pipeline.data.masks.mask_reader import read_mask_at, share_fault
-from pipeline.data.reading.gray_reader import read_gray
+from pipeline.data.reading.scan_reader import read_scan
 from pipeline.engine.errors import DataError
 from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.figures.confusion import confusion_figure
@@ -38,7 +40,7 @@ class MaskScores:
     """What is measured on each image with a mask, while its pixels are there."""
 
     rows: list[tuple[LabelledCase, dict[str, float]]] = field(default_factory=list)
-    pooled: list[int] = field(default_factory=lambda: [0, 0])
+    pixels: list[tuple[int, int]] = field(default_factory=list)
     resized: int = 0
     unreadable: dict[str, str] = field(default_factory=dict)
     doubtful: dict[str, str] = field(default_factory=dict)
@@ -56,8 +58,19 @@ class MaskScores:
         if (doubt := share_fault(true)) is not None:
             self.doubtful[case.id] = doubt
         self.rows.append((case, segmentation_metrics(true, lung_mask)))
-        self.pooled[0] += 2 * int((true & lung_mask).sum())
-        self.pooled[1] += int(true.sum()) + int(lung_mask.sum())
+        self.pixels.append((2 * int((true & lung_mask).sum()), int(true.sum()) + int(lung_mask.sum())))
+
+    def of(self, ids: Collection[str]) -> MaskScores:
+        """Those of some images."""
+        kept = [row for row, (case, _) in enumerate(self.rows) if case.id in ids]
+        rows, pixels = [self.rows[row] for row in kept], [self.pixels[row] for row in kept]
+        return MaskScores(rows, pixels, self.resized, self.unreadable, self.doubtful)
+
+    @property
+    def pooled_dice(self) -> float:
+        """Of all their pixels together."""
+        twice_shared, of_both = (sum(counts) for counts in zip(*self.pixels, strict=True))
+        return twice_shared / of_both if of_both else 1.0
 
     def measured(self, class_names: Sequence[str]) -> MeasuredRows:
         """The measures of every image with a mask."""
@@ -77,8 +90,7 @@ class MaskScores:
 class SegmenterEvaluator(Evaluator):
     """Judges a bundle that draws lungs and names a class, by both.
 
-    Dice, IoU, HD95 and mean surface distance (px) at each image's own size; every classification metric. The X-ray gate is
-    not asked: labelled data say what they are.
+    Dice, IoU, HD95 and mean surface distance (px) at each image's own size; every classification metric.
     """
 
     figures = ("confusion", "roc", "dice")
@@ -93,10 +105,15 @@ class SegmenterEvaluator(Evaluator):
         return MaskScores()
 
     def ask(self, case: LabelledCase) -> Answer:
-        gray = read_gray(case.scans[0])
-        answer = self.opened.answer(gray)
-        self.scores.keep(case, gray, answer.lung_mask, self.coding)
+        scan = read_scan(case.scans[0], with_colour=False)
+        answer = self.opened.answer(scan)
+        self.scores.keep(case, scan.gray, answer.lung_mask, self.coding)
         return answer.without_pictures(answer.geometry)
+
+    def narrowed(self, rows: Sequence[AnsweredRow], out: Path) -> Self:
+        twin = super().narrowed(rows, out)
+        twin.scores = self.scores.of({row.id for row in rows})
+        return twin
 
     def refuse_one_class(self, rows: Sequence[AnsweredRow]) -> None:
         """Masks can be judged where there is one class."""
@@ -113,8 +130,7 @@ class SegmenterEvaluator(Evaluator):
         }
         if scores.rows:
             measured = scores.measured(names)
-            pooled = scores.pooled[0] / scores.pooled[1] if scores.pooled[1] else 1.0
-            document["segmentation"] = {**measured_intervals(measured, seed=SEED), "pooled_dice": pooled}
+            document["segmentation"] = {**measured_intervals(measured, seed=SEED), "pooled_dice": scores.pooled_dice}
             figures["dice"] = measures_figure({"dice": by_class(measured, "dice")}, "Lungs")
         return document, figures
 

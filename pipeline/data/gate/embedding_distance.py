@@ -47,9 +47,21 @@ class GateStatistics:
             "method": np.array(self.method),
         }
 
+    def packed_arrays(self) -> dict[str, np.ndarray]:
+        """As `arrays`, a quarter of the size: of a triangular whitening its lower triangle alone, in float16.
+
+        Raises ValueError where the whitening is not triangular, or float16 does not hold it.
+        """
+        lower = self.whitening[np.tril_indices(self.width)].astype(np.float16)
+        if not np.array_equal(_square(lower, self.width), self.whitening):
+            raise ValueError("the whitening is not a lower triangle of float16 numbers")
+        return {**{name: array for name, array in self.arrays().items() if name != "whitening"}, "whitening_lower": lower}
+
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], source: str = "gate.npz") -> GateStatistics:
         """Raises CorruptArtifactError naming `source`: an array is missing, has another shape, or is not finite."""
+        if "whitening_lower" in arrays:
+            arrays = {**arrays, "whitening": _square(arrays["whitening_lower"], np.size(arrays.get("mean", ())))}
         missing = [name for name in (*_NUMBERS, "method") if name not in arrays]
         if missing:
             raise CorruptArtifactError(f"{source} holds no {', '.join(missing)}.", _REMEDY)
@@ -63,3 +75,12 @@ class GateStatistics:
             raise CorruptArtifactError(f"{source} holds values that are not finite numbers.", _REMEDY)
         threshold, accepted = (float(arrays[name]) for name in ("threshold", "accepted_on_validation"))
         return cls(mean.astype(np.float32), whitening.astype(np.float32), threshold, accepted, str(arrays["method"]))
+
+
+def _square(lower: np.ndarray, width: int) -> np.ndarray:
+    """A packed lower triangle as float32 (width, width); one of another size becomes (0, 0)."""
+    if np.shape(lower) != (width * (width + 1) // 2,):
+        return np.zeros((0, 0), np.float32)
+    square = np.zeros((width, width), np.float32)
+    square[np.tril_indices(width)] = lower
+    return square

@@ -1,4 +1,4 @@
-"""Pictures that are no chest X-rays, to try a gate on: crops of photographs, noise, drawings, pages of text.
+"""Pictures that are no scans, to try a gate on: crops of photographs, noise, drawings, pages of text, flat ones and ramps.
 
 Everything is generated from a seed, or cropped from the pictures that scikit-image and scikit-learn install.
 """
@@ -15,8 +15,8 @@ import numpy as np
 
 from pipeline.engine.errors import MissingArtifactError
 
-PHOTOGRAPHS, NOISE, DRAWINGS, TEXT = "photographs", "noise", "drawings", "text pages"
-KINDS = (PHOTOGRAPHS, NOISE, DRAWINGS, TEXT)
+PHOTOGRAPHS, NOISE, DRAWINGS, TEXT, FLAT = "photographs", "noise", "drawings", "text pages", "flat pictures and gradients"
+KINDS = (PHOTOGRAPHS, NOISE, DRAWINGS, TEXT, FLAT)
 SMALLEST, LARGEST = 160, 1024
 
 _SCIKIT_IMAGE = (
@@ -42,7 +42,7 @@ def foreign_pictures(seed: int, count: int) -> Iterator[ForeignPicture]:
     Photographs come in pairs, each crop in colour and in gray. Raises MissingArtifactError where scikit-image,
     a development requirement, is not installed.
     """
-    makers = (NOISE, noise), (DRAWINGS, drawing), (TEXT, text_page)
+    makers = (NOISE, noise), (DRAWINGS, drawing), (TEXT, text_page), (FLAT, flat_picture)
     yield from photographs(seed, count)
     for position, (kind, make) in enumerate(makers):
         for number in range(count):
@@ -127,6 +127,23 @@ def text_page(chance: np.random.Generator) -> tuple[str, np.ndarray]:
         turn = cv2.getRotationMatrix2D((width / 2, height / 2), chance.uniform(-5, 5), 1)
         page = cv2.GaussianBlur(cv2.warpAffine(page, turn, (width, height), borderValue=paper), (3, 3), 0)
     return "page", page
+
+
+def flat_picture(chance: np.random.Generator) -> tuple[str, np.ndarray]:
+    """One of: all black, all white, one gray, and gradients without any noise: along a direction, from a centre outwards."""
+    height, width = _size(chance)
+    kind = ("black", "white", "gray", "gradient", "radial")[chance.integers(5)]
+    down, across = np.mgrid[0:1:1j * height, 0:1:1j * width]
+    if kind == "gradient":
+        turn = chance.uniform(0, 2 * np.pi)
+        field = across * np.cos(turn) + down * np.sin(turn)
+    elif kind == "radial":
+        field = np.hypot(across - chance.random(), down - chance.random()) * chance.choice([-1, 1])
+    else:
+        field = np.full((height, width), {"black": 0, "white": 1, "gray": chance.random()}[kind])
+    if kind in ("gradient", "radial"):
+        field = (field - field.min()) / np.ptp(field)
+    return kind, np.rint(field * 255).astype(np.uint8)
 
 
 @lru_cache

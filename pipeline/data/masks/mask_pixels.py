@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from pipeline.data.reading.scan_reader import read_scan
+from pipeline.data.reading.dicom_chain.presentation import to_bytes
+from pipeline.data.reading.label_reader import read_labels
 
 # A colour is its red, green and blue in one number beyond all gray values (16 bits).
 COLOUR = 1 << 24
@@ -33,15 +33,16 @@ def read_mask_pixels(path: Path) -> MaskPixels:
 
     Raises DataError: the file cannot be read as a picture.
     """
-    scan = read_scan(path)
-    values = _as_stored(path, scan.gray)
-    if scan.colour is not None:
-        red, green, blue = (np.ascontiguousarray(scan.colour[..., channel]) for channel in range(3))
+    stored = read_labels(path)
+    values = _whole(stored.values)
+    if values.ndim == 3:
+        red, green, blue = (np.ascontiguousarray(values[..., channel]) for channel in range(3))
         if np.array_equal(red, green) and np.array_equal(red, blue):
             values = red
         else:
-            values = COLOUR | red.astype(np.int64) << 16 | green.astype(np.int64) << 8 | blue
-    exact = scan.header.container != "JPEG" and len(value_counts(values)) <= MANY_VALUES
+            parts = (part.astype(np.int64) >> 8 * (part.itemsize - 1) for part in (red, green, blue))
+            values = COLOUR | next(parts) << 16 | next(parts) << 8 | next(parts)
+    exact = stored.container != "JPEG" and len(value_counts(values)) <= MANY_VALUES
     return MaskPixels(values, exact)
 
 
@@ -66,8 +67,11 @@ def value_name(value: int) -> str:
     return f"#{value - COLOUR:06x}" if value >= COLOUR else str(value)
 
 
-def _as_stored(path: Path, gray: np.ndarray) -> np.ndarray:
-    """The gray values of the file itself where it has more than 8 bits, which a scan's reader stretches."""
-    stored = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-    fits = stored is not None and stored.dtype == np.uint16 and stored.shape == gray.shape
-    return stored if fits else gray
+def _whole(values: np.ndarray) -> np.ndarray:
+    """uint8 or uint16: numbers of other types that are no such numbers, from their lowest to their highest over 0 … 255."""
+    if values.dtype in (np.uint8, np.uint16):
+        return values
+    low, high = float(values.min()), float(values.max())
+    if low >= 0 and high < 1 << 16 and (values == np.floor(values)).all():
+        return values.astype(np.uint16)
+    return to_bytes(values, low, high)

@@ -1,1 +1,1 @@
-"""Scans from files: gray, colour and DICOM, their integrity and digests."""
+"""Scans from files, gray and colour, and labels from masks: rasters, DICOM, NIfTI; in this process or in others."""

@@ -12,7 +12,7 @@ class Assumption:
     """One thing that the file did not settle and the reader did.
 
     `name` is a fixed word (window, polarity, padding, orientation, alpha, bits, rescale, number, colour, frames,
-    encoding, intent, plane, derived, capture, order, position), `sentence` is for people. `changes_answer` is true where
+    encoding, coding, intent, plane, derived, capture, order, position), `sentence` is for people. `changes_answer` is true where
     another choice would have given other pixels, so that it belongs beside the answer.
     """
 

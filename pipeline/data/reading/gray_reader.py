@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +11,6 @@ from pipeline.data.reading.scan_reader import decode_scan, read_scan
 from pipeline.engine.errors import DataError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom"})
-
-_READ_AHEAD = 16
 
 
 def read_gray(path: Path | str) -> np.ndarray:
@@ -28,24 +24,12 @@ def decode_gray(data: bytes, name: str) -> np.ndarray:
 
 
 def read_in_order(paths: Iterable[Path], workers: int = 2) -> Iterator[np.ndarray | DataError]:
-    """`read_gray` over many files in their order, `workers` threads reading ahead by a bounded number of
-    files.
+    """`read_gray` over many files in their order, in the processes of the shared pool (`DecoderPool.read_in_order`).
 
-    A file that cannot be read is yielded as its DataError, so that a caller names, skips and counts it.
-    Memory does not grow with the number of files.
+    A file that cannot be read, or over which its decoder crashes, is yielded as its DataError, so that a caller names,
+    skips and counts it. Memory does not grow with the number of files.
     """
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        pending: deque[Future[np.ndarray | DataError]] = deque()
-        for path in paths:
-            pending.append(pool.submit(_read_or_error, path))
-            if len(pending) > _READ_AHEAD:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+    from pipeline.data.reading.decoder_pool import shared_pool
 
-
-def _read_or_error(path: Path) -> np.ndarray | DataError:
-    try:
-        return read_gray(path)
-    except DataError as error:
-        return error
+    for found in shared_pool(workers).read_in_order(paths, with_colour=False, workers=workers):
+        yield found if isinstance(found, DataError) else found.gray

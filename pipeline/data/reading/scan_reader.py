@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
-import numpy as np
-
 from pipeline.data.reading.assumptions import ReadScan
-from pipeline.data.reading.file_integrity import BROKEN_REMEDY
+from pipeline.data.reading.file_integrity import BROKEN_REMEDY, refuse_flat, refuse_small
 from pipeline.data.reading.raster_decoders import decode_raster, raster_kind
 from pipeline.engine.errors import DataError, PipelineError
 
-MINIMUM_SIDE = 16
 DICOM_SUFFIXES = (".dcm", ".dicom")
 
+# What reads in this process's stead.
+_elsewhere: ContextVar[Callable[[Path | str, int | str | None, bool], ReadScan] | None] = ContextVar("elsewhere", default=None)
 _FORMAT_REMEDY = "Save it as PNG, JPEG, TIFF, BMP or DICOM, or leave it out."
 
 
 def read_scan(path: Path | str, *, slice: int | str | None = None, with_colour: bool = True) -> ReadScan:
     """One scan as gray uint8 (H, W), 0 black … 255 white, both sides at least 16 px; see `ReadScan`.
 
-    The format is told from the file's bytes, never from its name.
-    - 8-bit gray: the stored values. Colour and palette: BT.601 luma; a palette is resolved first.
-    - 16-bit and floating point: stretched linearly from the file's own minimum…maximum to 0…255 (scanners
-      store 10, 12 or 16 significant bits without saying which); a flat one becomes 0.
-    - Alpha: composited on black, as a scan's surround is. CMYK JPEG: converted to RGB, then luma.
-    - EXIF orientation of a JPEG is applied: the scan is read as every viewer shows it.
-    - TIFF: one page only; white-is-zero is inverted.
+    The format is told from the file's bytes, never from its name; a raster's picture is held against its header.
+    - up to 8 bits: the stored values. Colour and palette: BT.601 luma; a palette is resolved first.
+    - deeper and floating point: from the 0.5th to the 99.5th percentile of the file to 0…255 (scanners store 10, 12
+      or 16 significant bits without saying which, and mark with single pixels), said.
+    - Alpha: composited on black, as a scan's surround is, and said; refused where nothing of the picture shows.
+    - Orientation of EXIF (JPEG, PNG) and TIFF is applied: the scan is read as every viewer shows it.
+    - CMYK: RGB without a profile, then luma, said. TIFF: one picture only; white-is-zero is inverted.
     - DICOM radiograph (PS3.3 C.11): stored bits, modality LUT or rescale, the first VOI LUT or window that shows
       anything; without one, values of up to 8 bits over their range and deeper ones between their 0.5 and 99.5
       percentiles; MONOCHROME1 inverted; padding black.
@@ -38,9 +38,15 @@ def read_scan(path: Path | str, *, slice: int | str | None = None, with_colour: 
       from 1 on or "largest-lung"; see `volume_reader`.
 
     Raises DataError naming the file, the finding and the remedy: missing, empty, cut off, corrupt, not an image, of
-    another format or modality, of several pages or frames with no `slice`, too small or too large, a CT localizer
-    or a CT whose values are no Hounsfield units.
+    another format or modality, of a kind that no decoder here surely reads, of several pages or frames with no `slice`,
+    too small or too large, flat (`refuse_flat`), a CT localizer or a CT whose values are no Hounsfield units.
     """
+    reader = _elsewhere.get()
+    return reader(path, slice, with_colour) if reader is not None else read_scan_here(path, slice, with_colour)
+
+
+def read_scan_here(path: Path | str, slice: int | str | None, with_colour: bool) -> ReadScan:
+    """`read_scan` in this process, whatever `decoding_apart` says."""
     if slice is not None or is_volume(path):
         from pipeline.data.reading.volume_reader import read_slice
 
@@ -50,18 +56,45 @@ def read_scan(path: Path | str, *, slice: int | str | None = None, with_colour: 
 
 def decode_scan(data: bytes, name: str, *, with_colour: bool = True) -> ReadScan:
     """`read_scan` for the bytes of one image that are in memory (an upload); `name` is what errors call them."""
+    scan = decode_unchecked(data, name, with_colour)
+    refuse_small(scan.gray, name)
+    refuse_flat(scan.gray, name)
+    return scan
+
+
+def decode_unchecked(data: bytes, name: str, with_colour: bool) -> ReadScan:
+    """The same where a picture may be small, or flat as a mask may be."""
     if not data:
         raise DataError(f"{name}: empty file (zero bytes).", BROKEN_REMEDY)
     kind = raster_kind(data)
     with broken_files_named(name):
         if kind is not None:
-            scan = decode_raster(data, kind, name, with_colour)
-        elif is_dicom(data, name):
-            scan = _only_frame(data, name, with_colour)
-        else:
-            raise DataError(f"{name}: not a scan, its content is {_content(data)}.", _FORMAT_REMEDY)
-    refuse_small(scan.gray, name)
-    return scan
+            return decode_raster(data, kind, name, with_colour)
+        if is_dicom(data, name):
+            return _only_frame(data, name, with_colour)
+        raise DataError(f"{name}: not a scan, its content is {_content(data)}.", _FORMAT_REMEDY)
+
+
+@contextmanager
+def decoding_apart(really: bool = True) -> Iterator[None]:
+    """`read_scan`, and all that reads through it, decodes in the processes of the shared pool while the context lasts.
+
+    For loops over many files that somebody else wrote: a crash, a hang or a bomb is then that file's DataError. A single
+    scan need not pay for the processes (`really` false: the context does nothing).
+    """
+    if not really:
+        yield
+        return
+    from pipeline.data.reading.decoder_pool import shared_pool
+
+    def read(path: Path | str, slice: int | str | None, with_colour: bool) -> ReadScan:
+        return shared_pool().read(path, slice=slice, with_colour=with_colour)
+
+    before = _elsewhere.set(read)
+    try:
+        yield
+    finally:
+        _elsewhere.reset(before)
 
 
 @contextmanager
@@ -71,24 +104,23 @@ def broken_files_named(name: str) -> Iterator[None]:
         yield
     except PipelineError:
         raise
+    except MemoryError as cause:
+        raise needs_memory(name) from cause
     except Exception as cause:
         raise DataError(f"{name}: cannot be read ({type(cause).__name__}: {str(cause)[:120]}).", BROKEN_REMEDY) from cause
 
 
-def refuse_small(gray: np.ndarray, name: str) -> None:
-    """Raises DataError where a side of a picture (H, W) is below 16 px."""
-    height, width = gray.shape
-    if min(height, width) < MINIMUM_SIDE:
-        raise DataError(
-            f"{name}: {width}x{height} pixels, at least {MINIMUM_SIDE} a side are needed.",
-            "Use the full scan, not a thumbnail.",
-        )
+def needs_memory(name: str) -> DataError:
+    """The error for a file that is larger, or grows larger, than the memory that its reader has."""
+    return DataError(f"{name}: needs more memory than there is.", "Scale it down first, or leave it out.")
 
 
 def file_bytes(path: Path | str) -> bytes:
     """A file's content. Raises DataError where there is none or it cannot be read."""
     try:
         return Path(path).read_bytes()
+    except MemoryError as cause:
+        raise needs_memory(str(path)) from cause
     except FileNotFoundError as cause:
         raise DataError(f"{path}: no such file.", "Check the path or the manifest's row.") from cause
     except (OSError, ValueError) as cause:

@@ -12,7 +12,8 @@ import numpy as np
 
 from pipeline.data.reading.assumptions import Assumption, Notes, ReadScan
 from pipeline.data.reading.dicom_chain.ct_values import FILL_BELOW_HU, not_hounsfield, refuse_not_hounsfield
-from pipeline.data.reading.scan_reader import broken_files_named, decode_scan, file_bytes, is_dicom, is_volume, refuse_small
+from pipeline.data.reading.file_integrity import refuse_flat, refuse_small
+from pipeline.data.reading.scan_reader import broken_files_named, decode_scan, file_bytes, is_dicom, is_volume
 from pipeline.engine.errors import DataError, UsageError
 
 ALL, LARGEST_LUNG = "all", "largest-lung"
@@ -61,6 +62,7 @@ class Volume:
         with broken_files_named(self.stack.name):
             scan = self.stack.read(number - 1, vouched=self.hounsfield)
         refuse_small(scan.gray, self.stack.name)
+        refuse_flat(scan.gray, f"{self.stack.name}, slice {number}")
         said = {known.sentence: known for known in (*self.assumptions, *scan.assumptions)}
         return replace(scan, assumptions=tuple(said.values()))
 

@@ -12,13 +12,13 @@ from pipeline.data.preprocessing import Profile
 from pipeline.export.bundle_folder import SCHEMA_VERSION, without_folders
 from pipeline.export.card.data_terms import data_terms
 from pipeline.export.card.rendering import render_card
+from pipeline.export.gate.gate_files import write_gate
 from pipeline.export.onnx.conversion import OPSET
 from pipeline.export.onnx.graphs import graph_metadata
 from pipeline.export.onnx.kernel_files import write_graphs
 from pipeline.export.onnx.segmenter import convert_segmenter, stored_precision_of, write_meta
 from pipeline.export.onnx.stored_weights import store_as_float16
 from pipeline.export.parity import Graph, ParityRecord
-from pipeline.export.segmenter.gate_files import write_gate
 from pipeline.export.segmenter.source import SegmenterSource, read_segmenter_run
 from pipeline.export.template import PLAIN, Exporter, ExportOptions, save_keras
 from pipeline.inference.segmenter.bundle import OUTPUTS, Layout

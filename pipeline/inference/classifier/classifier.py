@@ -16,7 +16,6 @@ from pipeline.inference.classifier.bundle import CLASSIFICATION, FEATURE_MAPS, F
 from pipeline.inference.opened_bundle import (
     IMAGE,
     OpenedBundle,
-    as_gray,
     batch_image,
     class_shares,
     finding_of,
@@ -39,7 +38,7 @@ class Classifier(OpenedBundle[ClassifierManifest]):
     has_features = True
 
     def _answer(self, given: Mapping[str, Any], methods: tuple[str, ...]) -> Answer:
-        manifest, gray = self.manifest, as_gray(given[IMAGE])
+        manifest, gray = self.manifest, given[IMAGE].gray
         image = network_image(gray, manifest.profile)
         outputs = (CLASSIFICATION, FEATURES, *((FEATURE_MAPS, GRADIENTS) if methods else ()))
         found = dict(zip(outputs, self._sessions.run(manifest.network.file, {"image": image}, outputs), strict=True))

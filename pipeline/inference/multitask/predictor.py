@@ -18,8 +18,9 @@ from pipeline.engine.arrays import Array
 from pipeline.engine.errors import DataError
 from pipeline.inference.answers import TITLES, Answer, Finding
 from pipeline.inference.bundle import load_bundle
+from pipeline.inference.given_scan import GivenScan
 from pipeline.inference.multitask.bundle import MultitaskBundle, MultitaskManifest
-from pipeline.inference.opened_bundle import OpenedBundle, Scan, as_gray, finding_of, network_image
+from pipeline.inference.opened_bundle import OpenedBundle, finding_of, network_image
 from pipeline.inference.sessions import Device
 
 if TYPE_CHECKING:
@@ -63,8 +64,10 @@ class Predictor(OpenedBundle[MultitaskManifest]):
         """Start opening what these modalities need, and return at once."""
         self._sessions.prepare(self.manifest.graphs([name for name, is_needed in ((XRAY, xray), (CT, ct)) if is_needed]))
 
+    def _prepare(self, names: tuple[str, ...]) -> None:
+        self.prepare(XRAY in names, CT in names)
+
     def _answer(self, given: Mapping[str, Any], methods: tuple[str, ...]) -> Answer:
-        self.prepare(XRAY in given, CT in given)
         embedded = dict(zip(given, self._pool.map(self._embed_or_error, given, given.values()), strict=True))
         probabilities = {name: scan if isinstance(scan, str) else scan.probability for name, scan in embedded.items()}
         if len(embedded) == 2 and self.manifest.paired is not None:
@@ -72,12 +75,12 @@ class Predictor(OpenedBundle[MultitaskManifest]):
         findings = [self._finding(name, result) for name, result in probabilities.items()]
         return Answer(tuple(self._drawn(finding, given, methods) for finding in findings))
 
-    def embed(self, source: Scan, modality: str) -> EmbeddedScan:
+    def embed(self, scan: GivenScan, modality: str) -> EmbeddedScan:
         """One scan through its backbones and its network. Raises DataError: unreadable, no such modality here."""
         network = self.manifest.modalities.get(modality)
         if network is None:
             raise DataError(f"This bundle has no network for {TITLES.get(modality, modality)}.")
-        gray = as_gray(source)
+        gray = scan.gray
         features: dict[tuple[str, str], Array] = {}
         feeds = {}
         for role in ("task", "shared"):
@@ -93,14 +96,14 @@ class Predictor(OpenedBundle[MultitaskManifest]):
         image = network_image(gray, self.manifest.profiles[profile])
         return self._sessions.run(self.manifest.backbones[backbone].file, {"image": image}, ("features",))[0]
 
-    def _embed_or_error(self, modality: str, source: Scan) -> EmbeddedScan | str:
-        key = (modality, source) if isinstance(source, Path) else None
+    def _embed_or_error(self, modality: str, scan: GivenScan) -> EmbeddedScan | str:
+        key = (modality, scan.path) if scan.path is not None else None
         with self._lock:
             if key is not None and key in self._remembered:
                 self._remembered.move_to_end(key)
                 return self._remembered[key]
         try:
-            result: EmbeddedScan | str = self.embed(source, modality)
+            result: EmbeddedScan | str = self.embed(scan, modality)
         except DataError as error:
             result = error.message
         if key is not None:
@@ -126,12 +129,12 @@ class Predictor(OpenedBundle[MultitaskManifest]):
         is_first = self.manifest.class_names[0] == self.manifest.positive_class
         return finding_of(self.manifest, modality, np.array([result, 1 - result] if is_first else [1 - result, result]))
 
-    def _drawn(self, finding: Finding, given: Mapping[str, Scan], methods: tuple[str, ...]) -> Finding:
+    def _drawn(self, finding: Finding, given: Mapping[str, GivenScan], methods: tuple[str, ...]) -> Finding:
         """With Grad-CAM of the class that was named; the pair has none of its own."""
         if finding.modality not in given or finding.predicted is None or not methods:
             return finding
         positive = finding.predicted == self.manifest.positive_class
-        heat = self._shown.activation(as_gray(given[finding.modality]), finding.modality, positive)
+        heat = self._shown.activation(given[finding.modality].gray, finding.modality, positive)
         return replace(finding, activations=dict.fromkeys(methods, heat))
 
     @cached_property

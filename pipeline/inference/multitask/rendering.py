@@ -9,7 +9,10 @@ from pipeline.engine.interval_text import interval_text
 from pipeline.inference.answers import CAUTION, TITLES, Answer, Finding
 from pipeline.inference.multitask.bundle import MultitaskBundle
 
-PHANTOM = "No scan was given: these are answers for a generated pair (phantom, COVID-like lesions), not for a patient."
+PHANTOM = (
+    "No scan was given: these are answers for a generated pair (phantom, COVID-like lesions), not for a patient; "
+    "the gate was not asked."
+)
 _SHOWN_METRICS = {"auc": "AUC", "accuracy": "accuracy"}
 
 
@@ -26,13 +29,15 @@ def answer_document(
         "threshold": manifest.threshold,
         "answers": [finding_document(finding) for finding in answer.findings],
         "phantom": phantom,
+        "warnings": list(answer.warnings),
         **(placement or {}),
     }
 
 
 def finding_document(finding: Finding) -> dict[str, Any]:
     """One answer as JSON values."""
-    return {name: getattr(finding, name) for name in ("modality", "probability", "predicted", "error")}
+    names = ("modality", "probability", "predicted", "error", "gate", "distance", "distance_threshold")
+    return {name: getattr(finding, name) for name in names}
 
 
 def answer_words(bundle: MultitaskBundle, answer: Answer, phantom: bool) -> str:

@@ -16,7 +16,7 @@ from pipeline.data.preprocessing import Profile
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import DataError
 from pipeline.inference.answers import Answer
-from pipeline.inference.opened_bundle import IMAGE, OpenedBundle, as_gray, class_shares, finding_of, network_image
+from pipeline.inference.opened_bundle import IMAGE, OpenedBundle, class_shares, finding_of, network_image
 from pipeline.inference.segmenter.bundle import SegmenterBundle, SegmenterManifest, load_segmenter_bundle, network_path
 from pipeline.inference.segmenter.runtimes import OnnxRuntime, SegmentationRuntime, open_runtime, run_mirrored, run_padded
 from pipeline.inference.sessions import Device, thread_count
@@ -53,7 +53,7 @@ class Segmenter(OpenedBundle[SegmenterManifest]):
         return {"device": None, "threads": None}
 
     def _answer(self, given: Mapping[str, Any], methods: tuple[str, ...]) -> Answer:
-        manifest, gray = self.manifest, as_gray(given[IMAGE])
+        manifest, gray = self.manifest, given[IMAGE].gray
         run = run_mirrored if manifest.mirror_average else run_padded
         lungs, logits = run(self.runtime, network_input(gray, manifest.profile))
         shares = class_shares(logits[0], manifest.class_names, network_path(self.bundle))

@@ -16,7 +16,7 @@ from pipeline.inference.activation.channel_gradients import channel_gradients
 from pipeline.inference.activation.class_activation import at_size, grad_cam
 from pipeline.inference.answers import Answer
 from pipeline.inference.bundle import load_bundle
-from pipeline.inference.opened_bundle import IMAGE, NOTE, OpenedBundle, as_gray, batch_image, finding_of
+from pipeline.inference.opened_bundle import IMAGE, NOTE, OpenedBundle, batch_image, finding_of
 from pipeline.inference.sessions import Device
 from pipeline.inference.vision_text.bundle import FusionBundle, FusionManifest
 from pipeline.inference.vision_text.note_encoder import NoteEncoder
@@ -45,7 +45,7 @@ class FusionPredictor(OpenedBundle[FusionManifest]):
     def _answer(self, given: Mapping[str, Any], methods: tuple[str, ...]) -> Answer:
         if IMAGE not in given:
             return self._asked(None, given.get(NOTE), (), ())
-        gray = as_gray(given[IMAGE])
+        gray = given[IMAGE].gray
         return self._asked(preprocess(gray, self.manifest.image.profile), given.get(NOTE), gray.shape, methods)
 
     def probabilities(self, pixels: Array, notes: Sequence[str | None] = ()) -> Array:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from pipeline.data.gate.distance_fit import fit_gate
 from pipeline.data.gate.embedding_distance import GateStatistics
 from pipeline.models.backbones.gate_backbone import VARIANT, build_gate_backbone
-from pipeline.training.segmenter.gate_statistics import fit_gate, gate_features
+from pipeline.training.segmenter.gate_statistics import gate_features
 
 if TYPE_CHECKING:
     import pandas as pd

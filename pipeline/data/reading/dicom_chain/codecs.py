@@ -13,7 +13,7 @@ from io import BytesIO
 import numpy as np
 
 from pipeline.data.reading.dicom_chain.header_numbers import Attributes, first_line
-from pipeline.data.reading.file_integrity import check_jpeg
+from pipeline.data.reading.raster_files.jpeg_header import read_jpeg_header
 from pipeline.engine.errors import DataError
 
 _LOSSLESS_UID, _JPEG_LS_UID, _EXTENDED_UID = "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.51"
@@ -49,7 +49,7 @@ def decoded(frame: bytes, attributes: Attributes, rows: int, columns: int, sampl
         )
     if stream.kind != "JPEG 2000":
         # GDCM ends the process over segments that do not follow each other.
-        check_jpeg(frame, attributes.notes.name)
+        read_jpeg_header(frame, attributes.notes.name)
     readers = {"JPEG": _pillow, "JPEG 2000": _openjpeg}
     try:
         words = readers.get(stream.kind, _gdcm)(frame, stream)

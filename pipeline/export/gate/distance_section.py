@@ -1,0 +1,91 @@
+"""The section `gate` of a bundle: the scans that it learnt from, as clouds of the shipped gate's features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.data.gate.distance_fit import fit_near
+from pipeline.data.preprocessing import Profile
+from pipeline.data.scan_index import TEXT_COLUMNS
+from pipeline.data.scans import TRAIN, VALID
+from pipeline.engine.errors import DataError
+from pipeline.evaluation.studies.gate_figures import take
+from pipeline.export.checked_run import CheckedRun
+from pipeline.export.gate.gate_files import write_kind
+from pipeline.inference.gate.description import SECTION
+from pipeline.inference.gate.gate import Gate, open_gate, shipped_gate_hash
+
+# Below that share of its scans taken for what they are, a bundle's own section stands in for the gate.
+STANDS_IN_BELOW = 0.5
+
+
+def profiles_of(document: Mapping[str, Any]) -> dict[str, Profile]:
+    """{modality: how a bundle's networks see its scans}, by what its description says."""
+    told = [document.get("profile"), (document.get("image") or {}).get("profile"), *(document.get("profiles") or {}).values()]
+    return {profile["modality"]: Profile(**profile) for profile in reversed(told) if profile is not None}
+
+
+def fit_section(run: CheckedRun, profiles: Mapping[str, Profile], folder: Path) -> dict[str, Any] | None:
+    """Fit the section on the training and validation scans of a run, and write its statistics into ``folder``.
+
+    profiles: of the bundle, by modality. The scans are those of s01's arrays: of the modality's profiles without operations
+    the one nearest to the gate's own size, or else the bundle's own. Where the shipped gate takes fewer than half of the
+    scans for what they are (generated scans, another sort of images), the entry stands in for it.
+
+    Returns the entry of ``bundle.json``; None where there is no shipped gate, or of no modality enough scans.
+    Raises CorruptArtifactError: the run's files were changed.
+    """
+    network = shipped_gate_hash()
+    if network is None:
+        return None
+    gate, entries = open_gate(device="cpu"), []
+    for modality, wanted in profiles.items():
+        stored = _array_of(run, modality, wanted, gate)
+        if stored is None:
+            continue
+        name, profile = stored
+        features, splits = _features(run, gate, name, profile)
+        try:
+            statistics = fit_near(features[splits == TRAIN], features[splits == VALID], stored=np.float16)
+        except DataError:
+            continue
+        taken = take({kind: measure.statistics for kind, measure in gate.measures.items()}, features)
+        accepted = float(np.mean(np.array(taken) == modality))
+        entry = write_kind(folder, f"{SECTION}_{modality}.npz", statistics.packed_arrays(), statistics, profile)
+        entries.append({**entry, "accepted_by_gate": accepted, "stands_in": accepted < STANDS_IN_BELOW})
+    if not entries:
+        return None
+    return {"version": 1, "network": None, "network_sha256": network, **entries[0], "further": entries[1:]}
+
+
+def _array_of(run: CheckedRun, modality: str, wanted: Profile, gate: Gate) -> tuple[str, Profile] | None:
+    """The array of s01 that is looked at, by name; None where the run has none of that modality."""
+    size, profiles = gate.measures[modality].profile.size, run.dataset["profiles"].items()
+    stored = {name: Profile(**recorded) for name, recorded in profiles if run.has(f"pixels_{name}")}
+    mine = {name: profile for name, profile in stored.items() if profile.modality == modality}
+    if not mine:
+        return None
+
+    def unlike(name: str) -> tuple[bool, int]:
+        profile = mine[name]
+        return bool(profile.operations), int(profile != wanted) if profile.operations else abs(profile.size - size)
+
+    name = min(mine, key=unlike)
+    return name, mine[name]
+
+
+def _features(run: CheckedRun, gate: Gate, name: str, profile: Profile) -> tuple[np.ndarray, np.ndarray]:
+    """(N, F) features of the training and validation scans in s01's array, and their splits (N,)."""
+    import pandas as pd
+
+    frame = pd.read_csv(run.artifact("scan_index"), dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False)
+    mine = frame[(frame["modality"] == profile.modality) & frame["split"].isin([TRAIN, VALID])].sort_values("row")
+    pixels, measure = run.load(f"pixels_{name}"), gate.measures[profile.modality]
+    # The operations are done in the array already.
+    as_stored = Profile(modality=profile.modality, size=profile.size)
+    features = [measure.network.features(np.asarray(pixels[row]), as_stored, {}) for row in mine["row"]]
+    return np.reshape(features, (-1, measure.statistics.width)).astype(np.float32), mine["split"].to_numpy(str)

@@ -1,0 +1,98 @@
+"""What every scan passes before a bundle looks at it: is it what it is given as, and how near to what was learnt from?"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+
+from pipeline.data.gate.kinds import KIND_WORDS, NEITHER, NOT_ASKED, PLURALS
+from pipeline.data.scans import MODALITIES
+from pipeline.engine.errors import PipelineError
+from pipeline.inference.answers import TITLES
+from pipeline.inference.bundle import Bundle, Manifest
+from pipeline.inference.gate.gate import Gate, Verdict, open_gate, own_measures
+from pipeline.inference.gate.measures import Seen
+from pipeline.inference.given_scan import GivenScan, Judged
+from pipeline.inference.sessions import Device
+
+REMEMBERED = 4096
+
+
+class Door:
+    """Looks at the scans that are given to one bundle. Safe to use from several threads.
+
+    Two questions, told apart. *What is it?* is the shipped gate's, and a scan that is not what it was given as is refused;
+    where the bundle was learnt from scans that the gate does not take for what they are, the bundle's own section answers in
+    its place. *How near is it to what the bundle learnt from?* is the section's, and is told: a distance beyond its threshold
+    is warned of, and refused only by a strict door.
+    """
+
+    def __init__(
+        self, bundle: Bundle[Manifest], doors: Sequence[str], device: Device = "auto", *, asks: bool = True, strict: bool = False,
+        refuses: bool = True, gate: Path | None = None,
+    ) -> None:  # fmt: skip
+        """doors: of the bundle. asks: ask what it is at all. strict: let the nine simple checks and the bundle's own distance
+        refuse too. refuses: False only marks what would be. gate: the shipped one where none is given; opened in a thread.
+
+        Raises as `open_gate`.
+        """
+        self._doors, self.asks, self.strict, self.refuses = tuple(doors), asks, strict, refuses
+        shipped = open_gate(gate, device) if asks else None
+        shared = next((measure.network for measure in shipped.measures.values()), None) if shipped is not None else None
+        try:
+            self.own, stand_ins = own_measures(bundle, device, shared)
+        except PipelineError:
+            # Whoever asks for no gate is not kept out by a section that cannot be read.
+            if asks:
+                raise
+            self.own, stand_ins = {}, []
+        self.gate: Gate | None = shipped.with_stand_ins({kind: self.own[kind] for kind in stand_ins}) if shipped else None
+        self._remembered: OrderedDict[tuple[Path, str], Judged] = OrderedDict()
+        self._lock = Lock()
+
+    def look(self, scan: GivenScan, modality: str) -> Judged:
+        """What is said of a scan given as `modality`; paths are remembered. Raises DataError: unreadable."""
+        key = (scan.path, modality) if scan.path is not None else None
+        with self._lock:
+            if key is not None and key in self._remembered:
+                self._remembered.move_to_end(key)
+                return self._remembered[key]
+        judged = self._judged(scan, modality)
+        if key is not None:
+            with self._lock:
+                self._remembered[key] = judged
+                while len(self._remembered) > REMEMBERED:
+                    self._remembered.popitem(last=False)
+        return judged
+
+    def _judged(self, scan: GivenScan, modality: str) -> Judged:
+        read, seen = scan.read, Seen()
+        verdict = None
+        if self.gate is not None:
+            verdict = self.gate.judge(read.gray, read.colour, read.header, with_checks=self.strict, seen=seen)
+        own = self.own.get(modality)
+        distance = own.distance(read.gray, seen) if own is not None else None
+        threshold = own.threshold if own is not None else None
+        refusal = self._refusal(verdict, modality) if verdict is not None else None
+        warnings = list(read.warnings)
+        if distance is not None and threshold is not None and distance > threshold:
+            far = f"lies {distance:.2f} from the {TITLES[modality]}s that the bundle learnt from, beyond {threshold:.2f}"
+            if self.strict and refusal is None:
+                refusal = f"{far}."
+            if refusal is None or not self.refuses:
+                warnings.append(f"it {far}: the answer rests on nothing like it.")
+        return Judged(verdict.kind if verdict is not None else NOT_ASKED, refusal, distance, threshold, tuple(warnings))
+
+    def _refusal(self, verdict: Verdict, modality: str) -> str | None:
+        """Why it is not what it was given as, and what to do."""
+        if verdict.kind == modality:
+            return f"fails simple checks: {verdict.complaints}" if self.strict and verdict.failed else None
+        if verdict.kind == NEITHER:
+            return f"{verdict.message}: give {KIND_WORDS[modality]}."
+        if verdict.kind in self._doors:
+            return f"{verdict.message}: give it as --{verdict.kind}."
+        read = " and ".join(PLURALS[name] for name in MODALITIES if name in (*self._doors, modality))
+        others = f"{PLURALS[verdict.kind]} (predict --{verdict.kind})"
+        return f"{verdict.message}, and this bundle reads {read}: ask one that reads {others}."
