@@ -46,7 +46,7 @@ def test_what_cannot_be_measured(capsys):
 def test_reading_is_measured_on_the_scans_that_are_named(tmp_path, capsys):
     from pipeline.data.phantom import write_dataset
 
-    write_dataset(tmp_path / "scans", 2, 0, size=64, workers=1)
+    write_dataset(tmp_path / "scans", 24, 0, size=64, workers=1)
     assert main((), ["bench", "read", "--data", str(tmp_path / "scans" / "X_Ray_Train"), "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert row["n"] >= 1 and row["unreadable"] == 0 and row["ratio"] == pytest.approx(row["reference_ms"] / row["median_ms"])
