@@ -48,7 +48,7 @@ class _OpenGate:
 
         return Verdict(_AnyKind("open"), {}, {}, "")
 
-    def with_stand_ins(self, own):
+    def widened(self, own):
         return self
 
 
@@ -69,3 +69,11 @@ def shipped_gate(monkeypatch, tmp_path, open_gate):
     monkeypatch.setattr(gate, "SHIPPED", tiny_gate.write_gate(tmp_path / "shipped_gate"))
     monkeypatch.setattr("pipeline.inference.gate.door.open_gate", gate.open_gate)
     return tiny_gate
+
+
+@pytest.fixture
+def undo_open_gate(monkeypatch, open_gate):
+    """The gate that the repository ships."""
+    import pipeline.inference.gate.gate as gate
+
+    monkeypatch.setattr("pipeline.inference.gate.door.open_gate", gate.open_gate)

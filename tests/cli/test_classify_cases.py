@@ -170,3 +170,13 @@ def test_no_feature_of_an_image_has_a_share_where_a_note_is_read_too(bundle, sca
     with pytest.raises(UsageError, match="joins what it reads .image and note."):
         call(scan, "--note", "fever", "--shap", "--out", tmp_path / "out", "--bundle", bundle)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_note_does_not_answer_for_a_picture_that_is_refused(bundle, shipped_gate, command, tmp_path):
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "slice.png"), shipped_gate.far(1))
+    words = ("classify", tmp_path / "slice.png", "--note", "fever", "--bundle", bundle)
+    code, _, err = command(*words)
+    assert code == 4 and "looks like a CT slice" in err
+    assert command(*words, "--no-gate")[0] == 0

@@ -121,16 +121,19 @@ def test_a_strict_door_refuses_what_is_far_and_what_fails_a_simple_check(bundle,
     assert refused.refused and refused.gate == "xray" and "learnt from" in refused.error
 
 
-def test_a_bundle_of_another_sort_of_scans_stands_in_for_the_gate(bundle, tiny, tmp_path):
-    """Learnt from what the shipped gate takes for CT slices: those are its X-rays, and the shipped gate's are not."""
-    upside_down = tiny.statistics().packed_arrays()
-    upside_down["mean"] = upside_down["mean"][::-1]
-    entry = tiny.shared_entry(tmp_path / "gate", bundle, accepted_by_gate=0.0, stands_in=True)
-    np.savez(bundle / "gate_xray.npz", **upside_down)
-    opened = guarded(described(bundle, gate=entry))
-    assert opened.answer(xray=tiny.far(1)).findings[0].error is None
-    refused = opened.answer(xray=tiny.near(1)).findings[0]
-    assert refused.refused and refused.gate == "neither"
+def test_a_bundle_of_another_sort_of_scans_widens_the_gate(bundle, tiny, tmp_path):
+    """Learnt from what the shipped gate takes for neither: such scans pass as well, and nothing else that did not."""
+    flat = np.full((300, 300), 128, np.uint8)
+    of_flat = tiny.statistics().packed_arrays()
+    of_flat["mean"] = np.full_like(of_flat["mean"], 128 / 255)
+    refused = guarded(bundle).answer(xray=flat).findings[0]
+    assert refused.gate == "neither"
+    entry = tiny.shared_entry(tmp_path / "gate", bundle, accepted_by_gate=0.0, widens=False)
+    np.savez(bundle / "gate_xray.npz", **of_flat)
+    assert guarded(described(bundle, gate=entry)).answer(xray=flat).findings[0].refused
+    opened = guarded(described(bundle, gate=entry | {"widens": True}))
+    assert [opened.answer(xray=scan).findings[0].gate for scan in (flat, tiny.near(1), tiny.far(1))] == ["xray", "xray", "ct"]
+    assert opened.answer(xray=np.zeros_like(flat)).findings[0].refused
 
 
 def test_the_header_is_asked_before_the_pixels_count(bundle, tiny):

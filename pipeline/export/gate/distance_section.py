@@ -19,8 +19,9 @@ from pipeline.export.gate.gate_files import write_kind
 from pipeline.inference.gate.description import SECTION
 from pipeline.inference.gate.gate import Gate, open_gate, shipped_gate_hash
 
-# Below that share of its scans taken for what they are, a bundle's own section stands in for the gate.
-STANDS_IN_BELOW = 0.5
+# What the gate holds of real scans. Where it takes a smaller share of a run's scans for what they are, they are of a sort of
+# their own (generated ones), and what is near to them must pass as well.
+WIDENS_BELOW = 0.98
 
 
 def profiles_of(document: Mapping[str, Any]) -> dict[str, Profile]:
@@ -33,8 +34,8 @@ def fit_section(run: CheckedRun, profiles: Mapping[str, Profile], folder: Path) 
     """Fit the section on the training and validation scans of a run, and write its statistics into ``folder``.
 
     profiles: of the bundle, by modality. The scans are those of s01's arrays: of the modality's profiles without operations
-    the one nearest to the gate's own size, or else the bundle's own. Where the shipped gate takes fewer than half of the
-    scans for what they are (generated scans, another sort of images), the entry stands in for it.
+    the one nearest to the gate's own size, or else the bundle's own. Where the shipped gate takes fewer than 98 % of
+    the scans for what they are (generated scans, another sort of images), the entry widens it.
 
     Returns the entry of ``bundle.json``; None where there is no shipped gate, or of no modality enough scans.
     Raises CorruptArtifactError: the run's files were changed.
@@ -56,7 +57,7 @@ def fit_section(run: CheckedRun, profiles: Mapping[str, Profile], folder: Path) 
         taken = take({kind: measure.statistics for kind, measure in gate.measures.items()}, features)
         accepted = float(np.mean(np.array(taken) == modality))
         entry = write_kind(folder, f"{SECTION}_{modality}.npz", statistics.packed_arrays(), statistics, profile)
-        entries.append({**entry, "accepted_by_gate": accepted, "stands_in": accepted < STANDS_IN_BELOW})
+        entries.append({**entry, "accepted_by_gate": accepted, "widens": accepted < WIDENS_BELOW})
     if not entries:
         return None
     return {"version": 1, "network": None, "network_sha256": network, **entries[0], "further": entries[1:]}

@@ -17,8 +17,8 @@ class KindEntry(Entry):
     """One kind of scans as a gate knows it. threshold: distances up to it are accepted.
 
     profile: how a scan becomes what the features are taken of. accepted_on_validation: the share of the scans that set the
-    threshold. accepted_by_gate: how many of the scans it learnt from the shipped gate takes for that kind. stands_in: so few
-    that this entry takes the shipped one's place: the scans are of a sort of their own, as generated ones are.
+    threshold. accepted_by_gate: the share of the scans it learnt from that the shipped gate takes for that kind. widens: it is so
+    small that what lies within this threshold counts as that kind, too: scans of a sort of their own, as generated ones are.
     """
 
     statistics: str
@@ -27,7 +27,7 @@ class KindEntry(Entry):
     accepted_on_validation: float | None = None
     method: str = ""
     accepted_by_gate: float | None = Field(default=None, ge=0, le=1)
-    stands_in: bool = False
+    widens: bool = False
 
 
 class GateSection(Section, KindEntry):

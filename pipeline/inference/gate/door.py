@@ -24,9 +24,9 @@ class Door:
     """Looks at the scans that are given to one bundle. Safe to use from several threads.
 
     Two questions, told apart. *What is it?* is the shipped gate's, and a scan that is not what it was given as is refused;
-    where the bundle was learnt from scans that the gate does not take for what they are, the bundle's own section answers in
-    its place. *How near is it to what the bundle learnt from?* is the section's, and is told: a distance beyond its threshold
-    is warned of, and refused only by a strict door.
+    where the bundle was learnt from scans of which the gate takes too few for what they are, what is near to those passes,
+    too. *How near is it to what the bundle learnt from?* is the section's, and is told: a distance beyond its threshold is
+    warned of, and refused only by a strict door.
     """
 
     def __init__(
@@ -42,13 +42,13 @@ class Door:
         shipped = open_gate(gate, device) if asks else None
         shared = next((measure.network for measure in shipped.measures.values()), None) if shipped is not None else None
         try:
-            self.own, stand_ins = own_measures(bundle, device, shared)
+            self.own, widening = own_measures(bundle, device, shared)
         except PipelineError:
             # Whoever asks for no gate is not kept out by a section that cannot be read.
             if asks:
                 raise
-            self.own, stand_ins = {}, []
-        self.gate: Gate | None = shipped.with_stand_ins({kind: self.own[kind] for kind in stand_ins}) if shipped else None
+            self.own, widening = {}, []
+        self.gate: Gate | None = shipped.widened({kind: self.own[kind] for kind in widening}) if shipped else None
         self._remembered: OrderedDict[tuple[Path, str], Judged] = OrderedDict()
         self._lock = Lock()
 

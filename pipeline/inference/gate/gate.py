@@ -54,9 +54,9 @@ class Verdict:
 class Gate:
     """Tells kinds of pictures apart by the distance from each. Safe to use from several threads."""
 
-    def __init__(self, measures: Mapping[str, Measure]) -> None:
-        """measures: by kind."""
-        self.measures = dict(measures)
+    def __init__(self, measures: Mapping[str, Measure], widening: Mapping[str, Measure] | None = None) -> None:
+        """measures: by kind. widening: what is within one of these is of that kind, too."""
+        self.measures, self.widening = dict(measures), dict(widening or {})
 
     @property
     def placement(self) -> dict[str, str | int | None]:
@@ -79,29 +79,34 @@ class Gate:
         that were made are left there.
         """
         seen = {} if seen is None else seen
-        distances = {kind: measure.distance(gray, seen) for kind, measure in self.measures.items()}
-        looks_like = nearest_kind(distances, self.thresholds)
+        distances, thresholds = {}, self.thresholds
+        for kind, measure in self.measures.items():
+            distances[kind] = measure.distance(gray, seen)
+            if kind in self.widening and distances[kind] > thresholds[kind]:
+                distances[kind], thresholds[kind] = self.widening[kind].distance(gray, seen), self.widening[kind].threshold
+        looks_like = nearest_kind(distances, thresholds)
         told = header.modality if header is not None else None
         contradicts = told is not None and looks_like not in (told, NEITHER)
         checks = check_xray(gray, colour) if with_checks else []
         unlike = [check for check in checks if not check.passed]
         return Verdict(
-            NEITHER if contradicts else looks_like, distances, self.thresholds, self._words(looks_like, distances, told),
+            NEITHER if contradicts else looks_like, distances, thresholds, _words(looks_like, distances, thresholds, told),
             {check.name: check.value for check in checks}, tuple(check.name for check in unlike),
             " ".join(f"{check.message} ({check.name} {check.value:.4g}, {check.threshold})" for check in unlike),
         )  # fmt: skip
 
-    def with_stand_ins(self, own: Mapping[str, Measure]) -> Gate:
-        """The gate with some kinds of another's."""
-        return Gate({**self.measures, **own}) if own else self
+    def widened(self, own: Mapping[str, Measure]) -> Gate:
+        """The gate that also takes for a kind what another measure accepts."""
+        return Gate(self.measures, own)
 
-    def _words(self, kind: str, distances: Mapping[str, float], told: str | None) -> str:
-        if kind != NEITHER:
-            says = f", its header speaks of {KIND_WORDS[told]}" if told not in (None, kind) else ""
-            return f"looks like {KIND_WORDS[kind]}{says}"
-        far = ", ".join(f"{distances[kind]:.2f} of at most {limit:.2f}" for kind, limit in self.thresholds.items())
-        kinds = " nor ".join(KIND_WORDS[kind] for kind in self.measures)
-        return f"looks like {'neither ' if len(self.measures) > 1 else 'something other than '}{kinds} (distance {far})"
+
+def _words(kind: str, distances: Mapping[str, float], thresholds: Mapping[str, float], told: str | None) -> str:
+    if kind != NEITHER:
+        says = f", its header speaks of {KIND_WORDS[told]}" if told not in (None, kind) else ""
+        return f"looks like {KIND_WORDS[kind]}{says}"
+    far = ", ".join(f"{distances[kind]:.2f} of at most {limit:.2f}" for kind, limit in thresholds.items())
+    kinds = " nor ".join(KIND_WORDS[kind] for kind in distances)
+    return f"looks like {'neither ' if len(distances) > 1 else 'something other than '}{kinds} (distance {far})"
 
 
 def open_gate(path: Path | None = None, device: Device = "auto") -> Gate:
@@ -139,7 +144,7 @@ def shipped_gate_hash() -> str | None:
 
 
 def own_measures(bundle: Bundle[Manifest], device: Device, shared: FeatureNetwork | None) -> tuple[dict[str, Measure], list[str]]:
-    """The measures of the scans that a bundle learnt from, and the kinds among them that stand in for the shipped gate's.
+    """The measures of the scans that a bundle learnt from, and the kinds among them that widen the shipped gate.
 
     shared: the shipped gate's network, where it is open already. Both are empty where the bundle has none, or one fitted on
     features of another network than the shipped one. Raises as `open_gate`.
@@ -149,8 +154,8 @@ def own_measures(bundle: Bundle[Manifest], device: Device, shared: FeatureNetwor
         return {}, []
     _require_hashes(described, bundle.manifest.files, bundle.path / MANIFEST_FILE)
     network = _network_of(bundle.path, described, device, shared)
-    stand_ins = [kind for kind, entry in described.kinds.items() if entry.stands_in]
-    return _measures(bundle.path, network, described.kinds), stand_ins
+    widening = [kind for kind, entry in described.kinds.items() if entry.widens]
+    return _measures(bundle.path, network, described.kinds), widening
 
 
 def _network_of(path: Path, described: GateSection, device: Device, shared: FeatureNetwork | None = None) -> FeatureNetwork:

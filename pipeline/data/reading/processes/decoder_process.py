@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.data.reading.assumptions import ReadScan
-from pipeline.data.reading.processes.decoder_service import Request, receive_frame, send_frame
+from pipeline.data.reading.processes.decoder_service import Request, receive_frame, scan_of, send_frame
 from pipeline.engine.errors import DataError, PipelineError
 
 _REMEDY = "Export the file again, or leave it out."
@@ -86,7 +86,8 @@ class DecoderProcess:
             for request in requests:
                 clock = _Clock(self._process, request.seconds * self._limits.clock)
                 with clock:
-                    replies.append(receive_frame(self._process.stdout.readinto))
+                    reply = receive_frame(self._process.stdout.readinto)
+                replies.append(scan_of(reply) if isinstance(reply, tuple) else reply)
         except (EOFError, BrokenPipeError, ConnectionError):
             self._process.wait()
             failed = requests[len(replies)]
