@@ -16,7 +16,7 @@ from pipeline.data.profile_arrays import ReadScans, refuse_many_failures, write_
 from pipeline.data.reading.gray_reader import read_gray
 from pipeline.data.scan_index import attribute_frame, index_frame
 from pipeline.data.scans import Scan
-from pipeline.data.splitting.leakage import find_leakage
+from pipeline.data.splitting.leakage import Leakage, find_leakage
 from pipeline.data.splitting.splits import refuse_one_class
 from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
@@ -121,7 +121,8 @@ def run(context: Context) -> None:
         "profiles": {name: profile.model_dump(mode="json") for name, profile in config.profiles.items()},
         "counts": _counts(read.kept),
         "unreadable": len(read.failures),
-        "leakage": leakage,
+        "leakage": leakage.sentences(),
+        "near_duplicates": [pair.row() for pair in dict.fromkeys([*leakage.near_across, *leakage.near_conflicts])],
     })  # fmt: skip
     if config.sample_sheet:
         _draw_sample_sheet(context, kept)
@@ -169,17 +170,19 @@ def _report_failures(context: Context, read: ReadScans) -> None:
     context.save_csv("failures", pd.DataFrame(list(read.failures.items()), columns=["id", "reason"]))
 
 
-def _check_leakage(context: Context, read: ReadScans) -> list[str]:
-    leakage = find_leakage(read.kept, read.pixel_hashes)
+def _check_leakage(context: Context, read: ReadScans) -> Leakage:
+    leakage = find_leakage(read.kept, read.pixel_hashes, read.thumbnails)
     sentences = leakage.sentences()
     if sentences and ALLOW_LEAKAGE not in context.flags:
         raise DataError(" ".join(sentences), "Mend the split, or go on with --allow-leakage: the report then says so.")
     for sentence in sentences:
         context.warn(f"LEAKAGE allowed: {sentence} Scores on this split are flattered.")
     if leakage.conflicts:
-        first = " = ".join(leakage.conflicts[0])
-        context.warn(f"{len(leakage.conflicts)} groups of identical images carry different labels (first: {first}).")
-    return sentences
+        named = listed([" = ".join(group) for group in leakage.conflicts])
+        context.warn(f"{len(leakage.conflicts)} groups of identical images carry different labels: {named}.")
+    for sentence in leakage.near_sentences():
+        context.warn(sentence)
+    return leakage
 
 
 def _counts(scans: list[Scan]) -> dict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import sys
 import traceback
 from collections.abc import Sequence
@@ -108,6 +109,9 @@ def main(stages: Sequence[Stage], argv: Sequence[str] | None = None) -> int:
     with --debug, which may stand anywhere.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Files may be called what no terminal can show; standard error escapes it already.
+        sys.stdout.reconfigure(errors="backslashreplace")
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     if not debug:

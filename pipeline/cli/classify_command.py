@@ -29,7 +29,7 @@ from pipeline.engine.arrays import Array
 from pipeline.engine.errors import UsageError
 from pipeline.engine.files import atomic_write_bytes
 from pipeline.engine.progress import Reporter
-from pipeline.inference.answered_rows import PREDICTIONS, AnsweredRow, answer_rows, feature_rows, write_class_table
+from pipeline.inference.answered_rows import PREDICTIONS, AnsweredRow, answer_all, feature_rows, write_class_table
 from pipeline.inference.answers import CAUTION, Answer
 from pipeline.inference.bundle import Manifest, open_bundle
 from pipeline.inference.classifier.head_shap import Head, explain_rows, open_head
@@ -79,7 +79,7 @@ def classify(
     if features is not None and not opened.has_features:
         raise UsageError(f"{opened.path} gives no features.", "Leave --features out, or give a classifier of images alone.")
     head = open_head(opened, device_of(device)) if shap else None
-    sources = find_images(images or []) if images or note is None else [NOTE_ALONE]
+    sources = find_images(images or [], warn=reporter.line) if images or note is None else [NOTE_ALONE]
     if note is not None and len(sources) > 1:
         raise UsageError(f"One note and {len(sources)} images.", "A note is of one case: give one image with it, or none.")
     endings = {method: "" if method == methods[0] else f"_{method}" for method in methods}
@@ -88,9 +88,14 @@ def classify(
     targets = picture_targets(sources, out, endings, tables)
     segmenter = open_bundle(lungs, device_of(device), command="segment") if lungs is not None else None
     asked = reporter.track(sources, len(sources), "images")
-    rows = list(answer_rows(asked, lambda image: _answer(opened, image, note, methods, targets.get(image, {}), segmenter)))
     manifest = opened.manifest
-    settle_rows(rows, (lambda: write_class_table(out / PREDICTIONS, rows, manifest.class_names)) if out is not None else None)
+
+    def keep(rows: Sequence[AnsweredRow]) -> None:
+        if out is not None:
+            write_class_table(out / PREDICTIONS, rows, manifest.class_names)
+
+    rows = answer_all(asked, lambda image: _answer(opened, image, note, methods, targets.get(image, {}), segmenter), keep)
+    settle_rows(rows, lambda: keep(rows))
     if features is not None:
         atomic_write_bytes(features, _npy(feature_rows(rows)))
     decides = {"class_names": manifest.class_names, "positive_class": manifest.positive_class, "threshold": manifest.threshold}

@@ -22,7 +22,7 @@ from pipeline.systems import system_named, system_of_run
 SOURCES = {
     "run": ("system", "keras", "card", "opset", "layout"),
     "original": ("positive_index",),
-    "checkpoint": ("classes", "keras", "card", "opset", "layout"),
+    "checkpoint": ("classes", "prefix", "keras", "card", "opset", "layout"),
 }
 
 # The order of the axes at a segmenter's doors.
@@ -42,6 +42,9 @@ def export(
     classes: Annotated[
         str | None, typer.Option("--classes", help="With --checkpoint: class names in training's order, A,B,C,D.")
     ] = None,
+    prefix: Annotated[
+        str | None, typer.Option("--prefix", help="With --checkpoint: what stands before its names; found by default.")
+    ] = None,
     keras: Annotated[bool, typer.Option("--keras", help="Add the Keras networks (.weights.h5 and .json).")] = False,
     positive_index: Annotated[
         int | None,
@@ -58,7 +61,7 @@ def export(
     given = {
         name: value
         for name, value in (
-            ("system", system), ("classes", classes), ("keras", keras or None), ("card", card),
+            ("system", system), ("classes", classes), ("prefix", prefix), ("keras", keras or None), ("card", card),
             ("positive_index", positive_index), ("opset", opset), ("layout", layout.value if layout else None),
         )
         if value is not None
@@ -87,7 +90,7 @@ def _refuse_nonsense(sources: dict[str, Path], given: dict[str, Any]) -> None:
 def _write(sources: dict[str, Path], given: dict[str, Any], out: Path) -> Path:
     if "card" in given:
         given["card"] = _read(given["card"])
-    system, classes = given.pop("system", None), given.pop("classes", "")
+    system, classes, prefix = given.pop("system", None), given.pop("classes", ""), given.pop("prefix", None)
     options = ExportOptions(**given)
     refuse_foreign_folder(out)
     if "run" in sources:
@@ -100,7 +103,10 @@ def _write(sources: dict[str, Path], given: dict[str, Any], out: Path) -> Path:
     from pipeline.export.segmenter.bundle import SegmenterExporter
     from pipeline.export.segmenter.source import read_checkpoint
 
-    source = read_checkpoint(sources["checkpoint"], [name.strip() for name in classes.split(",")])
+    names = [name.strip() for name in classes.split(",")]
+    source = read_checkpoint(
+        sources["checkpoint"], names, prefix=prefix, warn=lambda text: typer.echo(f"note: {text}", err=True)
+    )
     return SegmenterExporter(source, options).write(out)
 
 

@@ -110,7 +110,7 @@ def _answer_phantom(opened: Any) -> Any:
 
 def _answer_table(opened: Any, rows: Sequence[Any], out: Path, reporter: Reporter) -> tuple[dict[str, Any], str]:
     """Write the table; its document and its words."""
-    answered = answer_pairs(opened, reporter.track(rows, len(rows), "pairs"))
+    answered = answer_pairs(opened, reporter.track(rows, len(rows), "pairs"), lambda rows: write_findings_table(out, rows))
     settle_rows(answered, lambda: write_findings_table(out, answered), "scans")
     asked, failed = count_scans(answered), len(failures(answered))
     document = {"out": str(out), "pairs": len(rows), "scans": asked, "failed": failed}

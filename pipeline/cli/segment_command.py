@@ -27,7 +27,7 @@ from pipeline.data.masks.lung_geometry import COLUMNS
 from pipeline.data.reading.scan_reader import read_scan
 from pipeline.engine.errors import UsageError
 from pipeline.engine.progress import Reporter
-from pipeline.inference.answered_rows import PREDICTIONS, AnsweredRow, answer_rows, write_class_table
+from pipeline.inference.answered_rows import PREDICTIONS, AnsweredRow, answer_all, write_class_table
 from pipeline.inference.answers import CAUTION, Answer
 from pipeline.inference.pictures import write_png
 from pipeline.inference.segmenter.overlays import draw_overlay, mask_picture
@@ -73,16 +73,20 @@ def segment(
         raise UsageError("--strict and --no-gate contradict each other.", "Give one of them.")
     if runtime is not Runtime.ONNX and device not in (None, DeviceName.AUTO):
         raise UsageError("--device is for --runtime onnx.", f"Leave it out with --runtime {runtime.value}.")
-    sources = find_images(images, num_samples, seed)
+    reporter = Reporter(quiet)
+    sources = find_images(images, num_samples, seed, reporter.line)
     endings = {"overlay": "", **({"mask": "_mask"} if masks else {}), **({"gradcam": "_gradcam"} if gradcam else {})}
     targets = picture_targets(sources, out, endings, [out / PREDICTIONS])
-    reporter = Reporter(quiet)
     opened = open_asked(bundle, run, system, device, reporter, COMMAND, no_gate=no_gate, strict=strict)
     if runtime is not Runtime.ONNX:
         opened.use(_other_runtime(opened, runtime))
     methods, asked = ("gradcam",) if gradcam else (), reporter.track(sources, len(sources), "images")
-    rows = list(answer_rows(asked, lambda image: _answer(opened, image, strict, methods, targets)))
-    settle_rows(rows, lambda: write_class_table(out / PREDICTIONS, rows, opened.manifest.class_names, "true_class", COLUMNS))
+
+    def keep(rows: Sequence[AnsweredRow]) -> None:
+        write_class_table(out / PREDICTIONS, rows, opened.manifest.class_names, "true_class", COLUMNS)
+
+    rows = answer_all(asked, lambda image: _answer(opened, image, strict, methods, targets), keep)
+    settle_rows(rows, lambda: keep(rows))
     document = _document(rows, out)
     tell_answers(as_json, document, lambda: _words(document), device, opened.placement)
 

@@ -41,7 +41,7 @@ def validate(
     read is named and counted, and the rest go on. The command fails (exit code 4) only where no image is valid.
     """
     reporter, wanted = Reporter(quiet or as_json), modality.value if modality is not None else XRAY
-    paths = [image.path for image in find_images(images)]
+    paths = [image.path for image in find_images(images, warn=reporter.line)]
     gate = open_gate(bundle, device_of(device))
     with decoding_apart(len(paths) > 1):
         judged = [_judge(gate, path, wanted, strict) for path in reporter.track(paths, len(paths), "images")]

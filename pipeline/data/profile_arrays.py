@@ -6,20 +6,24 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from pipeline.data.preprocessing import Profile, preprocess
 from pipeline.data.reading.digests import pixel_sha1
 from pipeline.data.reading.gray_reader import read_in_order
 from pipeline.data.scans import Scan
+from pipeline.data.splitting.near_duplicates import thumbnail
 from pipeline.engine.arrays import ArrayWriter
 from pipeline.engine.errors import DataError
 
 
 @dataclass
 class ReadScans:
-    """What came of reading: the scans that are in the arrays, their pixel hashes, and the failures by id."""
+    """What came of reading: the scans that are in the arrays, their pixel hashes and thumbnails, and the failures by id."""
 
     kept: list[Scan] = field(default_factory=list)
     pixel_hashes: dict[str, str] = field(default_factory=dict)
+    thumbnails: dict[str, np.ndarray] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
 
 
@@ -41,6 +45,7 @@ def write_profile_arrays(
                 continue
             read.kept.append(scan)
             read.pixel_hashes[scan.id] = pixel_sha1(gray)
+            read.thumbnails[scan.id] = thumbnail(gray)
             for name, profile in profiles.items():
                 if profile.modality == scan.modality:
                     writers[name].append(preprocess(gray, profile)[None])

@@ -128,7 +128,7 @@ class Context:
 
     def save_csv(self, name: str, frame: pd.DataFrame) -> None:
         """Write an output table without its index; floats keep every digit."""
-        frame.to_csv(self.output(name), index=False, lineterminator="\n", encoding="utf-8")
+        frame.to_csv(self.output(name), index=False, lineterminator="\n", encoding="utf-8", errors="backslashreplace")
 
     def save_bytes(self, name: str, content: bytes) -> None:
         """Write an output as it stands."""

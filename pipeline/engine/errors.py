@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from pipeline.engine.file_names import printable
+
 
 class PipelineError(Exception):
     """An expected failure. ``str(error)`` is one or two lines: the message, then the remedy."""
@@ -12,6 +14,8 @@ class PipelineError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, remedy: str = "") -> None:
+        # Messages name files, and go into tables and documents: whatever a file is called.
+        message = printable(message)
         super().__init__(message, remedy)
         self.message = message
         self.remedy = remedy

@@ -47,5 +47,5 @@ def _combined(files: Iterable[Path], data: Path | None, cache: HashCache) -> str
     for file in files:
         inside = data is not None and file.is_relative_to(data)
         label = file.relative_to(data).as_posix() if inside and data is not None else file.name
-        digest.update(f"{cache.sha256(file)}  {label}\n".encode())
+        digest.update(f"{cache.sha256(file)}  {label}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()

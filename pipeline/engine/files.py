@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.engine.file_names import printable, short_name
+
 CHUNK_BYTES = 1 << 20
 
 
@@ -24,7 +26,7 @@ def sha256_file(path: Path) -> str:
 def atomic_write_bytes(path: Path, content: bytes) -> None:
     """Write `content` beside `path`, then rename it there: a reader sees the old file or the new one."""
     path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = path.with_name(short_name(f".{os.getpid()}.part.{path.name}"))
     try:
         with beside.open("wb") as stream:
             stream.write(content)
@@ -37,8 +39,8 @@ def atomic_write_bytes(path: Path, content: bytes) -> None:
 
 
 def atomic_write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text as `atomic_write_bytes` does."""
-    atomic_write_bytes(path, text.encode("utf-8"))
+    """Write UTF-8 text as `atomic_write_bytes` does; names in it that are not UTF-8 as `printable` writes them."""
+    atomic_write_bytes(path, printable(text).encode("utf-8"))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -54,16 +56,18 @@ def write_json(path: Path, value: Any) -> None:
 def plain_json(value: Any) -> Any:
     """Return `value` in JSON's own types (see `write_json`)."""
     if isinstance(value, Mapping):
-        return {str(key): plain_json(inner) for key, inner in value.items()}
+        return {printable(str(key)): plain_json(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [plain_json(inner) for inner in value]
     if isinstance(value, Path):
-        return value.as_posix()
-    if not isinstance(value, str | bytes) and hasattr(value, "tolist"):
+        return printable(value.as_posix())
+    if isinstance(value, str):
+        return printable(value)
+    if not isinstance(value, bytes) and hasattr(value, "tolist"):
         return plain_json(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    if value is None or isinstance(value, str | int | float | bool):
+    if value is None or isinstance(value, int | float | bool):
         return value
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 

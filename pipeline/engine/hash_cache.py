@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.engine.file_names import printable
 from pipeline.engine.files import sha256_file
 
 PENDING_LIMIT = 5000
@@ -37,7 +38,7 @@ class HashCache:
 
     def derived(self, kind: str, path: Path, compute: Callable[[Path], str]) -> str:
         """Return ``compute(path)``, or its remembered value. Raises what `compute` raises, and OSError."""
-        key = (kind, os.path.abspath(path))
+        key = (kind, printable(os.path.abspath(path)))
         stat = os.stat(path)
         known = self._pending.get(key) or self._look_up(key)
         if known is not None and known[:2] == (stat.st_size, stat.st_mtime_ns):
@@ -49,7 +50,7 @@ class HashCache:
     def record(self, path: Path, sha256: str) -> None:
         """Remember a hash that was just computed elsewhere."""
         stat = os.stat(path)
-        key = (SHA256, os.path.abspath(path))
+        key = (SHA256, printable(os.path.abspath(path)))
         self._remember(key, (stat.st_size, stat.st_mtime_ns, sha256))
 
     def close(self) -> None:

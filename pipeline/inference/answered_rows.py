@@ -79,6 +79,21 @@ def answer_rows(cases: Iterable[AnyCase], ask: Callable[[AnyCase], Answer]) -> I
         yield AnsweredRow(case.id, answer, case.copied)
 
 
+def answer_all(
+    cases: Iterable[AnyCase], ask: Callable[[AnyCase], Answer], keep: Callable[[list[AnsweredRow]], None] | None = None
+) -> list[AnsweredRow]:
+    """`answer_rows` of all cases. Whatever stops it in between, an interruption too: `keep` is given what was answered until
+    then, to be put on disk, before it is raised."""
+    rows: list[AnsweredRow] = []
+    try:
+        rows.extend(answer_rows(cases, ask))
+    except BaseException:
+        if keep is not None and rows:
+            keep(rows)
+        raise
+    return rows
+
+
 def ask_pair(opened: OpenedBundle[Manifest], pair: PairRow) -> Answer:
     """Ask a bundle of both modalities about a pair; a row that names no scan is one without an answer."""
     if not pair.scans:
@@ -86,9 +101,11 @@ def ask_pair(opened: OpenedBundle[Manifest], pair: PairRow) -> Answer:
     return opened.answer(xray=pair.xray, ct=pair.ct).without_pictures()
 
 
-def answer_pairs(opened: OpenedBundle[Manifest], pairs: Iterable[PairRow]) -> list[AnsweredRow]:
-    """`ask_pair` about each."""
-    return list(answer_rows(pairs, lambda pair: ask_pair(opened, pair)))
+def answer_pairs(
+    opened: OpenedBundle[Manifest], pairs: Iterable[PairRow], keep: Callable[[list[AnsweredRow]], None] | None = None
+) -> list[AnsweredRow]:
+    """`ask_pair` about each; see `answer_all`."""
+    return answer_all(pairs, lambda pair: ask_pair(opened, pair), keep)
 
 
 def failures(rows: Iterable[AnsweredRow]) -> list[tuple[AnsweredRow, Finding]]:

@@ -7,7 +7,7 @@ each level below the first adds ``.1.submodule``; within a level ``0`` goes down
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -16,11 +16,13 @@ import keras
 import numpy as np
 from keras import layers
 
+from pipeline.data.scans import Warn, warn_python
 from pipeline.engine.errors import ConfigError, CorruptArtifactError, did_you_mean
+from pipeline.engine.listing import listed
 from pipeline.models.torch_files import read_state_dict
 from pipeline.models.unet import PARTS, part_of
 
-# The original's attributes; a bare MONAI UNet is {"backbone": "model"}, DataParallel puts "module." before each.
+# The original's attributes; a bare MONAI UNet is {"backbone": "model"}.
 ORIGINAL_PREFIXES: Mapping[str, str] = MappingProxyType(
     {"backbone": "backbone.model", "segmentation_head": "seg_head", "classification_head": "classifier"}
 )
@@ -49,25 +51,31 @@ class TensorSlot(NamedTuple):
     keras_shape: tuple[int, ...]
 
 
-def load_unet_checkpoint(model: keras.Model, checkpoint: Path, prefixes: Mapping[str, str] = ORIGINAL_PREFIXES) -> None:
+def load_unet_checkpoint(
+    model: keras.Model, checkpoint: Path, prefixes: Mapping[str, str] = ORIGINAL_PREFIXES, before: str | None = None,
+    warn: Warn = warn_python,
+) -> None:  # fmt: skip
     """Fill a network of ``build_unet`` with the tensors of a PyTorch ``state_dict``.
 
     Args:
         model: filled in place, and only if every tensor fits.
-        checkpoint: a ``.pth`` file, zip or legacy container; the state_dict may be nested under
-            ``model_state_dict`` or ``state_dict`` with numbers beside it.
+        checkpoint: a ``.pth`` file, zip or legacy container, of any precision; see `read_state_dict`.
         prefixes: what the names of each part begin with; a part that is left out keeps its weights.
+        before: what stands before the names of all parts (``module.`` of DataParallel, ``net.``). None: found where the
+            network's names have one thing before them, and ``warn`` is told.
 
     Raises:
         ConfigError: ``prefixes`` names an unknown part.
-        CorruptArtifactError: a tensor is missing, has another shape or belongs nowhere; each one is named.
+        CorruptArtifactError: a tensor is missing, has another shape, belongs nowhere or holds what is not finite; each is named.
     """
     for part in prefixes:
         if part not in PARTS:
             raise ConfigError(f"a UNet has no part {part!r}.{did_you_mean(part, PARTS)}", f"Its parts: {', '.join(PARTS)}.")
-    tensors = read_state_dict(checkpoint)
     slots = tensor_slots(model, prefixes)
-    _refuse_mismatches(model.name, checkpoint, tensors, [slot for chosen in slots.values() for slot in chosen], prefixes)
+    wanted = [slot for chosen in slots.values() for slot in chosen]
+    tensors = _without_prefix(checkpoint, read_state_dict(checkpoint), [slot.name for slot in wanted], before, warn)
+    _refuse_mismatches(model.name, checkpoint, tensors, wanted, prefixes)
+    _refuse_not_finite(checkpoint, tensors, wanted)
     for layer_name, chosen in slots.items():
         model.get_layer(layer_name).set_weights([_in_keras_order(tensors[slot.name], slot) for slot in chosen])
 
@@ -104,6 +112,30 @@ def torch_place(layer_name: str) -> str:
     return f"{place}{'.1' if way == 'up' else ''}.conv.unit{unit}.{ROLES[role]}"
 
 
+def _without_prefix(
+    checkpoint: Path, tensors: dict[str, np.ndarray], wanted: Sequence[str], before: str | None, warn: Warn
+) -> dict[str, np.ndarray]:
+    """The tensors by their names after what stands before all of them; those that have it not are left out."""
+    if before is None:
+        found = {name.removesuffix(each) for each in wanted for name in tensors if name.endswith(f".{each}")}
+        # Of the names as they stand, or of two networks in one file, nothing is guessed.
+        if any(each in tensors for each in wanted) or not found:
+            return tensors
+        if len(found) > 1:
+            raise CorruptArtifactError(
+                f"{checkpoint.name}: the network's names stand after {', '.join(map(repr, sorted(found)))}.",
+                "Say which is meant: --prefix.",
+            )
+        (before,) = found
+        warn(f"{checkpoint.name}: its names begin with {before!r}, which was left out")
+    chosen = {name.removeprefix(before): array for name, array in tensors.items() if name.startswith(before)}
+    if not chosen:
+        raise CorruptArtifactError(
+            f"{checkpoint.name}: no tensor's name begins with {before!r}.", f"Its first tensor is {next(iter(tensors))}."
+        )
+    return chosen
+
+
 def _torch_shape(layer: keras.Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Kernels (h, w, in, out) are (out, in, h, w) there, transposed ones (h, w, out, in) are (in, out, h, w)."""
     if isinstance(layer, layers.PReLU):
@@ -114,6 +146,15 @@ def _torch_shape(layer: keras.Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
 def _in_keras_order(tensor: np.ndarray, slot: TensorSlot) -> np.ndarray:
     ordered = tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor.T
     return ordered.reshape(slot.keras_shape)
+
+
+def _refuse_not_finite(checkpoint: Path, tensors: Mapping[str, np.ndarray], wanted: Sequence[TensorSlot]) -> None:
+    broken = [slot.name for slot in wanted if not np.isfinite(tensors[slot.name]).all()]
+    if broken:
+        raise CorruptArtifactError(
+            f"{checkpoint.name}: weights that are not finite (NaN or infinity) in {len(broken)} tensors: {listed(broken)}.",
+            "The training diverged: use an earlier checkpoint.",
+        )
 
 
 def _refuse_mismatches(

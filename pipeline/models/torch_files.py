@@ -29,21 +29,31 @@ STORAGE_DTYPES = {
     "ByteStorage": np.dtype("u1"),
     "CharStorage": np.dtype("i1"),
     "BoolStorage": np.dtype("?"),
+    # NumPy has no bfloat16: the upper half of a float32, which it becomes.
+    "BFloat16Storage": np.dtype("<u2"),
 }
+BFLOAT16 = "BFloat16Storage"
+# Where training scripts put a state_dict among what else they keep; the first that is there is read.
+NESTED_UNDER = ("model_state_dict", "state_dict", "model", "net", "network", "module", "weights")
 
 
 class StorageType:
     """The element type that a pickled ``torch.XStorage`` names."""
 
     def __init__(self, name: str) -> None:
-        self.dtype = STORAGE_DTYPES[name]
+        self.name, self.dtype = name, STORAGE_DTYPES[name]
+
+    def numbers(self, raw: bytes) -> np.ndarray:
+        """The numbers that the bytes of a storage are, ``(N,)``."""
+        stored = np.frombuffer(raw, dtype=self.dtype)
+        return (stored.astype("<u4") << 16).view("<f4") if self.name == BFLOAT16 else stored
 
 
 class Storage:
     """A flat run of numbers whose bytes may arrive after the pickle that refers to it."""
 
-    def __init__(self, dtype: np.dtype, count: int) -> None:
-        self.dtype, self.count = dtype, count
+    def __init__(self, kind: StorageType) -> None:
+        self.kind = kind
         self.numbers: np.ndarray | None = None
 
 
@@ -60,7 +70,7 @@ class TensorView:
         last = self.offset + sum((n - 1) * s for n, s in zip(self.size, self.stride, strict=True))
         if any(n < 0 for n in (*self.size, *self.stride, self.offset)) or (0 not in self.size and last >= len(numbers)):
             raise CorruptArtifactError("a tensor of the checkpoint reaches beyond its storage.", "Fetch it again.")
-        byte_strides = tuple(s * self.storage.dtype.itemsize for s in self.stride)
+        byte_strides = tuple(s * numbers.itemsize for s in self.stride)
         view = np.lib.stride_tricks.as_strided(numbers[self.offset :], self.size, byte_strides, writeable=False)
         return np.ascontiguousarray(view).reshape(self.size)
 
@@ -132,16 +142,31 @@ def read_checkpoint(path: Path) -> Any:
     return _with_arrays(tree)
 
 
-def read_state_dict(path: Path, nested_under: tuple[str, ...] = ("model_state_dict", "state_dict")) -> dict[str, np.ndarray]:
-    """Return ``{tensor name: array}`` of a checkpoint, plain or nested under one of ``nested_under``."""
+def read_state_dict(path: Path) -> dict[str, np.ndarray]:
+    """Return ``{tensor name: array}`` of a checkpoint; bfloat16 is float32, every other type stays what it is.
+
+    The state_dict may lie under one of NESTED_UNDER, however deep, or under any name where no other holds tensors.
+
+    Raises:
+        CorruptArtifactError: see `read_checkpoint`; no tensors, or several places with tensors.
+    """
     tree = read_checkpoint(path)
-    for key in nested_under:
-        if isinstance(tree, Mapping) and isinstance(tree.get(key), Mapping):
-            tree = tree[key]
+    while isinstance(tree, Mapping) and not any(isinstance(value, np.ndarray) for value in tree.values()):
+        inner = {key: value for key, value in tree.items() if _holds_tensors(value)}
+        named = next((key for key in NESTED_UNDER if key in inner), next(iter(inner), None))
+        if len(inner) > 1 and named not in NESTED_UNDER:
+            raise CorruptArtifactError(f"{path}: {', '.join(map(str, inner))} hold tensors, and which is the model is not told.",
+                                       f"Save the model's state_dict() alone, or under {NESTED_UNDER[0]}.")  # fmt: skip
+        tree = inner.get(named)
     tensors = {k: v for k, v in tree.items() if isinstance(v, np.ndarray)} if isinstance(tree, Mapping) else {}
     if not tensors:
         raise CorruptArtifactError(f"{path}: holds no tensors.", "Save the model's state_dict() into it.")
     return tensors
+
+
+def _holds_tensors(tree: Any) -> bool:
+    values = tree.values() if isinstance(tree, Mapping) else ()
+    return any(isinstance(value, np.ndarray) or _holds_tensors(value) for value in values)
 
 
 def _with_arrays(tree: Any) -> Any:
@@ -162,10 +187,9 @@ def _read_zip(path: Path) -> Any:
         folder = pickled.removesuffix("data.pkl")
 
         def storage_of(pid: Any) -> Storage:
-            _, kind, key, _, count = pid
-            storage = Storage(kind.dtype, count)
-            raw = archive.read(f"{folder}data/{key}")
-            storage.numbers = np.frombuffer(raw, dtype=kind.dtype)
+            _, kind, key, _, _ = pid
+            storage = Storage(kind)
+            storage.numbers = kind.numbers(archive.read(f"{folder}data/{key}"))
             return storage
 
         with archive.open(pickled) as stream:
@@ -176,8 +200,8 @@ def _read_legacy(path: Path) -> Any:
     storages: dict[str, Storage] = {}
 
     def storage_of(pid: Any) -> Storage:
-        _, kind, key, _, count, *_ = pid
-        return storages.setdefault(str(key), Storage(kind.dtype, count))
+        _, kind, key, *_ = pid
+        return storages.setdefault(str(key), Storage(kind))
 
     with path.open("rb") as stream:
         magic, _, _ = (TensorUnpickler(stream, storage_of, path).load() for _ in range(3))
@@ -188,8 +212,8 @@ def _read_legacy(path: Path) -> Any:
         for key in keys:
             storage = storages[str(key)]
             count = int.from_bytes(stream.read(8), "little")
-            raw = stream.read(count * storage.dtype.itemsize)
-            if len(raw) != count * storage.dtype.itemsize:
+            raw = stream.read(count * storage.kind.dtype.itemsize)
+            if len(raw) != count * storage.kind.dtype.itemsize:
                 raise ValueError("the file ends inside a storage")
-            storage.numbers = np.frombuffer(raw, dtype=storage.dtype)
+            storage.numbers = storage.kind.numbers(raw)
     return tree

@@ -41,3 +41,14 @@ def test_a_measurement_is_given_what_was_asked_and_its_rows_are_shown(monkeypatc
 def test_what_cannot_be_measured(capsys):
     assert main((), ["bench", "everything"]) == 2
     assert "unet" in capsys.readouterr().err
+
+
+def test_reading_is_measured_on_the_scans_that_are_named(tmp_path, capsys):
+    from pipeline.data.phantom import write_dataset
+
+    write_dataset(tmp_path / "scans", 24, 0, size=64, workers=1)
+    assert main((), ["bench", "read", "--data", str(tmp_path / "scans" / "X_Ray_Train"), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["n"] >= 1 and row["unreadable"] == 0 and row["ratio"] == pytest.approx(row["reference_ms"] / row["median_ms"])
+    assert main((), ["bench", "read"]) == 2
+    assert "--data DIR" in capsys.readouterr().err

@@ -355,6 +355,7 @@ def test_a_mask_that_cannot_be_read_is_named_and_its_image_still_classified(bund
         (["--checkpoint", "x.pth"], "--checkpoint and --classes belong together"),
         (["--run", "r", "--classes", "A,B"], "--checkpoint and --classes belong together"),
         (["--run", "r", "--checkpoint", "x.pth", "--classes", "A,B"], "Export what?"),
+        (["--run", "r", "--prefix", "net."], "--prefix goes with --checkpoint"),
         (["--original", "o", "--opset", "15"], "--opset goes with --run or --checkpoint"),
     ],
 )
@@ -371,6 +372,8 @@ def test_a_checkpoint_of_another_network_names_every_tensor(call, tmp_path, monk
     path = write_zip(tmp_path / "resnet.pth", tensors)
     code, _, err = call("export", "--checkpoint", path, "--classes", "A,B,C,D", "--out", tmp_path / "b")
     assert code == 5 and "first tensor is conv1.weight" in err and "classifier.9.weight is missing" in err
+    code, _, err = call("export", "--checkpoint", path, "--classes", "A,B,C,D", "--prefix", "net.", "--out", tmp_path / "b")
+    assert code == 5 and "no tensor's name begins with 'net.'" in err
     assert not (tmp_path / "b").exists()
 
 

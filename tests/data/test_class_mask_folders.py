@@ -30,7 +30,8 @@ def test_masks_are_found_by_stem_whatever_their_suffix(tmp_path, said):
         ("COVID/images/c.JPEG", "COVID", "c.jpg", "xray", ""),
         ("Normal/images/d.png", "Normal", None, "xray", ""),
     ]
-    assert said == []
+    assert said == [f"{tmp_path}: left out are files that are no scans: 1 (first: COVID/images/notes.txt); "
+                    "hidden files: 1 (first: Normal/images/.e.png)."]  # fmt: skip
 
 
 def test_a_mask_of_another_class_is_not_taken(tmp_path, said):

@@ -76,7 +76,7 @@ def test_tables_of_images_and_of_pairs(tmp_path):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        (["X_Ray_Test/COVID/a.png", "X_Ray_Test/Non_Covid/b.png"], "class 'Non_Covid' is not one of this bundle's. Did you mean"),
+        (["X_Ray_Test/COVID/a.png", "X_Ray_Test/Non_Cov1d/b.png"], "class 'Non_Cov1d' is not one of this bundle's. Did you mean"),
         (["X_Ray_Test/COVID/a.png", "X_Ray_Test/COVID/b.png"], "every xray row is COVID, both classes are needed"),
         (["XRay_Test/COVID/a.png"], "Did you mean 'X_Ray_Test'"),
     ],
@@ -287,3 +287,15 @@ def test_a_class_that_no_bundle_knows_is_named_with_its_first_case(unknown, case
         with pytest.raises(DataError) as caught:
             read_labelled_cases(table, BINARY, lambda text: None)
     assert repr(unknown) in caught.value.message
+
+
+def test_words_of_tables_are_read_without_case_and_blanks(tmp_path):
+    touch(tmp_path, "a.png", "b.png", "c.png", "d.png")
+    table = tmp_path / "rows.csv"
+    table.write_text("image,modality,label,patient_id\na.png,XRay,covid,p1\nb.png,x ray,NON_COVID,unknown\n"
+                     "c.png,CT, Covid,None\nd.png,ct,Non_COVID,-\n")  # fmt: skip
+    told: list[str] = []
+    cases = read_labelled_cases(table, ("COVID", "Non_COVID"), told.append, modalities=("xray", "ct"))
+    assert [case.modalities for case in cases] == [["xray"], ["xray"], ["ct"], ["ct"]]
+    assert [case.label for case in cases] == ["COVID", "Non_COVID"] * 2
+    assert [case.patient_id for case in cases] == ["p1", "", "", ""] and any("3 of 4" in text for text in told)

@@ -40,7 +40,11 @@ def told():
 def test_a_folder(data, told):
     (data / "patients.csv").write_text("image,patient_id\nALPHA/images/0.png,p7\n")
     images = read_labelled_cases(data, NAMES, told.append, masks=True)
-    assert len(images) == 6 and told == [f"{data}: 5 of 6 images have no patient_id; each counts as a patient"]
+    assert len(images) == 6 and told == [
+        f"{data / 'patients.csv'}: 5 of 6 scans have no patient id there; each counts as a patient (5 are not in the table, or "
+        "not told apart there: ALPHA/images/1.png, ALPHA/images/2.png, BETA/images/0.png, BETA/images/1.png, BETA/images/2.png).",
+        f"{data}: 5 of 6 images have no patient_id; each counts as a patient",
+    ]
     first = images[0]
     assert first.mask == data / "ALPHA" / "masks" / "0.png" and first.patient_id == "p7" and images[1].patient_id == ""
     assert first.source.label == "ALPHA" and first.source.relative.as_posix() == "ALPHA/images/0.png"
@@ -66,8 +70,8 @@ def test_a_mask_of_another_format_is_found_by_its_stem(data, told):
 def test_a_missing_class_folder_is_told_and_a_mistyped_one_refused(data, told):
     images = read_labelled_cases(data, (*NAMES, "GAMMA"), told.append, masks=True)
     assert len(images) == 6 and any("no image of class GAMMA" in text for text in told)
-    (data / "BETA").rename(data / "Beta")
-    with pytest.raises(DataError, match=r"class 'Beta' is not one.*Did you mean 'BETA'"):
+    (data / "BETA").rename(data / "Bata")
+    with pytest.raises(DataError, match=r"class 'Bata' is not one.*Did you mean 'BETA'"):
         read_labelled_cases(data, NAMES, told.append, masks=True)
 
 

@@ -262,3 +262,21 @@ def test_real_data_by_the_selection_of_the_configuration() -> None:
     ).items():
         for split, share in (("train", 0.70), ("valid", 0.15), ("test", 0.15)):
             assert abs(films[(set_name, label, split)] - share * total) <= 3
+
+
+@pytest.mark.parametrize(
+    "write", [lambda path: path.replace("/", "\\"), lambda path: f"/old/{path}", lambda path: f"{path[:-4]}.dcm"]
+)
+def test_a_table_of_other_spellings_still_keeps_patients_on_one_side(tmp_path, write):
+    """16 patients of 4 scans: found by none of its paths, they would be split by image."""
+    rows = ["image,patient_id"]
+    for number in range(64):
+        place = f"{'AB'[number // 4 % 2]}/{number}.png"
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).touch()
+        rows.append(f"{write(place)},p{number // 4}")
+    (tmp_path / "patients.csv").write_text("\n".join(rows) + "\n")
+    heard: list[str] = []
+    scans = read_scans(tmp_path, DataSource(layout="class_folders"), 0, heard.append)
+    assert heard == [] and len({scan.patient_id for scan in scans}) == 16
+    assert len({(scan.patient_id, scan.split) for scan in scans}) == 16

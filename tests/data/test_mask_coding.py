@@ -99,6 +99,13 @@ def test_a_one_bit_mask_and_a_palette_are_read(tmp_path):
         np.testing.assert_array_equal(read_lungs(tmp_path / name, coding), TRUE[0].astype(np.uint8))
 
 
+@pytest.mark.parametrize(("value", "kind"), [(1, np.float32), (1, np.int32), (0.5, np.float32), (1, np.uint16)])
+def test_masks_of_other_numbers_are_read(tmp_path, value, kind):
+    Image.fromarray((TRUE[0] * value).astype(kind)).save(tmp_path / "m.tif")
+    coding = read_mask_coding([tmp_path / "m.tif"])
+    np.testing.assert_array_equal(read_lungs(tmp_path / "m.tif", coding), TRUE[0].astype(np.uint8))
+
+
 def labels_picture(mask: np.ndarray) -> np.ndarray:
     """0 outside, 1 the left lung, 2 the right one, 3 a small square in it."""
     picture = mask.astype(np.uint8)

@@ -118,3 +118,17 @@ def test_resamples_are_drawn_in_blocks(python_calls):
         python_calls(lambda count=count: metric_intervals(labels, scores, ids, resamples=count)) for count in (200, 2000)
     )
     assert many - few < 1800
+
+
+@pytest.mark.parametrize("patients", [["p"] * 8, ["p"] * 4 + ["q"] * 4])
+def test_one_patient_has_no_interval(patients):
+    """Resamples of one patient are all alike: an interval of no width would pass for certainty."""
+    one = len(set(patients)) == 1
+    labels, (first, second) = np.tile([0, 1], 4), np.random.default_rng(0).random((2, 8))
+    difference = difference_interval(labels, first, second, patients)
+    for found in (metric_intervals(labels, first, patients), difference):
+        assert found["accuracy"]["value"] is not None
+        assert (found["accuracy"]["low"] is None) == (found["accuracy"]["high"] is None) == one
+    assert (difference["accuracy"]["standard_error"] is None) == one
+    interval = made.patient_mean_interval(np.arange(8.0), patients, 0)
+    assert interval["value"] == 3.5 and (interval["low"] is None) == one

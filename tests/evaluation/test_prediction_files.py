@@ -107,3 +107,21 @@ def test_missing_and_double_files(tmp_path):
         written(tmp_path / name, "a.csv", HEADER + "s1,ct,0.5,x,,1,p1\n")
     with pytest.raises(DataError, match="both named a.csv"):
         read_predictions([tmp_path / "one" / "a.csv", tmp_path / "two" / "a.csv"])
+
+
+def test_spellings_of_modalities_classes_and_missing_ids_are_one(tmp_path):
+    first, second = tmp_path / "one.csv", tmp_path / "two.csv"
+    first.write_text("id,modality,label,probability,patient_id\na,xray,COVID,0.9,p1\nb,xray,Non_COVID,0.2,NA\n")
+    second.write_text("id,modality,label,probability,patient_id\na,XRay,covid,0.8,p1\nb,X Ray, NON_COVID,0.1,?\n")
+    read = read_predictions([first, second])
+    assert {arm: list(tables) for arm, tables in read.arms.items()} == {"one": ["xray"], "two": ["xray"]}
+    one, two = (read.arms[arm]["xray"] for arm in ("one", "two"))
+    assert one.class_names == two.class_names and one.truth.tolist() == two.truth.tolist()
+    assert one.patients.tolist() == two.patients.tolist() == ["p1", ""]
+
+
+def test_classes_that_differ_by_case_alone_stay_two_where_one_table_has_both(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("id,label,prob_a,prob_A\nx,a,0.9,0.1\ny,A,0.2,0.8\n")
+    rows = read_predictions([path]).arms["t"]["images"]
+    assert rows.class_names == ("a", "A") and rows.truth.tolist() == [0, 1]

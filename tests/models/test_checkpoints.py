@@ -83,11 +83,56 @@ def test_a_bare_backbone_leaves_the_heads_alone(reference, state_dict, tmp_path)
             np.testing.assert_array_equal(found, expected)
 
 
-def test_names_of_data_parallel_training(state_dict, tmp_path):
+@pytest.mark.parametrize("before", ["module.", "net.", "model.module.", "_orig_mod."])
+def test_what_stands_before_all_names_is_found_and_said(reference, state_dict, tmp_path, before):
+    path = stored(tmp_path / "parallel.pth", {f"{before}{name}": array for name, array in state_dict.items()})
+    model, told = build_unet(**SHAPE), []
+    load_unet_checkpoint(model, path, warn=told.append)
+    assert told == [f"parallel.pth: its names begin with {before!r}, which was left out"]
+    np.testing.assert_allclose(model(reference["image"])["segmentation"], reference["segmentation"], atol=2e-5)
+    load_unet_checkpoint(model, path, before=before, warn=told.append)
+    assert len(told) == 1
+    with pytest.raises(CorruptArtifactError, match=f"begins with 'mod.'.*first tensor is {before}backbone"):
+        load_unet_checkpoint(model, path, before="mod.")
+
+
+def test_two_networks_in_one_file_are_told_apart_by_the_option(reference, state_dict, tmp_path):
+    both = {f"ema.{name}": array * 0 for name, array in state_dict.items()}
+    path = stored(tmp_path / "two.pth", both | {f"net.{name}": array for name, array in state_dict.items()})
+    model = build_unet(**SHAPE)
+    with pytest.raises(CorruptArtifactError, match="stand after 'ema.', 'net.'.*--prefix"):
+        load_unet_checkpoint(model, path)
+    load_unet_checkpoint(model, path, before="net.")
+    np.testing.assert_allclose(model(reference["image"])["segmentation"], reference["segmentation"], atol=2e-5)
+
+
+def test_half_precision_weights_give_nearly_the_same_answers(reference, state_dict, tmp_path):
+    half = {name: array.astype(np.float16) if array.dtype == np.float32 else array for name, array in state_dict.items()}
+    brain = {
+        name: (array.view(np.uint32) >> 16).astype(np.uint16) if array.dtype == np.float32 else array
+        for name, array in state_dict.items()
+    }
+    for tensors, near in ((half, 2e-3), (brain, 5e-2)):
+        model = build_unet(**SHAPE)
+        load_unet_checkpoint(model, stored(tmp_path / "half.pth", tensors))
+        np.testing.assert_allclose(model(reference["image"])["segmentation"], reference["segmentation"], atol=near)
+        assert np.abs(model(reference["image"])["segmentation"] - reference["segmentation"]).max() > 0
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_refused_as_such(state_dict, tmp_path, value):
+    state_dict["classifier.9.bias"] = np.full(4, value, np.float32)
+    model = build_unet(**SHAPE)
+    before = model.get_weights()
+    with pytest.raises(CorruptArtifactError, match="not finite .* in 1 tensors: classifier.9.bias"):
+        load_unet_checkpoint(model, stored(tmp_path / "diverged.pth", state_dict))
+    for found, expected in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_names_of_data_parallel_training_by_part(state_dict, tmp_path):
     path = stored(tmp_path / "parallel.pth", {f"module.{name}": array for name, array in state_dict.items()})
     model = build_unet(**SHAPE)
-    with pytest.raises(CorruptArtifactError, match=r"its first tensor is module\.backbone\.model\.0"):
-        load_unet_checkpoint(model, path)
     prefixes = {
         "backbone": "module.backbone.model", "segmentation_head": "module.seg_head",
         "classification_head": "module.classifier",

@@ -55,6 +55,41 @@ def test_state_dict_nested_among_numpy_scalars(write, tmp_path):
 
 
 @WRITERS
+def test_half_precisions(write, tmp_path):
+    """bfloat16 is the upper half of a float32: 1.5 is 0x3FC0, -2 is 0xC000, 2**-126 is 0x0080."""
+    brain = np.array([[0x3FC0, 0xC000, 0x0080], [0x7F80, 0x0000, 0x4049]], np.uint16)
+    half = np.array([0.1, -65504, 6e-8], np.float16)
+    view = Tensor(brain, size=(3, 2), stride=(1, 3))
+    tensors = read_state_dict(write(tmp_path / "x.pth", {"brain": Tensor(brain), "half": Tensor(half), "view": view}))
+    expected = np.array([[1.5, -2, 2.0**-126], [np.inf, 0, 3.140625]], np.float32)
+    np.testing.assert_array_equal(tensors["brain"], expected)
+    np.testing.assert_array_equal(tensors["view"], expected.T)
+    np.testing.assert_array_equal(tensors["half"], half)
+    assert tensors["brain"].dtype == np.float32 and tensors["half"].dtype == np.float16
+
+
+@WRITERS
+@pytest.mark.parametrize(
+    "place", [["model"], ["state_dict"], ["model_state_dict"], ["net"], ["state_dict", "model"], ["anything"], ["a", "b", "net"]]
+)
+def test_nested_state_dicts(write, place, tmp_path):
+    tree = {"w": Tensor(NUMBERS)}
+    for key in reversed(place):
+        tree = {key: tree, "epoch": 3, "optimizer_settings": {"lr": 0.1}}
+    np.testing.assert_array_equal(read_state_dict(write(tmp_path / "x.pth", tree))["w"], NUMBERS)
+
+
+def test_of_several_places_the_model_is_read_and_others_are_refused(tmp_path):
+    def tree() -> dict:
+        return {"optimizer": {"state": {0: {"m": Tensor(NUMBERS + 1)}}}, "ema": {"w": Tensor(NUMBERS + 2)}}
+
+    with pytest.raises(CorruptArtifactError, match="optimizer, ema hold tensors, and which is the model is not told"):
+        read_state_dict(write_zip(tmp_path / "x.pth", tree()))
+    whole = tree() | {"model": {"w": Tensor(NUMBERS)}}
+    np.testing.assert_array_equal(read_state_dict(write_zip(tmp_path / "x.pth", whole))["w"], NUMBERS)
+
+
+@WRITERS
 @pytest.mark.parametrize("wrap", [lambda attack: attack, lambda attack: {"w": Tensor(NUMBERS), "note": [attack]}])
 def test_a_command_in_a_checkpoint_is_refused_and_never_run(write, wrap, tmp_path):
     trace = tmp_path / "was_run"

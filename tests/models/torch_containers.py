@@ -19,7 +19,12 @@ torch = types.ModuleType("torch")
 torch_utils = types.ModuleType("torch._utils")
 torch.FloatStorage = type("FloatStorage", (), {"__module__": "torch"})
 torch.LongStorage = type("LongStorage", (), {"__module__": "torch"})
-STORAGES = {"float32": torch.FloatStorage, "int64": torch.LongStorage}
+torch.HalfStorage = type("HalfStorage", (), {"__module__": "torch"})
+torch.BFloat16Storage = type("BFloat16Storage", (), {"__module__": "torch"})
+# Numbers of 16 bits without a sign are the upper halves of float32: bfloat16.
+STORAGES = {
+    "float32": torch.FloatStorage, "int64": torch.LongStorage, "float16": torch.HalfStorage, "uint16": torch.BFloat16Storage,
+}  # fmt: skip
 
 
 def _rebuild_tensor_v2(*arguments):

@@ -13,6 +13,9 @@ from pipeline.cli.bench.gate import bench_gate
 from pipeline.cli.bench.processes import bench_memory, bench_predict
 from pipeline.cli.choices import choices
 from pipeline.cli.telling.document import AsJson, tell
+from pipeline.data.layouts.source_images import find_images
+from pipeline.data.reading.reading_speed import reading_speed
+from pipeline.engine.errors import UsageError
 from pipeline.systems import default_bundle
 
 BUNDLE = default_bundle("predict")
@@ -20,7 +23,7 @@ EVERYTHING = "all"
 
 
 class Request(NamedTuple):
-    """What the command was given. images: None for each measurement's own number; data: scans, which `gate` needs."""
+    """What the command was given. images: None for each measurement's own number; data: scans, which `gate` and `read` need."""
 
     images: int | None
     bundle: Path
@@ -46,6 +49,18 @@ def _train(request: Request) -> list[dict]:
     return [bench_fit(), bench_chain(), *bench_train_step()]
 
 
+def _read(request: Request) -> list[dict]:
+    if request.data is None:
+        raise UsageError("bench read reads scans.", "Name their folder: --data DIR.")
+    paths = [image.path for image in find_images([request.data], request.images or 200)]
+    found = reading_speed(paths)
+    return [{
+        "name": "read, warm pool", "reference": "the same files one by one in this process",
+        "ratio": found["one_by_one_ms"] / found["pool_ms"], "median_ms": found["pool_ms"], "reference_ms": found["one_by_one_ms"],
+        "n": found["scans"], "unreadable": found["unreadable"], "pool_start_s": found["pool_start_s"],
+    }]  # fmt: skip
+
+
 # What can be measured, in the order of `all`: name → function of a Request that gives rows. Memory comes first: a child
 # is charged with what its parent holds at the start, and TensorFlow holds much: it is imported by those that need it.
 MEASUREMENTS: dict[str, Callable[[Request], list[dict]]] = {
@@ -55,9 +70,10 @@ MEASUREMENTS: dict[str, Callable[[Request], list[dict]]] = {
     "unet": _unet,
     "train": _train,
     "gate": lambda request: bench_gate(request.data),
+    "read": _read,
 }
 # What needs more than the repository holds is measured only when it is asked for.
-NEEDS_DATA = frozenset({"gate"})
+NEEDS_DATA = frozenset({"gate", "read"})
 
 Bench = choices("Bench", (*MEASUREMENTS, EVERYTHING))
 
@@ -66,10 +82,10 @@ def bench(
     what: Annotated[Bench, typer.Argument(help="Which figure.")] = Bench.ALL,
     images: Annotated[
         int | None,
-        typer.Option("--images", min=32, help="Images of embed [512]; of memory, at the smaller size [100]."),
+        typer.Option("--images", min=32, help="Images of embed [512]; of memory, at the smaller size [100]; of read [200]."),
     ] = None,
     bundle: Annotated[Path, typer.Option("--bundle", help="The bundle that predict is timed with.")] = BUNDLE,
-    data: Annotated[Path | None, typer.Option("--data", help="The real scans, for gate.")] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="The scans, for gate and read.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure: each figure stands beside a reference, taken in turns; ratio 1 = as fast as the reference.
@@ -88,7 +104,12 @@ def _words(rows: list[dict]) -> str:
     for row in rows:
         ratio = "" if row["ratio"] is None else f"ratio {row['ratio']:.2f} to {row['reference']}"
         ratio += f" [{row['low']:.4f}, {row['high']:.4f}]" if "low" in row else ""
-        beside = f" (reference {row['reference_ms']:.0f} ms)" if row.get("reference_ms") else ""
+        beside = f" (reference {_ms(row['reference_ms'])} ms)" if row.get("reference_ms") else ""
         peak = f", peak {row['peak_mib']:.0f} MiB (reference {row['reference_peak_mib']:.0f})" if "peak_mib" in row else ""
-        lines.append(f"{row['name']:<{width}} {row['median_ms']:>9.0f} ms{beside}{peak}, n {row['n']}  {ratio}".rstrip())
+        lines.append(f"{row['name']:<{width}} {_ms(row['median_ms']):>9} ms{beside}{peak}, n {row['n']}  {ratio}".rstrip())
     return "\n".join(lines)
+
+
+def _ms(value: float) -> str:
+    """Milliseconds with two figures at least."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"

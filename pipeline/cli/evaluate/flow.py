@@ -17,6 +17,7 @@ from pipeline.cli.telling.output_folder import refuse_taken_folder, write_findin
 from pipeline.data.gate.kinds import NOT_ASKED
 from pipeline.data.layouts.labelled_cases import LabelledCase, read_labelled_cases
 from pipeline.data.masks.mask_coding import MaskCoding, read_mask_coding
+from pipeline.data.splitting.labelled_pictures import warn_of_copies
 from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.interval_text import interval_text
 from pipeline.engine.listing import listed
@@ -28,7 +29,7 @@ from pipeline.inference.answered_rows import (
     LABEL,
     PREDICTIONS,
     AnsweredRow,
-    answer_rows,
+    answer_all,
     failure_summary,
     failures,
     refuse_all_failed,
@@ -88,11 +89,14 @@ class Evaluator(ABC):
             data, self.manifest.class_names, self.warnings.append, modalities=self.opened.modalities,
             modality=self.request.modality, masks=self.masks,
         )  # fmt: skip
+        labelled = [(case.id, scan, case.label) for case in self.cases for scan in case.scans]
+        warn_of_copies(data, labelled, self.warnings.append)
         self.coding = self._read_coding()
         read = [path for case in self.cases for path in (*case.scans, case.mask) if path is not None]
         refuse_overwriting([self.out / name for name in self.outputs], [data, *read])
         prepare_output(self.out / PREDICTIONS)
-        rows = list(answer_rows(reporter.track(self.cases, len(self.cases), self.what), self.ask))
+        asked = reporter.track(self.cases, len(self.cases), self.what)
+        rows = answer_all(asked, self.ask, lambda rows: self.write_table(self.out / PREDICTIONS, rows))
         for line in failure_summary(rows, self.what):
             reporter.line(line)
         self.write_table(self.out / PREDICTIONS, rows)

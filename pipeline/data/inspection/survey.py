@@ -12,7 +12,9 @@ from pipeline.data.reading.digests import pixel_sha1
 from pipeline.data.reading.gray_reader import read_in_order
 from pipeline.data.scans import Scan
 from pipeline.data.splitting.leakage import Leakage, find_leakage
+from pipeline.data.splitting.near_duplicates import thumbnail
 from pipeline.engine.errors import DataError
+from pipeline.engine.listing import listed
 
 SCHEMA_VERSION = 1
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
@@ -68,6 +70,9 @@ class Inspection:
                 "identical_pixels_across_splits": [list(group) for group in self.leakage.pixels],
                 "identical_pixels": [list(group) for group in self.leakage.copies],
                 "identical_pixels_with_different_labels": [list(group) for group in self.leakage.conflicts],
+                "near_duplicates": [pair.row() for pair in self.leakage.near],
+                "near_duplicates_across_splits": [pair.row() for pair in self.leakage.near_across],
+                "near_duplicates_with_different_labels": [pair.row() for pair in self.leakage.near_conflicts],
                 "labels_told_by_origin": origins_with_one_label(self.scans),
             },
             "notices": self.notices,
@@ -85,6 +90,12 @@ def leakage_sentences(leakage: dict) -> list[str]:
         f"copies: {len(leakage['identical_pixels'])} pictures occur more than once, "
         f"{len(leakage['identical_pixels_with_different_labels'])} with different labels",
     ]
+    for what, key in (
+        ("leakage: {} pairs are nearly one picture on two sides of the split", "near_duplicates_across_splits"),
+        ("copies: {} pairs are nearly one picture with different labels", "near_duplicates_with_different_labels"),
+    ):
+        named = listed([f"{pair['first']} = {pair['second']}" for pair in leakage[key]])
+        found.append(what.format(len(leakage[key])) + (f": {named}" if named else ""))
     told = leakage["labels_told_by_origin"]
     if told:
         names = ", ".join(f"{row['origin']} (always {row['label']})" for row in told)
@@ -103,15 +114,16 @@ def inspect_scans(
     pixels: dict[Group, GroupPixels] = defaultdict(GroupPixels)
     unreadable: dict[str, str] = {}
     hashes: dict[str, str] = {}
+    thumbnails: dict[str, np.ndarray] = {}
     for scan, gray in zip(track(scans), read_in_order((scan.path for scan in scans), workers), strict=True):
         if isinstance(gray, DataError):
             unreadable[scan.id] = gray.message
             continue
         pixels[(scan.source, scan.modality, scan.label)].add(gray)
         hashes[scan.id] = pixel_sha1(gray)
-    return Inspection(
-        list(scans), unreadable, dict(sorted(pixels.items())), find_leakage(scans, hashes), list(notices)
-    )
+        thumbnails[scan.id] = thumbnail(gray)
+    leakage = find_leakage(scans, hashes, thumbnails)
+    return Inspection(list(scans), unreadable, dict(sorted(pixels.items())), leakage, list(notices))
 
 
 def count_rows(scans: Sequence[Scan]) -> list[dict]:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.data.folder_walk import FolderWalk
 from pipeline.data.layouts.class_mask_folders import IMAGES, MASKS
 from pipeline.data.layouts.kermany_names import read_kermany_name
-from pipeline.data.layouts.patient_table import PatientTable, read_patient_table
-from pipeline.data.layouts.scan_files import class_scans, refuse_lone_class, refuse_missing_folder, subfolders
+from pipeline.data.layouts.patient_table import read_patient_table
+from pipeline.data.layouts.scan_files import class_scans, refuse_lone_class, refuse_missing_folder
 from pipeline.data.scans import TEST, TRAIN, VALID, XRAY, Scan, Warn, warn_python
 from pipeline.engine.errors import DataError
 
@@ -42,18 +43,18 @@ def class_folder_scans(root: Path, warn: Warn = warn_python, modality: str = XRA
     Raises DataError: no such folder, no class folder, or an empty one.
     """
     refuse_missing_folder(root, "the class folders")
-    told = read_patient_table(root)
-    scans = [
-        scan for split, folder in _class_places(root, warn) for scan in _scans_of(folder, root, told, modality, split)
-    ]
+    told, walk = read_patient_table(root), FolderWalk(root)
+    scans = [scan for split, folder in _class_places(walk, warn) for scan in _scans_of(folder, walk, modality, split)]
+    walk.tell(warn)
+    scans = told.applied_to(scans, root, warn) if told else [_by_its_name(scan) for scan in scans]
     return sorted(scans, key=lambda scan: scan.id)
 
 
-def split_folders(root: Path) -> dict[str, Path]:
+def split_folders(walk: FolderWalk) -> dict[str, Path]:
     """{split: folder} of `train`, `val` and `test` in a folder, however they are spelt; {} where there is neither train
     nor test. Raises DataError where one split has two folders."""
-    found: dict[str, Path] = {}
-    for folder in subfolders(root):
+    root, found = walk.root, dict[str, Path]()
+    for folder in walk.subfolders(walk.root):
         split = SPLIT_FOLDERS.get(folder.name.lower())
         if split and split in found:
             raise DataError(f"{root}: {found[split].name} and {folder.name} are both {split}.", "Leave one of them.")
@@ -62,15 +63,16 @@ def split_folders(root: Path) -> dict[str, Path]:
     return found if TRAIN in found or TEST in found else {}
 
 
-def _class_places(root: Path, warn: Warn) -> list[tuple[str, Path]]:
+def _class_places(walk: FolderWalk, warn: Warn) -> list[tuple[str, Path]]:
     """(split, class folder), the split "" where the folders name none."""
-    splits = split_folders(root)
-    folders = [folder for folder in subfolders(root) if folder.name != MASKS]
+    root = walk.root
+    folders = [folder for folder in walk.subfolders(root) if folder.name != MASKS]
+    splits = split_folders(FolderWalk(root))
     if splits:
         others = sorted(folder.name for folder in folders if folder not in splits.values())
         if others:
             warn(f"{root}: left out, beside the split's folders: {', '.join(others)}.")
-        places = [(split, inner) for split, folder in splits.items() for inner in subfolders(folder)]
+        places = [(split, inner) for split, folder in splits.items() for inner in walk.subfolders(folder)]
     else:
         places = [("", folder) for folder in folders]
     if not places:
@@ -78,9 +80,13 @@ def _class_places(root: Path, warn: Warn) -> list[tuple[str, Path]]:
     return places
 
 
-def _scans_of(folder: Path, root: Path, told: PatientTable, modality: str, split: str) -> Iterator[Scan]:
+def _scans_of(folder: Path, walk: FolderWalk, modality: str, split: str) -> Iterator[Scan]:
     inner = folder / IMAGES
-    for scan in class_scans(inner if inner.is_dir() else folder, root, told, modality, split, folder.name):
-        name = None if told else read_kermany_name(scan.path.stem)
-        mask = (root / MASKS / scan.id).with_suffix(".png")
-        yield replace(scan, patient_id=name.person if name else scan.patient_id, mask=mask if mask.is_file() else None)
+    for scan in class_scans(inner if inner.is_dir() else folder, walk, modality, split, folder.name):
+        mask = (walk.root / MASKS / scan.path.relative_to(walk.root)).with_suffix(".png")
+        yield replace(scan, mask=mask if mask.is_file() else None)
+
+
+def _by_its_name(scan: Scan) -> Scan:
+    name = read_kermany_name(scan.path.stem)
+    return replace(scan, patient_id=name.person) if name else scan

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.data.layouts.patient_table import PatientTable, read_patient_table
-from pipeline.data.layouts.scan_files import class_scans, refuse_lone_class, refuse_missing_folder, scan_files, subfolders
+from pipeline.data.folder_walk import FolderWalk
+from pipeline.data.layouts.patient_table import read_patient_table
+from pipeline.data.layouts.scan_files import class_scans, refuse_lone_class, refuse_missing_folder
 from pipeline.data.scans import XRAY, Scan, Warn, warn_python
 from pipeline.engine.errors import DataError, did_you_mean
 from pipeline.engine.listing import listed
@@ -46,18 +47,20 @@ def class_mask_scans(
     of one scan in other formats.
     """
     refuse_missing_folder(root, "the class folders")
-    told = read_patient_table(root)
-    scans = [scan for folder in _class_folders(root, classes, warn) for scan in _with_masks(folder, root, modality, told, warn)]
-    return sorted(scans, key=lambda scan: scan.id)
+    told, walk = read_patient_table(root), FolderWalk(root)
+    scans = [scan for folder in _class_folders(walk, classes, warn) for scan in _with_masks(folder, walk, modality, warn)]
+    walk.tell(warn)
+    return sorted(told.applied_to(scans, root, warn), key=lambda scan: scan.id)
 
 
-def image_folders(root: Path) -> list[Path]:
+def image_folders(walk: FolderWalk) -> list[Path]:
     """The folders `{class}` of a root of `{class}/images`, sorted; [] where it is laid out otherwise."""
-    return [folder for folder in subfolders(root) if (folder / IMAGES).is_dir()]
+    return [folder for folder in walk.subfolders(walk.root) if (folder / IMAGES).is_dir()]
 
 
-def _class_folders(root: Path, classes: Sequence[str] | None, warn: Warn) -> list[Path]:
-    present = {entry.name: entry for entry in subfolders(root)}
+def _class_folders(walk: FolderWalk, classes: Sequence[str] | None, warn: Warn) -> list[Path]:
+    root = walk.root
+    present = {entry.name: entry for entry in walk.subfolders(root)}
     for name in classes or ():
         if name not in present:
             raise DataError(f"{root}: no class folder {name!r}.{did_you_mean(name, present)}",
@@ -81,18 +84,18 @@ def _class_folders(root: Path, classes: Sequence[str] | None, warn: Warn) -> lis
     return found
 
 
-def _with_masks(folder: Path, root: Path, modality: str, told: PatientTable, warn: Warn) -> list[Scan]:
-    scans = class_scans(folder / IMAGES, root, told, modality, label=folder.name)
-    masks = _masks_by_stem(folder / MASKS)
+def _with_masks(folder: Path, walk: FolderWalk, modality: str, warn: Warn) -> list[Scan]:
+    scans = class_scans(folder / IMAGES, walk, modality, label=folder.name)
+    masks = _masks_by_stem(folder / MASKS, walk)
     stems = [_stem(scan.path, folder / IMAGES) for scan in scans]
     if alone := sorted(set(masks) - set(stems)):
         warn(f"{folder}: {len(alone)} masks without a scan are passed over: {listed(alone, NAMED_IN_WARNING)}.")
     return [replace(scan, mask=masks.get(stem)) for scan, stem in zip(scans, stems, strict=True)]
 
 
-def _masks_by_stem(folder: Path) -> dict[str, Path]:
+def _masks_by_stem(folder: Path, walk: FolderWalk) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for path in sorted(scan_files(folder), key=_preference):
+    for path in sorted(walk.scan_files(folder), key=_preference):
         first = found.setdefault(_stem(path, folder), path)
         if first != path and _preference(first) == len(PREFERRED):
             raise DataError(f"{folder}: {first.name} and {path.name} are masks of one image.", "Keep one of them.")

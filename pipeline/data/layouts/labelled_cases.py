@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from pipeline.data.csv_rows import read_rows, require_columns
 from pipeline.data.layouts.case_folders import read_labelled_folder
-from pipeline.data.layouts.pair_table import COPIED_COLUMNS, PairRow, find_scan, read_pairs, refuse_repeated_ids
+from pipeline.data.layouts.pair_table import PairRow, copied_cells, find_scan, read_pairs, refuse_repeated_ids
 from pipeline.data.layouts.source_images import SourceImage
 from pipeline.data.scans import CT, MODALITIES, PAIRED, XRAY, Warn
+from pipeline.data.words import same_word
 from pipeline.engine.errors import DataError, UsageError, did_you_mean
 
 
@@ -79,6 +80,7 @@ def read_labelled_cases(
         raise UsageError("--modality is for a folder of class folders.", "Leave it out: the table says what is what.")
     else:
         cases = _of_modalities(_read_table(data, modalities, masks), data, modalities, warn)
+    cases = [replace(case, copied={**case.copied, "label": same_word(case.label, class_names)}) for case in cases]
     _refuse_other_classes(data, cases, class_names)
     if not masks:
         refuse_one_sided(data, cases, class_names, modalities)
@@ -152,13 +154,14 @@ def _read_table(table: Path, modalities: Sequence[str], masks: bool) -> list[Lab
 def _read_images(table: Path, rows: Sequence[dict[str, str]], modality: str) -> list[LabelledCase]:
     cases = []
     for number, row in enumerate(rows, start=1):
-        path, told = find_scan(row["image"], table.parent), row.get("modality", modality)
+        path = find_scan(row["image"], table.parent)
+        told = same_word(row.get("modality", modality), MODALITIES)
         if path is None:
             raise DataError(f"{table}: row {number} names no image.", "Fill its cell, or take the row out.")
         if told not in MODALITIES:
             near = did_you_mean(told, MODALITIES)
             raise DataError(f"{table}: row {number}: modality {told!r} is unknown.{near}", "Use xray or ct.")
-        cases.append(_case(row["image"], told, path, {name: row[name] for name in COPIED_COLUMNS if name in row}))
+        cases.append(_case(row["image"], told, path, copied_cells(row)))
     refuse_repeated_ids((os.path.normpath(case.id) for case in cases), table)
     return cases
 

@@ -10,7 +10,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.data.csv_rows import read_rows, require_columns
+from pipeline.data.image_paths import file_of, normal_path
+from pipeline.data.patient_ids import known_patient
 from pipeline.data.scans import TEST, TRAIN, VALID, Scan, Warn, warn_python
+from pipeline.data.words import folded, same_word
 from pipeline.engine.errors import DataError, did_you_mean
 
 Split = Literal["train", "valid", "test"]
@@ -21,7 +24,8 @@ class ManifestSelection(BaseModel):
 
     sets: {set name in the manifest: "xray" | "ct"}.
     labels: {label or glob in the manifest: class name}; an exact name wins over a glob, then the first that
-        fits. Rows of the sets whose label fits none are left out, with a warning.
+        fits, then a name that differs by case and blanks only. Rows of the sets whose label fits none are left out,
+        with a warning.
     split_column: the column that names a published split, with split_values mapping its words to train, valid
         and test. Rows without one go to train, unless their patient is in test or valid: those are left out,
         counted and warned of. Without split_column the scans come with split "".
@@ -52,7 +56,12 @@ class ManifestSelection(BaseModel):
         """The class name of a manifest label, None where it is not selected."""
         if label in self.labels:
             return self.labels[label]
-        return next((name for pattern, name in self.labels.items() if fnmatchcase(label, pattern)), None)
+        fitting = (name for pattern, name in self.labels.items() if fnmatchcase(label, pattern))
+        return next(fitting, self.labels.get(same_word(label, self.labels)))
+
+    def modality_of(self, name: str) -> str | None:
+        """The modality of a manifest's set, None where it is not selected."""
+        return self.sets.get(same_word(name, self.sets))
 
 
 def read_selected_scans(
@@ -86,7 +95,7 @@ def _selected(
     _check_names(rows, chosen, csv)
     scans, without_class = [], 0
     for row in rows:
-        modality = chosen.sets.get(row[chosen.set_column])
+        modality = chosen.modality_of(row[chosen.set_column])
         if modality is None:
             continue
         name = chosen.class_of(row[chosen.label_column])
@@ -96,14 +105,14 @@ def _selected(
         image = row[chosen.image_column]
         scans.append(
             Scan(
-                id=Path(image).as_posix(),
-                path=root / image,
+                id=normal_path(image),
+                path=file_of(image, root) or root,
                 modality=modality,
                 label=name,
-                patient_id=row.get(chosen.patient_column, ""),
+                patient_id=known_patient(row.get(chosen.patient_column, "")),
                 split=_split_of(row, chosen, csv),
                 source=row[chosen.set_column],
-                mask=root / row[chosen.mask_column] if chosen.mask_column and row[chosen.mask_column] else None,
+                mask=file_of(row[chosen.mask_column], root) if chosen.mask_column else None,
                 attributes={name: row[name] for name in chosen.attribute_columns},
             )
         )
@@ -153,14 +162,14 @@ def _check_names(rows: list[dict[str, str]], chosen: ManifestSelection, csv: Pat
     require_columns(csv, rows, *wanted)
     sets = {row[chosen.set_column] for row in rows}
     for name in chosen.sets:
-        if name not in sets:
+        if same_word(name, sets) not in sets:
             raise DataError(
                 f"{csv}: no rows of set {name!r}." + did_you_mean(name, sets),
                 f"Its sets: {', '.join(sorted(sets))}.",
             )
-    labels = {row[chosen.label_column] for row in rows if row[chosen.set_column] in chosen.sets}
+    labels = {row[chosen.label_column] for row in rows if chosen.modality_of(row[chosen.set_column])}
     for pattern in chosen.labels:
-        if not any(label == pattern or fnmatchcase(label, pattern) for label in labels):
+        if not any(folded(label) == folded(pattern) or fnmatchcase(label, pattern) for label in labels):
             raise DataError(
                 f"{csv}: no label fits {pattern!r} in {', '.join(chosen.sets)}."
                 + did_you_mean(pattern, labels),

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.data.csv_rows import read_rows, require_columns
+from pipeline.data.image_paths import file_of
+from pipeline.data.patient_ids import known_patient
 from pipeline.data.scans import CT, XRAY
 from pipeline.engine.errors import DataError
 
@@ -42,13 +44,12 @@ def read_pairs(table: Path) -> list[PairRow]:
     rows = read_rows(table)
     columns = list(rows[0])
     require_columns(table, rows, "id", *(() if CT in columns else (XRAY,)), needed="Needed are id and xray, ct or both.")
-    copied = [name for name in COPIED_COLUMNS if name in columns]
     pairs = [
         PairRow(
             row["id"],
             find_scan(row.get(XRAY, ""), table.parent),
             find_scan(row.get(CT, ""), table.parent),
-            {name: row[name] for name in copied},
+            copied_cells(row),
         )
         for row in rows
     ]
@@ -56,12 +57,14 @@ def read_pairs(table: Path) -> list[PairRow]:
     return pairs
 
 
+def copied_cells(row: Mapping[str, str]) -> dict[str, str]:
+    """What goes through to the answers of a row: COPIED_COLUMNS, ids that are missing as ""."""
+    return {name: row[name] if name == "label" else known_patient(row[name]) for name in COPIED_COLUMNS if name in row}
+
+
 def find_scan(cell: str, folder: Path) -> Path | None:
     """A cell's file: beside the table, else in the working folder; None for an empty cell."""
-    if not cell:
-        return None
-    beside = folder / cell
-    return beside if beside.exists() or not Path(cell).exists() else Path(cell)
+    return file_of(cell, folder, Path())
 
 
 def refuse_repeated_ids(ids: Iterable[str], table: Path) -> None:

@@ -3,8 +3,10 @@ inside."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.data.folder_walk import FolderWalk
 from pipeline.data.layouts.patient_table import read_patient_table
 from pipeline.data.layouts.scan_files import class_scans, refuse_missing_folder
 from pipeline.data.scans import CLASS_NAMES, CT, TEST, TRAIN, VALID, XRAY, Scan, Warn, warn_python
@@ -38,18 +40,17 @@ def read_respiratory_folders(root: Path, warn: Warn = warn_python) -> list[Scan]
     Raises DataError: no such folder (did-you-mean), an empty class folder, one class only.
     """
     refuse_missing_folder(root, "X_Ray_Train and the others")
-    patients = read_patient_table(root, _IMAGE_COLUMNS, _PATIENT_COLUMNS)
+    patients, walk = read_patient_table(root, _IMAGE_COLUMNS, _PATIENT_COLUMNS), FolderWalk(root)
     scans: list[Scan] = []
     for name, (modality, split) in (FOLDERS | OPTIONAL_FOLDERS).items():
         if name in OPTIONAL_FOLDERS and not (root / name).is_dir():
             continue
         folder = _existing(root, name)
-        _refuse_other_classes(folder)
+        _refuse_other_classes(walk.subfolders(folder))
         for label in CLASS_NAMES:
-            scans += class_scans(_existing(folder, label), root, patients, modality, split)
-    unknown = sum(not scan.patient_id for scan in scans)
-    if patients and unknown:
-        warn(f"{root}: {unknown} of {len(scans)} scans have no patient id there; each counts as a patient.")
+            scans += class_scans(_existing(folder, label), walk, modality, split)
+    walk.tell(warn)
+    scans = patients.applied_to(scans, root, warn, tell_empty=True)
     return sorted(scans, key=lambda scan: scan.id)
 
 
@@ -81,14 +82,10 @@ def _letters(name: str) -> str:
     return "".join(character for character in name.lower() if character.isalnum())
 
 
-def _refuse_other_classes(folder: Path) -> None:
-    others = sorted(
-        entry.name
-        for entry in folder.iterdir()
-        if entry.is_dir() and not entry.name.startswith(".") and entry.name not in CLASS_NAMES
-    )
-    if others and all((folder / name).is_dir() for name in CLASS_NAMES):
+def _refuse_other_classes(folders: Sequence[Path]) -> None:
+    others = [folder for folder in folders if folder.name not in CLASS_NAMES]
+    if others and len(folders) - len(others) == len(CLASS_NAMES):
         raise DataError(
-            f"{folder}: unexpected folder {others[0]!r} beside COVID/ and Non_COVID/.",
+            f"{others[0].parent}: unexpected folder {others[0].name!r} beside COVID/ and Non_COVID/.",
             "Move its scans into one of the two, or move it away.",
         )

@@ -4,21 +4,45 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from pipeline.data.scans import Scan
+from pipeline.data.splitting.near_duplicates import find_near_duplicates
+from pipeline.engine.listing import listed
 
 
 @dataclass(frozen=True)
 class Leakage:
     """patients: {patient id: its splits}, those in more than one. pixels: groups of scan ids with identical
     pixels in more than one split. conflicts: groups with identical pixels and different labels. copies:
-    groups with identical pixels at all."""
+    groups with identical pixels at all. near: pairs that are nearly one picture, their pixels not identical."""
 
     patients: dict[str, tuple[str, ...]]
     pixels: list[tuple[str, ...]]
     conflicts: list[tuple[str, ...]]
     copies: list[tuple[str, ...]]
+    near: list[NearPair] = field(default_factory=list)
+
+    @property
+    def near_across(self) -> list[NearPair]:
+        """The near pairs on two sides of the split."""
+        return [pair for pair in self.near if len({pair.first.split, pair.second.split} - {""}) > 1]
+
+    @property
+    def near_conflicts(self) -> list[NearPair]:
+        """The near pairs with two labels."""
+        return [pair for pair in self.near if pair.first.label != pair.second.label]
+
+    def near_sentences(self) -> list[str]:
+        """One line for each kind of near pairs that a split, or a score, should not have; empty where there is none."""
+        kinds = (("on two sides of the split", self.near_across), ("with different labels", self.near_conflicts))
+        return [
+            f"{len(pairs)} pairs of images are nearly one picture {what} (JPEG copies, other sizes, mirror images): "
+            f"{listed([str(pair) for pair in pairs])}."
+            for what, pairs in kinds if pairs
+        ]  # fmt: skip
 
     def sentences(self) -> list[str]:
         """One line for each kind of crossing; empty where the splits are clean."""
@@ -37,11 +61,31 @@ class Leakage:
         return found
 
 
-def find_leakage(scans: Sequence[Scan], pixel_hashes: Mapping[str, str]) -> Leakage:
+@dataclass(frozen=True, slots=True)
+class NearPair:
+    """Two scans that are nearly one picture: how much their thumbnails correlate, and how the second lies to the first."""
+
+    first: Scan
+    second: Scan
+    correlation: float
+    flip: str
+
+    def __str__(self) -> str:
+        return f"{self.first.id} = {self.second.id}" + (f" ({self.flip})" if self.flip else "")
+
+    def row(self) -> dict:
+        """It as JSON values."""
+        return {"first": self.first.id, "second": self.second.id, "correlation": round(self.correlation, 4), "flip": self.flip}
+
+
+def find_leakage(
+    scans: Sequence[Scan], pixel_hashes: Mapping[str, str], thumbnails: Mapping[str, np.ndarray] | None = None
+) -> Leakage:
     """Patients and pictures on several sides of a split.
 
     pixel_hashes: {scan id: `pixel_sha1`}; scans without one are compared by patient only. Scans without a
-    split or without a patient id cross nothing.
+    split or without a patient id cross nothing. thumbnails: {scan id: `near_duplicates.thumbnail`} of those that near copies
+    are looked for among.
     """
     splits_of: dict[str, set[str]] = defaultdict(set)
     alike: dict[str, list[Scan]] = defaultdict(list)
@@ -57,7 +101,19 @@ def find_leakage(scans: Sequence[Scan], pixel_hashes: Mapping[str, str]) -> Leak
         pixels=[_ids(group) for group in groups if len({scan.split for scan in group} - {""}) > 1],
         conflicts=[_ids(group) for group in groups if len({scan.label for scan in group}) > 1],
         copies=[_ids(group) for group in groups],
+        near=_near_pairs(scans, pixel_hashes, thumbnails or {}),
     )
+
+
+def _near_pairs(
+    scans: Sequence[Scan], pixel_hashes: Mapping[str, str], thumbnails: Mapping[str, np.ndarray]
+) -> list[NearPair]:
+    asked = [scan for scan in scans if scan.id in thumbnails]
+    pairs = (
+        NearPair(asked[found.first], asked[found.second], found.correlation, found.flip)
+        for found in find_near_duplicates([thumbnails[scan.id] for scan in asked])
+    )
+    return [pair for pair in pairs if pixel_hashes.get(pair.first.id, "") != pixel_hashes.get(pair.second.id)]
 
 
 def _ids(group: Sequence[Scan]) -> tuple[str, ...]:

@@ -38,13 +38,14 @@ def metric_intervals(
 
     metrics: {name: name in the grammar of `pipeline.evaluation.metrics.names`}; `document_metrics(rows)` where not said.
     With S trainings the statistic is the mean over them of the metric, so the interval speaks of new patients, not of new
-    trainings (that spread is `training_noise`). None: undefined in a training, or in half of the resamples or more. Whole
-    patients are drawn; percentile interval (Field & Welsh 2007).
+    trainings (that spread is `training_noise`). None: undefined in a training, in half of the resamples or more, or, of the
+    bounds, for one patient. Whole patients are drawn; percentile interval (Field & Welsh 2007).
     """
     names = document_metrics(rows) if metrics is None else metrics
     value = metric_draws(rows, np.ones((1, rows.truth.size)), names)
-    draws = metric_draws(rows, bootstrap_weights(rows.clusters, resamples, seed), names)
-    return {name: interval_of(value[name][0], draws[name], level) for name in names}
+    weights = bootstrap_weights(rows.clusters, resamples, seed)
+    draws = metric_draws(rows, weights, names)
+    return {name: interval_of(value[name][0], _of_several(draws[name], weights), level) for name in names}
 
 
 def class_intervals(rows: Rows, resamples: int = RESAMPLES, seed: int = 0, level: float = 0.95) -> dict:
@@ -74,7 +75,10 @@ def difference_interval(
     values = [metric_draws(arm, ones, names) for arm in (first, second)]
     draws = [metric_draws(arm, weights, names) for arm in (first, second)]
     return {
-        name: difference_of((values[1][name] - values[0][name])[0], draws[1][name] - draws[0][name], level) for name in names
+        name: difference_of(
+            (values[1][name] - values[0][name])[0], _of_several(draws[1][name] - draws[0][name], weights), level
+        )
+        for name in names
     }
 
 
@@ -115,7 +119,13 @@ def mean_interval(values: NDArray[np.float64], weights: NDArray, level: float = 
         return dict(UNDEFINED)
     totals = weights.sum(axis=1)
     draws = np.divide(weights @ values, totals, out=np.full(len(totals), np.nan), where=totals > 0)
-    return interval_of(float(values.mean()), draws, level)
+    return interval_of(float(values.mean()), _of_several(draws, weights), level)
+
+
+def _of_several(draws: NDArray[np.float64], weights: NDArray) -> NDArray[np.float64]:
+    """The (R,) draws; all undefined where the (R, N) weights are of one cluster: nothing is known of another patient then,
+    and resamples of one patient are all alike, which would pass for an interval of no width."""
+    return np.full_like(draws, np.nan) if (weights == weights[:, :1]).all() else draws
 
 
 def patient_mean_interval(values: NDArray[np.float64], patients: ArrayLike, seed: int, resamples: int = RESAMPLES) -> Interval:

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas
 
+from pipeline.data.patient_ids import known_patient
+from pipeline.data.words import Spellings
 from pipeline.engine.errors import DataError
 from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
 
@@ -37,7 +39,26 @@ def read_table(path: Path) -> pandas.DataFrame:
             frame[wanted] = frame[found]
         elif wanted == "id":
             raise DataError(f"{path} has neither of the columns {' and '.join(IDS)}.", "Name each scan in one of them.")
+    for name in (name for name in PATIENTS if name in frame):
+        frame[name] = frame[name].map(known_patient)
     return frame
+
+
+def spelt_alike(frame: pandas.DataFrame, modalities: Spellings, classes: Spellings) -> pandas.DataFrame:
+    """The table with one spelling of each modality and class, as they were first met: in the columns `modality`, `label` and
+    `predicted`, and in the names of classes' columns unless two of these would become one."""
+    of_class = [name for name in frame if name.startswith(OF_CLASS)]
+    starts = {name: next(start for start in OF_CLASS if name.startswith(start)) for name in of_class}
+    renamed = {name: starts[name] + classes.of(name.removeprefix(starts[name])) for name in of_class}
+    words = [("modality", modalities)]
+    if len(set(renamed.values())) == len(renamed):
+        frame = frame.rename(columns=renamed)
+        words += [("label", classes), ("predicted", classes)]
+    changed = {
+        name: frame[name].map(lambda word, spellings=spellings: spellings.of(word) if word else word)
+        for name, spellings in words if name in frame
+    }  # fmt: skip
+    return frame.assign(**changed)
 
 
 def joined(frame: pandas.DataFrame, facts: pandas.DataFrame, path: Path, table: Path, wins: bool) -> pandas.DataFrame:

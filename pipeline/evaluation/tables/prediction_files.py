@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas
 
-from pipeline.data.scans import PAIRED
+from pipeline.data.scans import MODALITIES, PAIRED
+from pipeline.data.words import Spellings
 from pipeline.engine.errors import DataError, did_you_mean
 from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
 from pipeline.evaluation.tables.csv_tables import (
@@ -24,6 +25,7 @@ from pipeline.evaluation.tables.csv_tables import (
     joined,
     judged_rows,
     read_table,
+    spelt_alike,
 )
 from pipeline.evaluation.tables.rows import UNNAMED, Arms, MeasuredRows, Rows
 
@@ -73,6 +75,7 @@ def read_predictions(
     if not paths:
         raise DataError("No prediction file was given.", "Name at least one CSV.")
     read = ReadArms()
+    modalities, classes = Spellings([*MODALITIES, PAIRED, IMAGES, CONTROL]), Spellings()
     truth = None if labels is None else read_table(Path(labels))
     frames: dict[str, list[_Part]] = {}
     for path in map(Path, paths):
@@ -80,6 +83,7 @@ def read_predictions(
         for file in folder.files:
             frame = read_table(file)
             frame = joined(frame, truth, file, Path(str(labels)), labels_win) if truth is not None else frame
+            frame = spelt_alike(frame, modalities, classes)
             column = next((name for name in ARMS if name in frame), None)
             arms = frame[column] if column is not None else pandas.Series(folder.arm(file), index=frame.index)
             for arm, rows in judged_rows(answered_rows(frame, file, read.warnings)).groupby(arms, sort=False):

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.data.masks.lung_components import LungPieces
 from pipeline.data.preprocessing import Profile
+from pipeline.data.scans import Warn, warn_python
 from pipeline.engine.errors import UsageError
 from pipeline.engine.files import sha256_file
 from pipeline.export.checked_run import CheckedRun
@@ -65,8 +66,13 @@ def read_segmenter_run(run_dir: Path) -> SegmenterSource:
     )
 
 
-def read_checkpoint(checkpoint: Path, class_names: Sequence[str], image_size: int = IMAGE_SIZE) -> SegmenterSource:
+def read_checkpoint(
+    checkpoint: Path, class_names: Sequence[str], image_size: int = IMAGE_SIZE, prefix: str | None = None,
+    warn: Warn = warn_python,
+) -> SegmenterSource:  # fmt: skip
     """The source that a ``.pth`` file of the original is; its class names are not in the file.
+
+    prefix: what stands before the names of its tensors; found where it is not said, and ``warn`` is told.
 
     Raises:
         UsageError: fewer than two names, or one twice.
@@ -76,7 +82,7 @@ def read_checkpoint(checkpoint: Path, class_names: Sequence[str], image_size: in
     if len(names) < 2 or len(set(names)) != len(names) or "" in names:
         raise UsageError(f"--classes {','.join(names)}: two or more different names are needed.", "Alphabetical, as in training.")
     network = build_unet(len(names))
-    load_unet_checkpoint(network, checkpoint)
+    load_unet_checkpoint(network, checkpoint, before=prefix, warn=warn)
     profile = Profile(modality="xray", size=image_size)
     return SegmenterSource(
         network=network,

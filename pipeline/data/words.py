@@ -1,0 +1,29 @@
+"""Words of tables and folders for modalities and classes, compared without case and blanks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def folded(word: str) -> str:
+    """What of a word is compared: `Non COVID` and `noncovid` are one."""
+    return "".join(word.casefold().split())
+
+
+def same_word(word: str, known: Iterable[str]) -> str:
+    """The one of the known words that this word is; the word as it stands where it is none, or could be two."""
+    known = list(known)
+    if word in known:
+        return word
+    alike = {each for each in known if folded(each) == folded(word)}
+    return alike.pop() if len(alike) == 1 else word
+
+
+class Spellings:
+    """One spelling for each word: the first that was met of those that are the same without case and blanks."""
+
+    def __init__(self, known: Iterable[str] = ()) -> None:
+        self._first = {folded(word): word for word in known}
+
+    def of(self, word: str) -> str:
+        return self._first.setdefault(folded(word), word)

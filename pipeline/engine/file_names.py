@@ -1,0 +1,35 @@
+"""Names of files that are too long for a file system, or not UTF-8: as they can be written."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+
+# What Linux, macOS and Windows take as one name, in bytes.
+LONGEST = 255
+DIGEST_DIGITS = 12
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_FIRST_BYTE = 0xDC00
+
+
+def printable(text: str) -> str:
+    r"""Text that can be written as UTF-8: bytes of a file's name that are none become ``\xED``."""
+    return _SURROGATE.sub(lambda found: _escaped(ord(found[0])), text)
+
+
+def _escaped(code: int) -> str:
+    # Python keeps byte b of such a name as U+DC00 + b.
+    byte = code - _FIRST_BYTE
+    return f"\\x{byte:02X}" if 0x80 <= byte <= 0xFF else f"\\u{code:04x}"
+
+
+def short_name(name: str, longest: int = LONGEST) -> str:
+    """A file's name of at most `longest` bytes: the same, or its beginning, `~` and 12 digits of its SHA-256."""
+    raw = os.fsencode(name)
+    if len(raw) <= longest:
+        return name
+    digest = hashlib.sha256(raw).hexdigest()[:DIGEST_DIGITS]
+    kept = raw[: longest - DIGEST_DIGITS - 1]
+    # No half of a character stays at the end.
+    return f"{kept.decode('utf-8', 'ignore')}~{digest}"
