@@ -54,13 +54,27 @@ def fit_section(run: CheckedRun, profiles: Mapping[str, Profile], folder: Path) 
             statistics = fit_near(features[splits == TRAIN], features[splits == VALID], stored=np.float16)
         except DataError:
             continue
-        taken = take({kind: measure.statistics for kind, measure in gate.measures.items()}, features)
-        accepted = float(np.mean(np.array(taken) == modality))
         entry = write_kind(folder, f"{SECTION}_{modality}.npz", statistics.packed_arrays(), statistics, profile)
-        entries.append({**entry, "accepted_by_gate": accepted, "widens": accepted < WIDENS_BELOW})
+        entries.append(entry | _known(gate, features, modality))
     if not entries:
         return None
     return {"version": 1, "network": None, "network_sha256": network, **entries[0], "further": entries[1:]}
+
+
+def known_to_gate(run: CheckedRun, profile: Profile) -> dict[str, Any]:
+    """What a section that a run fitted itself says of the shipped gate: accepted_by_gate and widens; {} without such a gate."""
+    if shipped_gate_hash() is None:
+        return {}
+    gate = open_gate(device="cpu")
+    stored = _array_of(run, profile.modality, profile, gate)
+    return _known(gate, _features(run, gate, *stored)[0], profile.modality) if stored is not None else {}
+
+
+def _known(gate: Gate, features: np.ndarray, modality: str) -> dict[str, Any]:
+    """The share of scans (N, F) that the gate takes for what they are, and whether that is too small."""
+    taken = take({kind: measure.statistics for kind, measure in gate.measures.items()}, features)
+    accepted = float(np.mean(np.array(taken) == modality)) if taken else 0.0
+    return {"accepted_by_gate": accepted, "widens": accepted < WIDENS_BELOW}
 
 
 def _array_of(run: CheckedRun, modality: str, wanted: Profile, gate: Gate) -> tuple[str, Profile] | None:

@@ -12,6 +12,7 @@ from pipeline.data.preprocessing import Profile
 from pipeline.export.bundle_folder import SCHEMA_VERSION, without_folders
 from pipeline.export.card.data_terms import data_terms
 from pipeline.export.card.rendering import render_card
+from pipeline.export.gate.distance_section import known_to_gate
 from pipeline.export.gate.gate_files import write_gate
 from pipeline.export.onnx.conversion import OPSET
 from pipeline.export.onnx.graphs import graph_metadata
@@ -94,7 +95,7 @@ class SegmenterExporter(Exporter):
             with np.load(run.artifact("gate_statistics"), allow_pickle=False) as stored:
                 statistics = dict(stored)
             profile = Profile(**run.load_json("gate")["profile"])
-            gate = write_gate(folder, run.load_network("gate_backbone"), statistics, profile)
+            gate = write_gate(folder, run.load_network("gate_backbone"), statistics, profile) | known_to_gate(run, profile)
         return document | {"gate": gate}
 
     def write_keras(self, folder: Path) -> dict[str, Any]:
