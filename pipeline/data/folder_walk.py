@@ -96,7 +96,10 @@ class FolderWalk:
         return foreign
 
     def _is_scan(self, path: Path) -> bool:
-        if path.name.startswith("."):
+        if not path.is_file():
+            # Whoever opens a pipe waits for its other end.
+            self._leave("pipes, sockets and devices", path)
+        elif path.name.startswith("."):
             self._leave("hidden files", path)
         elif path.name.lower() in SIDECARS:
             self._leave("sidecars", path)

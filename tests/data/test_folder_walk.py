@@ -99,6 +99,13 @@ def test_linked_folders_are_followed_once_and_broken_links_named(tmp_path):
     ]
 
 
+def test_a_pipe_is_not_waited_for(tmp_path):
+    put(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "b.png")
+    found, told = names(tmp_path)
+    assert found == ["a.png"] and "pipes, sockets and devices: 1 (first: b.png)" in told[0]
+
+
 def test_a_linked_class_folder_is_read(tmp_path):
     root = tmp_path / "data"
     for label in "AB":

@@ -128,6 +128,13 @@ def test_a_row_that_is_of_an_image_by_its_path_is_of_no_other_by_its_name(tmp_pa
     assert set(read_patient_table(tmp_path).match(["A/a.png", "B/a.png", "B/a.jpg"])) == {"A/a.png"}
 
 
+def test_an_end_that_fits_two_is_of_none(tmp_path):
+    write(tmp_path, [{"image": f"/d/{part}/A/a.png", "patient_id": part} for part in ("train", "test")])
+    assert read_patient_table(tmp_path).match(["A/a.png"]) == {}
+    write(tmp_path, [{"image": "A/a.png", "patient_id": "7"}])
+    assert read_patient_table(tmp_path).match(["X/A/a.png", "Y/A/a.png"]) == {}
+
+
 @pytest.mark.parametrize("rows", [("a\\b.png", "a/b.png"), ("caf\u00e9.png", "cafe\u0301.png"), ("./a.png", "a.png")])
 def test_two_patients_of_one_image_are_refused_however_it_is_written(tmp_path, rows):
     write(tmp_path, [{"image": image, "patient_id": f"p{n}"} for n, image in enumerate(rows)])

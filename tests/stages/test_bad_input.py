@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import cv2
@@ -132,3 +133,26 @@ def test_a_wrong_embedder_is_told_before_any_work(changed, said):
     embedders["xray_task"] |= changed
     with pytest.raises(ConfigError, match=said):
         build_run_config({"system": "test", "s01": {"profiles": PROFILES}, "s02": {"embedders": embedders}}, STAGES)
+
+
+def test_names_that_are_long_or_not_utf8_and_near_copies_go_through(scans, tmp_path):
+    """Names stand escaped in the index; a mirrored JPEG copy on the other side of the split is named with its pair."""
+    place, long = scans / "X_Ray_Train/COVID", "n" * 251 + ".png"
+    (place / "00.png").rename(place / os.fsdecode(b"caf\xed.png"))
+    (place / "01.png").rename(place / long)
+    copy = np.ascontiguousarray(cv2.imread(str(place / "05.png"), 0)[:, ::-1])
+    cv2.imwrite(str(scans / "X_Ray_Test/COVID/copy.jpg"), copy)
+    dataset, failures, folder = preprocess(scans, tmp_path)
+    index = pd.read_csv(folder / "scan_index.csv")
+    assert failures.empty and {"X_Ray_Train/COVID/caf\\xED.png", f"X_Ray_Train/COVID/{long}"} <= set(index["id"])
+    (pair,) = dataset["near_duplicates"]
+    assert (pair["first"], pair["second"], pair["flip"]) == (
+        "X_Ray_Test/COVID/copy.jpg", "X_Ray_Train/COVID/05.png", "mirrored"
+    )  # fmt: skip
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert any("1 pairs of images are nearly one picture on two sides" in text for text in manifest["warnings"])
+    # The table of patients names the old file names: which scans it leaves out is said.
+    assert any("3 of 129 scans have no patient id there" in text and "copy.jpg" in text for text in manifest["warnings"])
+    before = (folder / "manifest.json").stat().st_mtime_ns
+    preprocess(scans, tmp_path)
+    assert (folder / "manifest.json").stat().st_mtime_ns == before
