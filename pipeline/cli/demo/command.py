@@ -23,6 +23,7 @@ from pipeline.engine.progress import Reporter
 from pipeline.engine.rundir import RunDirectory
 from pipeline.engine.runner import run_pipeline
 from pipeline.inference.bundle import open_bundle
+from pipeline.inference.gate.door import Door
 from pipeline.inference.multitask.rendering import finding_document
 from pipeline.systems import system_of_run
 
@@ -81,14 +82,16 @@ def _run_stages(stages: Sequence[Stage], out: Path, phantoms: Path, reporter: Re
 
 
 def _diagnose(bundle: Path, phantoms: Path) -> dict[str, Any]:
-    """One COVID patient of the test part: the patient's own X-ray and CT slice, through the shipped bundle."""
+    """One COVID patient of the test part: the patient's own X-ray and CT slice, through the gate and the run's bundle."""
     rows = [row for row in read_rows(phantoms / "manifest.csv") if row["split"] == "test" and row["label"] == "COVID"]
     patient = rows[0]["patient_id"]
     scans = {row["modality"]: phantoms / row["image"] for row in rows if row["patient_id"] == patient}
+    opened = open_bundle(bundle)
+    opened.guard(Door(opened.bundle, opened.doors))
     return {
         "patient_id": patient,
         "label": "COVID",
         "xray": str(scans["xray"]),
         "ct": str(scans["ct"]),
-        "answers": [finding_document(finding) for finding in open_bundle(bundle).answer(**scans).findings],
+        "answers": [finding_document(finding) for finding in opened.answer(**scans).findings],
     }

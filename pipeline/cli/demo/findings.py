@@ -112,6 +112,7 @@ def _places(document: dict[str, Any]) -> list[str]:
         f"Report:   {document['report']}",
         f"Figures:  {', '.join(folders)}",
         f"Bundle:   {document['bundle']}",
+        "Gate:     passes what is near to this bundle's scans; a shipped bundle may refuse phantoms, --no-gate answers them",
         f"Again:    python run_pipeline.py predict --bundle {document['bundle']}",
         f"Took:     {document['duration_s']:.0f} s",
     ]
