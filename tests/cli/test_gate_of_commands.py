@@ -152,3 +152,37 @@ def test_real_scans_in_each_others_place(command, undo_open_gate):
     answers = json.loads(command("predict", "--xray", xray, "--ct", slice_, "--json")[1])["answers"]
     assert all(answer["predicted"] for answer in answers) and [a["gate"] for a in answers] == ["xray", "ct", ""]
     assert all(0 < answer["distance"] < answer["distance_threshold"] for answer in answers[:2])
+
+
+def as_dicom(path: Path, gray: np.ndarray, modality: str) -> Path:
+    """A picture as a DICOM object; of a CT, with the values that its lung window shows as that picture."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
+    from dicom_objects import dicom_bytes
+
+    if modality == "CT":
+        stored = np.rint(gray / 255 * 1500 - 1350).astype(np.int16)
+        elements: dict[str, object] = {"RescaleSlope": 1, "RescaleIntercept": 0}
+    else:
+        stored, elements = gray.astype(np.uint16) * 16, {"WindowCenter": 2048, "WindowWidth": 4096}
+    path.write_bytes(dicom_bytes(stored, modality, **elements))
+    return path
+
+
+@pytest.mark.realdata
+def test_dicom_objects_in_the_wrong_place(command, undo_open_gate, tmp_path):
+    from pipeline.data.reading.gray_reader import read_gray
+
+    slice_, xray = next((REAL / "ct_covidct").rglob("*.jpg")), next((REAL / "cxr_nih").rglob("*.jpg"))
+    ct, dx = as_dicom(tmp_path / "ct.dcm", read_gray(slice_), "CT"), as_dicom(tmp_path / "dx.dcm", read_gray(xray), "DX")
+    assert command("predict", "--xray", dx, "--ct", ct)[0] == 0
+    for words, said in (
+        (("predict", "--xray", ct), "give it as --ct"),
+        (("predict", "--ct", dx), "give it as --xray"),
+        (("classify", ct), "this bundle reads chest X-rays"),
+        # What the header says and what is seen do not fit each other.
+        (("classify", as_dicom(tmp_path / "odd.dcm", read_gray(xray), "CT")), "its header speaks of a CT slice of the chest"),
+        (("predict", "--ct", as_dicom(tmp_path / "odder.dcm", read_gray(slice_), "DX")), "its header speaks of a chest X-ray"),
+    ):
+        code, _, err = command(*words)
+        assert code == 4 and said in err, (words, err)
+        assert command(*words, "--no-gate")[0] == 0
