@@ -20,10 +20,12 @@ from pipeline.cli.asking.bundle_options import (
 )
 from pipeline.cli.asking.class_answers import settle_rows
 from pipeline.cli.asking.pictures import write_heat_maps
+from pipeline.cli.asking.volume_answers import answer_volume, asks_for_all, chosen_slice, slice_words
 from pipeline.cli.telling.document import AsJson, Quiet, tell
 from pipeline.data.layouts.pair_table import read_pairs
+from pipeline.data.reading.assumptions import ReadScan
 from pipeline.data.reading.gray_reader import read_gray
-from pipeline.data.scans import PAIRED
+from pipeline.data.scans import CT, PAIRED
 from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.outputs import prepare_output, refuse_overwriting
 from pipeline.engine.progress import Reporter
@@ -39,7 +41,10 @@ def predict(
     run: RunFolder = None,
     system: SystemName = None,
     xray: Annotated[Path | None, typer.Option("--xray", help="A chest X-ray.")] = None,
-    ct: Annotated[Path | None, typer.Option("--ct", help="A CT slice.")] = None,
+    ct: Annotated[Path | None, typer.Option("--ct", help="A CT slice, or a volume with --slice.")] = None,
+    selection: Annotated[
+        str | None, typer.Option("--slice", help="Of a CT volume (DICOM frames or series, NIfTI): N from 1, largest-lung, all.")
+    ] = None,
     table: Annotated[
         Path | None, typer.Option("--csv", help="A table of pairs: id,xray,ct; either cell may be empty.")
     ] = None,
@@ -54,6 +59,7 @@ def predict(
 ) -> None:
     """Answer a scan pair, half of one, or a table of pairs.
 
+    Of a CT volume --slice chooses; `all` answers every slice and, by their mean, the volume.
     Without any scan, a generated pair is answered, and the gate is not asked. A scan that cannot be read, or is not what it was
     given as, is named, and the rest is answered.
     """
@@ -64,6 +70,10 @@ def predict(
         raise UsageError("--csv and --out belong together.", "Give the table of pairs and the table to write.")
     if gradcam is not None and not scans:
         raise UsageError("--gradcam draws over the scans of one pair.", "Give --xray, --ct or both.")
+    if selection is not None and ct is None:
+        raise UsageError("--slice chooses from a CT volume.", "Give it as --ct.")
+    if asks_for_all(selection) and (xray is not None or gradcam is not None):
+        raise UsageError("--slice all answers a volume alone.", "Leave --xray and --gradcam out, or choose one slice.")
     reporter = Reporter(quiet)
     rows = read_pairs(table) if table is not None else []
     if out is not None:
@@ -75,15 +85,21 @@ def predict(
         document, words = _answer_table(opened, rows, out, reporter)
         tell_answers(as_json, document, words, device, opened.placement)
         return
-    _answer_pair(opened, scans, gradcam, as_json)
+    if asks_for_all(selection):
+        answer, fields = answer_volume(opened, ct, reporter)
+        document = answer_document(opened.bundle, answer, False, opened.placement) | fields
+        tell(as_json, document, lambda: f"{answer_words(opened.bundle, answer, False)}\n{slice_words(fields)}")
+    else:
+        _answer_pair(opened, scans, selection, gradcam, as_json)
     if not as_json:
         tell_placement(device, opened.placement)
 
 
-def _answer_pair(opened: Any, scans: dict[str, Path], gradcam: Path | None, as_json: bool) -> None:
+def _answer_pair(opened: Any, scans: dict[str, Path], selection: str | None, gradcam: Path | None, as_json: bool) -> None:
     targets = {name: gradcam / f"{name}_gradcam.png" for name in scans} if gradcam is not None else {}
     refuse_overwriting(targets.values(), scans.values())
-    answer = opened.answer(**scans, methods=("gradcam",) if targets else ()) if scans else _answer_phantom(opened)
+    given = {name: chosen_slice(scan, selection) if name == CT else scan for name, scan in scans.items()}
+    answer = opened.answer(**given, methods=("gradcam",) if targets else ()) if scans else _answer_phantom(opened)
     answered = any(finding.predicted is not None for finding in answer.findings)
     tell(as_json, answer_document(opened.bundle, answer, not scans, opened.placement),
          lambda: answer_words(opened.bundle, answer, not scans) if answered else None)  # fmt: skip
@@ -97,7 +113,9 @@ def _answer_pair(opened: Any, scans: dict[str, Path], gradcam: Path | None, as_j
         typer.echo(f"warning: no answer for {finding.modality}: {finding.error}", err=True)
     for finding in answer.findings:
         if finding.modality in targets and finding.activations:
-            write_heat_maps({"gradcam": targets[finding.modality]}, read_gray(scans[finding.modality]), finding)
+            scan = given[finding.modality]
+            gray = scan.gray if isinstance(scan, ReadScan) else read_gray(scan)
+            write_heat_maps({"gradcam": targets[finding.modality]}, gray, finding)
 
 
 def _answer_phantom(opened: Any) -> Any:
