@@ -261,14 +261,18 @@ def test_workers_end_with_the_program(scans: list[Path], told: signal.Signals) -
         [sys.executable, "-c", program, str(scans[0].parent)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         cwd=Path(__file__).parents[2], start_new_session=True,
     )  # fmt: skip
-    assert running.stdout.readline() == b"reading\n"
-    workers = psutil.Process(running.pid).children()
-    assert len(workers) == 2
-    os.killpg(running.pid, told) if told == signal.SIGINT else running.kill()
-    _, said = running.communicate(timeout=HANG_GUARD_S)
-    assert running.returncode == -told and (told == signal.SIGKILL or b"KeyboardInterrupt" in said)
-    gone, alive = psutil.wait_procs(workers, timeout=HANG_GUARD_S)
-    assert not alive
+    try:
+        assert running.stdout.readline() == b"reading\n"
+        workers = psutil.Process(running.pid).children()
+        assert len(workers) == 2
+        os.killpg(running.pid, told) if told == signal.SIGINT else running.kill()
+        _, said = running.communicate(timeout=HANG_GUARD_S)
+        assert running.returncode == -told and (told == signal.SIGKILL or b"KeyboardInterrupt" in said)
+        gone, alive = psutil.wait_procs(workers, timeout=HANG_GUARD_S)
+        assert not alive
+    finally:
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)
 
 
 def test_the_speed_of_reading_is_told(scans: list[Path]) -> None:
