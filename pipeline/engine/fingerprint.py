@@ -1,4 +1,4 @@
-"""The code hash of a stage: every first-party module it can import, without docstrings and comments."""
+"""The code hash of a stage: every first-party module it can import, without docstrings, those of settings too, and comments."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from pipeline.engine.errors import PipelineError
 from pipeline.engine.hash_cache import HashCache
 
 # The parser's version is part of the kind: syntax trees differ between Python releases.
-_CACHE_KIND = f"code-1-{sys.version_info.major}.{sys.version_info.minor}"
+_CACHE_KIND = f"code-2-{sys.version_info.major}.{sys.version_info.minor}"
 _ALWAYS_FIRST_PARTY = ("pipeline", "stages")
 # These describe, check and report, and compute nothing that is stored: the validated configuration
 # is compared by its values. A reworded message must not make every run stale.
 _WITHOUT_EFFECT = frozenset(
     f"pipeline.engine.{name}"
-    for name in ("config", "config_faults", "contract", "errors", "progress", "shapes")
+    for name in ("config", "config_faults", "contract", "errors", "progress", "settings", "shapes")
 )
 
 _DOTTED_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
@@ -133,18 +133,16 @@ def _summarise(source: Path, name: str) -> str:
     except SyntaxError as error:
         raise PipelineError(f"{source} line {error.lineno} is not valid Python: {error.msg}.") from error
     imports = sorted(set(_imported_names(tree, name, is_package=source.name == "__init__.py")))
-    _strip_docstrings(tree)
+    _WithoutProse().visit(tree)
     digest = hashlib.sha256(ast.dump(tree, annotate_fields=False).encode()).hexdigest()
     return json.dumps([digest[:16], imports])
 
 
-def _strip_docstrings(tree: ast.Module) -> None:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            value = first.value if isinstance(first, ast.Expr) else None
-            if isinstance(value, ast.Constant) and isinstance(value.value, str):
-                del node.body[0]
+class _WithoutProse(ast.NodeTransformer):
+    """Takes out every string that stands as a statement: the docstrings of modules, classes and functions, and of settings."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node
 
 
 def _imported_names(tree: ast.Module, name: str, is_package: bool) -> Iterator[str]:

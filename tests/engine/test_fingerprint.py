@@ -22,6 +22,10 @@ from . import sibling
 if TYPE_CHECKING:
     from {package}.typing_only import Something
 
+class Settings:
+    rate: float = 0.5
+    """How fast it learns."""
+
 # why it is one
 def run(context):
     """Runs."""
@@ -70,6 +74,8 @@ def test_closure_holds_what_may_be_executed_and_nothing_else(package):
         ('"""Runs."""', '"""Runs fast."""'),
         ('"""Makes something."""', ""),
         ("return 1 + 1", "return (1\n        + 1)  # two"),
+        ('"""How fast it learns."""', '"""The rate, from 0 to 1."""'),
+        ('    """How fast it learns."""\n', ""),
     ],
 )
 def test_comments_docstrings_and_spaces_do_not_count(package, old, new):
@@ -77,6 +83,13 @@ def test_comments_docstrings_and_spaces_do_not_count(package, old, new):
     source = package / "step.py"
     source.write_text(source.read_text().replace(old, new))
     assert code(package).sha256 == before.sha256
+
+
+def test_a_setting_and_its_default_count(package):
+    before = code(package)
+    source = package / "step.py"
+    source.write_text(source.read_text().replace("rate: float = 0.5", "rate: float = 0.25"))
+    assert code(package).sha256 != before.sha256
 
 
 @pytest.mark.parametrize("file", ["step", "sibling", "by_name", "deep/lazy", "deep/__init__", "__init__"])
