@@ -1,4 +1,4 @@
-"""Validation errors in words: key path, value, what is allowed, and the nearest known key."""
+"""Validation errors in words: file and line, key path, value, what is allowed, and the nearest known key."""
 
 from __future__ import annotations
 
@@ -9,16 +9,24 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.engine.errors import did_you_mean
+from pipeline.engine.written import Written
 
 
-def describe_faults(error: ValidationError, model: type[BaseModel], section: str, values: Any) -> str:
+def describe_faults(error: ValidationError, model: type[BaseModel], name: str, section: Written) -> str:
     """Describe the first fault in full and the key paths of the others, on one line.
 
-    Unknown keys come first: a misspelt key is often the cause of the other faults.
+    Unknown keys come first: a misspelt key is often the cause of the other faults. A file is named with each fault that
+    stands in another one than the first.
     """
     faults = sorted(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
-    text = _describe(faults[0], model, section)
-    others = list(dict.fromkeys(_path(section, fault["loc"]) for fault in faults[1:]))
+    first = section.along(faults[0]["loc"]).origin
+    text = f"{first.words}: {_describe(faults[0], model, name)}"
+    others = []
+    for fault in faults[1:]:
+        origin = section.along(fault["loc"]).origin
+        elsewhere = "" if origin.source == first.source and not origin.override else f" ({origin.words})"
+        others.append(_path(name, fault["loc"]) + elsewhere)
+    others = list(dict.fromkeys(others))
     if others:
         more = ", ".join(others[:4]) + (", …" if len(others) > 4 else "")
         text += f" Also wrong: {more}."

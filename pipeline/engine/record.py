@@ -71,4 +71,4 @@ def recorded_config(run_dir: Path, stages: Sequence[Stage]) -> RunConfig:
     """Return the configuration that the run folder was last run with."""
     record = read_record(run_dir)
     source = Path(record["config_file"]) if record.get("config_file") else None
-    return build_run_config(record["config"], stages, source, record.get("overrides", ()))
+    return build_run_config(record["config"], stages, source, record.get("overrides", ()), str(run_dir / RECORD_NAME))

@@ -51,7 +51,7 @@ def test_only_named_stages_belong_to_the_run_in_the_stages_order(write, toy):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("factor: 2", "facter: 2", r"toy\.yaml: unknown key 's02\.facter'. Did you mean 'factor'"),
+        ("factor: 2", "facter: 2", r"toy\.yaml line 9: unknown key 's02\.facter'. Did you mean 'factor'"),
         ("size: 8", "sise: 8", r"unknown key 's01\.profiles\.1\.sise'. Did you mean 'size'"),
         ("size: 8", "size: 800", r"s01\.profiles\.1\.size is 800: it must be less than or equal to 64"),
         ("rows: 8", "rows: 0", r"s01\.rows is 0: it must be greater than or equal to 1"),
