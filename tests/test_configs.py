@@ -1,0 +1,102 @@
+"""The configurations in configs/: what the merged whole of each is, in key figures; none says again what its base says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.engine.config import load_run_config
+from pipeline.engine.yaml_text import read_yaml
+from stages import STAGES
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+FILES = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.yaml"))
+RUNNABLE = [name for name in FILES if not name.startswith("bases/")]
+
+# path in the merged whole → value, by file
+WHOLE = {
+    "radiography_unet.yaml": {
+        "seed": 2020, "s01.data.manifest": "manifest.csv", "s01.lung_masks": ["xray_128"], "s07.profile": "xray_128",
+        "s07.architecture.dropout": 0.1, "s07.fit.early_sizes": [{"image_size": 96, "epochs": 30}], "s07.fit.epochs": 20,
+        "s07.fit.learning_rate": 1e-3, "s07.fit.warmup_epochs": 2, "s07.fit.loss_weights.segmentation": 1.0,
+        "s07.fit.monitor": "val_loss", "s07.fit.augmentation.rotation_degrees": 15, "s07.lung_pieces": "all",
+    },
+    "radiography_unet_continued.yaml": {
+        "seed": 2020, "s01.data.manifest": "manifest.csv", "s01.lung_masks": ["xray_128"], "s07.profile": "xray_128",
+        "s07.architecture.dropout": 0.0, "s07.fit.early_sizes": [], "s07.fit.epochs": 30, "s07.fit.learning_rate": 5e-4,
+        "s07.fit.warmup_epochs": 1, "s07.fit.loss_weights.segmentation": 3.0, "s07.fit.monitor": "val_loss",
+        "s07.fit.augmentation.rotation_degrees": 15, "s07.lung_pieces": "two_largest", "s07.mirror_average": False,
+    },
+    "radiography_unet_256.yaml": {
+        "seed": 2020, "s01.data.manifest": "manifest.csv", "s01.lung_masks": ["xray_192", "xray_256"],
+        "s07.profile": "xray_256", "s07.architecture.dropout": 0.0, "s07.fit.early_sizes": [], "s07.fit.epochs": 15,
+        "s07.fit.learning_rate": 5e-4, "s07.fit.warmup_epochs": 1, "s07.fit.loss_weights.segmentation": 3.0,
+        "s07.fit.monitor": "val_dice", "s07.fit.fuse_pointwise": True, "s07.fit.augmentation.rotation_degrees": 10,
+        "s07.fit.augmentation.flip": 0.5, "s07.lung_pieces": "two_largest", "s07.mirror_average": True,
+        "s07.gate.profile": "xray_224", "s07.fit.precision": "mixed_bfloat16",
+    },
+    "radiography_unet_folders.yaml": {
+        "seed": 42, "s01.data.layout": "class_masks", "s01.data.selection": [], "s07.fit.epochs": 100, "s07.gate": None,
+    },
+    "pneumonia_binary.yaml": {
+        "seed": 2020, "s01.positive_class": "PNEUMONIA", "s08.classes": ["NORMAL", "PNEUMONIA"], "s08.views": 2,
+        "s08.backbone": "EfficientNetLite2", "s08.augmentation.flip": 1.0, "s08.augmentation.blur": 0.0,
+        "s08.head.inverse_penalties": [3e-3, 1e-2, 3e-2, 1e-1], "s08.validation.folds": 5, "s08.head.solver": "logistic",
+    },
+    "pneumonia_three_class.yaml": {
+        "seed": 2020, "s01.positive_class": None, "s08.classes": ["NORMAL", "BACTERIAL", "VIRAL"], "s08.views": 2,
+        "s08.backbone": "EfficientNetLite0", "s08.augmentation.flip": 1.0, "s08.mode": "frozen",
+        "s08.head.inverse_penalties": [1e-3, 3e-3, 1e-2], "s08.validation.folds": 5, "s01.sample_sheet": False,
+    },
+    "transfer.yaml": {
+        "seed": 2020, "s01.positive_class": None, "s08.classes": ["NORMAL", "BACTERIAL", "VIRAL"], "s08.mode": "finetune",
+        "s08.augmentation.flip": 0.5, "s08.augmentation.blur": 0.1, "s08.augmentation.crop_from": 240, "s08.views": 2,
+        "s08.head.solver": "logistic", "s08.validation.folds": 0, "s08.finetuning.fit.batch_size": 16,
+    },
+}  # fmt: skip
+
+
+def value_at(raw, path):
+    for key in path.split("."):
+        raw = raw[key]
+    return raw
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_a_configuration_is_valid_and_is_as_a_whole_what_it_was(name):
+    raw = load_run_config(CONFIGS / name, STAGES).raw
+    assert {path: value_at(raw, path) for path in WHOLE.get(name, {})} == WHOLE.get(name, {})
+
+
+def test_the_profiles_of_a_base_do_not_stay_where_they_are_replaced():
+    profiles = load_run_config(CONFIGS / "radiography_unet_256.yaml", STAGES).raw["s01"]["profiles"]
+    assert {name: profile["size"] for name, profile in profiles.items()} == {"xray_192": 192, "xray_256": 256, "xray_224": 224}
+
+
+def lines_of(tree, path=()):
+    """{path: plain value} of every scalar and list that a file writes."""
+    if isinstance(tree.value, dict):
+        return {key: value for name, inner in tree.value.items() for key, value in lines_of(inner, (*path, name)).items()}
+    return {path: tree.plain}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_configuration_does_not_say_again_what_its_base_says(name):
+    own = read_yaml((CONFIGS / name).read_text(encoding="utf-8"), name)
+    base = own.at(("base",))
+    if base is None:
+        return
+    beneath = read_yaml((CONFIGS / name).parent.joinpath(base.plain).read_text(encoding="utf-8"), base.plain)
+    replaced = set(own_overrides(own))
+    said = {path: value for path, value in lines_of(own).items() if not any(path[: len(top)] == top for top in replaced)}
+    assert {path for path, value in said.items() if lines_of(beneath).get(path, ...) == value} == set()
+
+
+def own_overrides(tree, path=()):
+    """The paths that a file tags."""
+    if tree.merging is not None:
+        yield path
+    elif isinstance(tree.value, dict):
+        for name, inner in tree.value.items():
+            yield from own_overrides(inner, (*path, name))
