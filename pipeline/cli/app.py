@@ -62,6 +62,10 @@ COMMANDS = Group("Respiratory scans: numbered stages, each runnable alone; score
         "pipeline.cli.bench.command:bench",
         "Measure: each figure stands beside a reference, taken in turns; ratio 1 = as fast as the reference.",
     ),
+    "reference": Command(
+        "pipeline.cli.reference.command:reference",
+        "Write the pages of the documentation that follow from the code: cli.md, and the stages' artifacts in outputs.md.",
+    ),
     "data": Group("Generate, inspect, lay out and download scans.", {
         "phantom": Command(f"{_DATA}.phantom:phantom", "Write a data set of generated patients, with the exact lung masks."),
         "download": Command(

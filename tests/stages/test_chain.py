@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.outputs_page import check_run
+
 ROOT = Path(__file__).resolve().parents[2]
 HANGS_S = 3600  # no bound on how fast, only an end to waiting for what never comes
 METRICS = {"accuracy", "balanced_accuracy", "class_wise_mean_accuracy", "sensitivity", "specificity", "f1", "auc"}
@@ -24,6 +26,13 @@ def test_all_six_ran_and_are_then_skipped(tiny_run, run_tiny):
     assert [outcome.action for outcome in tiny_run.outcomes] == ["ran"] * 6
     again = run_tiny(tiny_run.folder).outcomes
     assert [(outcome.action, outcome.reason) for outcome in again] == [("skipped", "unchanged")] * 6
+
+
+def test_the_documentation_tells_of_every_column(tiny_run):
+    assert check_run(tiny_run.folder) == {
+        "`scan_index.csv` of `s01`", "`failures.csv` of `s01`", "`pairs.csv` of `s05`", "`predictions.csv` of `s05`",
+        "`out_of_fold.csv` of `s06`",
+    }  # fmt: skip
 
 
 def test_a_fine_tuned_embedder_answers_from_the_stored_maps(tiny_run):

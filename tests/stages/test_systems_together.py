@@ -14,6 +14,7 @@ from pipeline.evaluation.comparison.tests import ComparisonSettings
 from pipeline.evaluation.tables.run_arms import joined_runs
 from pipeline.systems import system_named
 from stages import STAGES
+from tests.outputs_page import check_run
 
 SIZE = 64
 QUICK = ComparisonSettings(resamples=50, permutations=50)
@@ -73,6 +74,11 @@ def test_a_run_of_three_systems_is_read_by_name(run):
     }  # fmt: skip
     assert {run.artifact(f"{stem}_predictions").name for stem in ("head", "segmenter", "classifier")} == {"predictions.csv"}
     assert run.load_json("segmenter_test_metrics")["class_names"] == run.load_json("classifier_metrics")["test"]["class_names"]
+
+
+def test_the_documentation_tells_of_every_column(run):
+    said = check_run(run.path)
+    assert {"`metrics_epochwise.csv` of `s07`", "`predictions.csv` of `s07`", "`predictions.csv` of `s08`"} <= said
 
 
 def test_each_systems_arms_are_what_its_stage_measured(run):

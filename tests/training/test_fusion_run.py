@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from pipeline.engine.errors import CorruptArtifactError, DataError, UsageError
+from tests.outputs_page import check_run
 
 _spec = importlib.util.spec_from_file_location("tiny_fusion", Path(__file__).with_name("tiny_fusion.py"))
 tiny = importlib.util.module_from_spec(_spec)
@@ -58,6 +59,11 @@ def test_every_arm_judges_every_compared_row_out_of_fold(run):
     assert np.isfinite(probabilities).all()
     assert sorted(np.unique(folds)) == [0, 1]
     np.testing.assert_allclose(probabilities[5], probabilities[:2].mean(axis=0), atol=1e-6)
+
+
+def test_the_documentation_tells_of_every_column(run):
+    tables = ("out_of_fold", "masked_notes", "split_predictions")
+    assert {f"`{name}.csv` of `s09`" for name in tables} | {"`scan_attributes.csv` of `s01`"} <= check_run(run)
 
 
 def test_rows_without_a_note_are_not_compared_but_audited(run):

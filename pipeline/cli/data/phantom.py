@@ -25,13 +25,13 @@ def phantom(
     patients: Annotated[
         int, typer.Option("--patients", min=1, help="Patients, each with an X-ray and a CT.")
     ] = 200,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Same seed, same patients.")] = 0,
     severity: Annotated[float, typer.Option("--severity", min=0.0, help="0: no lesions; 1: strong.")] = 1.0,
-    noise: Annotated[float, typer.Option("--noise", min=0.0)] = 1.0,
+    noise: Annotated[float, typer.Option("--noise", min=0.0, help="Of the images; 0: none.")] = 1.0,
     source_artifact: Annotated[
         SourceArtifact, typer.Option("--source-artifact", help="A marker and a gamma that follow …")
     ] = SourceArtifact.NONE,
-    layout: Annotated[Layout, typer.Option("--layout")] = Layout.RESPIRATORY,
+    layout: Annotated[Layout, typer.Option("--layout", help="Whose folders and classes.")] = Layout.RESPIRATORY,
     size: Annotated[int, typer.Option("--size", min=64, max=1024, help="Side of the images, px.")] = 256,
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Processes; all cores by default.")

@@ -25,13 +25,13 @@ Mode = choices("Mode", get_args(placing.Mode))
 def reorganize(
     folder: Annotated[Path, typer.Option("--data", help="Holds {train,val,test}/{NORMAL,PNEUMONIA}, or chest_xray/.")],
     out: Annotated[Path, typer.Option("--out", help="New folder; gets <label set>/{train,val,test}/<class>/.")],
-    labels: Annotated[Labels, typer.Option("--labels")] = Labels.BOTH,
+    labels: Annotated[Labels, typer.Option("--labels", help="NORMAL and PNEUMONIA, the three classes, or both.")] = Labels.BOTH,
     mode: Annotated[Mode, typer.Option("--mode", help="Copy the files, or link to them.")] = Mode.COPY,
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 42,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split.")] = 42,
     total: Annotated[
         int | None, typer.Option("--desired-total-samples", min=1, help="At most so many scans, classes in their shares.")
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1)] = 2,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 2,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:

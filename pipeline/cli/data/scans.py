@@ -35,7 +35,7 @@ def inspect(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write inspection.json and figures here.")
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1)] = 2,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 2,
     as_json: AsJson = False,
 ) -> None:
     """Counts, sizes, intensities, sources and leakage of a data set."""

@@ -1,0 +1,1 @@
+"""Pages of the documentation that are written from the code: the command line, and what the stages write."""

@@ -1,0 +1,47 @@
+"""`reference`: the pages of the documentation that the code itself writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.bundle_source import REPOSITORY
+from pipeline.cli.reference.command_line import command_line_page
+from pipeline.cli.reference.stage_artifacts import stage_tables
+from pipeline.cli.telling.document import AsJson, tell
+from pipeline.engine.contract import Stage
+from pipeline.engine.errors import DataError
+from pipeline.engine.files import atomic_write_text
+
+COMMAND_LINE, OUTPUTS = "cli.md", "outputs.md"
+BEGIN, END = "<!-- reference: begin -->", "<!-- reference: end -->"
+
+
+def reference(
+    context: typer.Context,
+    docs: Annotated[Path, typer.Option("--docs", help="The documentation's folder.")] = Path("docs"),
+    as_json: AsJson = False,
+) -> None:
+    """Write the pages of the documentation that follow from the code: cli.md, and the stages' artifacts in outputs.md."""
+    pages = reference_pages(context.obj, docs)
+    for path, text in pages.items():
+        atomic_write_text(path, text)
+    tell(as_json, {"written": [path.as_posix() for path in pages]}, "\n".join(str(path) for path in pages))
+
+
+def reference_pages(stages: Sequence[Stage], docs: Path) -> dict[Path, str]:
+    """What the pages should hold, by file. Raises DataError where outputs.md has no place for the artifacts."""
+    outputs = docs / OUTPUTS
+    try:
+        text = outputs.read_text(encoding="utf-8")
+    except OSError as cause:
+        raise DataError(f"{outputs}: cannot be read ({cause}).", "Give --docs the documentation's folder.") from cause
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise DataError(f"{outputs}: has no lines {BEGIN} and {END}.", "Put them where the stages' artifacts belong.")
+    tables = stage_tables(stages, REPOSITORY / "configs")
+    return {docs / COMMAND_LINE: command_line_page(), outputs: f"{before}{BEGIN}\n\n{tables}\n{END}{after}"}
