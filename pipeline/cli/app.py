@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import sys
 import traceback
@@ -13,8 +12,9 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.lazy_group import Command, Group, LazyGroup, command_of
+from pipeline.cli.telling.shortages import shortage_of
 from pipeline.engine.contract import Stage
-from pipeline.engine.errors import PipelineError, StorageError
+from pipeline.engine.errors import PipelineError
 
 PROGRAM = "run_pipeline.py"
 _RUN, _DATA = "pipeline.cli.run.commands", "pipeline.cli.data"
@@ -128,11 +128,11 @@ def main(stages: Sequence[Stage], argv: Sequence[str] | None = None) -> int:
         return _report(error, debug)
     except KeyboardInterrupt:
         return _interrupted()
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        shortage = shortage_of(error)
+        if shortage is None:
             raise
-        place = f" ({error.filename})" if error.filename else ""
-        return _report(StorageError(f"The disk is full{place}.", "Free some space and try again."), debug)
+        return _report(shortage, debug)
     return 0
 
 

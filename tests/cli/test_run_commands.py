@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ENGINE_TESTS = Path(__file__).parents[1] / "engine"
@@ -167,6 +168,27 @@ def test_full_disk_outside_a_stage(command, monkeypatch):
     monkeypatch.setattr("pipeline.engine.runner.write_record", full)
     code, _, err = command("run", "-c", "toy.yaml")
     assert code == 3 and "disk is full" in err
+
+
+def of_numpy():
+    return np.empty(1 << 60, np.uint8)
+
+
+def of_tensorflow():
+    import tensorflow as tf
+
+    return tf.zeros([1 << 20, 1 << 20, 1 << 8])
+
+
+def of_python():
+    return bytearray(1 << 60)
+
+
+@pytest.mark.parametrize("shortage", [of_numpy, of_tensorflow, of_python])
+def test_memory_that_does_not_suffice_is_no_bug(command, monkeypatch, shortage):
+    monkeypatch.setattr("pipeline.engine.context.Context.save_json", lambda *_: shortage())
+    code, _, err = command("run", "-c", "toy.yaml")
+    assert code == 3 and err.splitlines()[-2].startswith("error: The memory does not suffice") and "batch_size" in err
 
 
 @pytest.mark.parametrize("words", [["--help"], ["status", "--run", "nowhere"], ["run", "--help"]])
