@@ -13,6 +13,7 @@ from pipeline.cli.telling.document import AsJson, tell
 from pipeline.cli.telling.output_folder import refuse_taken_folder, write_findings
 from pipeline.cli.telling.tables import show, titled_table
 from pipeline.engine.interval_text import interval_text
+from pipeline.evaluation.metrics.names import metric_words
 from pipeline.evaluation.studies.fairness import FairnessSettings, fairness
 from pipeline.evaluation.studies.fairness_figure import fairness_figure
 from pipeline.evaluation.studies.patient_groups import patient_groups
@@ -52,10 +53,10 @@ def show_fairness(
 
 def _show(document: dict, out: Path, files: Sequence[str]) -> None:
     worst = document["worst_group"]
-    named = f"worst group by {str(worst['metric']).replace('_', ' ')}: {worst['group']}"
+    named = f"worst group by {metric_words(str(worst['metric']))}: {worst['group']}"
     show(
         _by_group(document),
-        *(f"{metric.replace('_', ' ')}: {gap['verdict']}" for metric, gap in document["gaps"].items()),
+        *(f"{metric_words(metric)}: {gap['verdict']}" for metric, gap in document["gaps"].items()),
         *([named] if worst["group"] is not None else []),
         *(f"note: {warning}" for warning in document["warnings"]),
         f"{', '.join(files)} in {out}",
@@ -69,7 +70,7 @@ def _by_group(document: dict) -> Table:
         for name, group in document["groups"].items()
     ]
     everybody = ["everybody", "", *_cells(document["overall"], shown)]
-    numbers = ["patients", *(metric.replace("_", " ") for metric in shown)]
+    numbers = ["patients", *map(metric_words, shown)]
     return titled_table(f"By {document['column']}", [document["column"]], numbers, [*rows, [], everybody])
 
 

@@ -13,6 +13,7 @@ from pipeline.cli.telling.document import AsJson, tell
 from pipeline.cli.telling.output_folder import refuse_taken_folder, write_findings
 from pipeline.cli.telling.tables import show, titled_table
 from pipeline.engine.interval_text import interval_text
+from pipeline.evaluation.metrics.names import metric_words
 from pipeline.evaluation.studies.reader_calls import read_reader_calls
 from pipeline.evaluation.studies.reader_study import ReaderStudySettings, reader_study
 from pipeline.evaluation.studies.reader_study_figure import reader_study_figure
@@ -49,7 +50,10 @@ def _show(document: dict, out: Path, files: Sequence[str]) -> None:
     show(
         f"{counts['readers']} readers, {counts['cases']} cases of {counts['patients']} patients, {counts['positive']} positive",
         _changes(document),
-        *(f"readers at large, {test['metric']}: {test['verdict']}" for test in document["tests"] if test["family"] == "study"),
+        *(
+            f"readers at large, {metric_words(test['metric'])}: {test['verdict']}"
+            for test in document["tests"] if test["family"] == "study"
+        ),
         *([f"agreement between readers (Fleiss' kappa): {agreement}"] if known else []),
         *(f"note: {warning}" for warning in document["warnings"]),
         f"{', '.join(files)} in {out}",
@@ -71,4 +75,5 @@ def _changes(document: dict) -> Table:
 
 def _row(reader: str, metric: str, arms: Mapping[str, dict], p: float | None) -> list[str]:
     change = interval_text(arms["difference"], signed=True)
-    return [reader, metric, interval_text(arms["without"]), interval_text(arms["with"]), change, "-" if p is None else f"{p:.3g}"]
+    adjusted = "-" if p is None else f"{p:.3g}"
+    return [reader, metric_words(metric), interval_text(arms["without"]), interval_text(arms["with"]), change, adjusted]

@@ -55,7 +55,7 @@ def test_the_documents_form(command, files):
 
 def test_table_verdict_and_files(command, files, tmp_path):
     code, out, _ = command("compare", "--predictions", files[0], "--predictions", files[1], "--out", tmp_path / "out")
-    assert code == 0 and "| auc" in out and "difference shown" in out
+    assert code == 0 and "| AUC" in out and "difference shown" in out
     figures = {f"{name}.png" for name in ("roc", "confusion", "metrics", "calibration", "training_noise")}
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"comparison.json", "report.md", *figures}
     assert "difference shown" in (tmp_path / "out" / "report.md").read_text()

@@ -40,6 +40,37 @@ def predictions():
     return {"plain": plain, "adversarial": adversarial}
 
 
+def _seen_ticks(side):
+    """The labels of an axis's ticks that lie within its limits: others are laid out and never drawn."""
+    low, high = sorted(side.get_view_interval())
+    return [tick.label1 for tick in side.get_major_ticks() if tick.label1.get_text() and low <= tick.get_loc() <= high]
+
+
+@pytest.fixture
+def legible():
+    """``legible(figure)``: lays a figure out and holds that no word is cut off and that no title or legend lies on another."""
+
+    def check(figure) -> None:
+        figure.draw_without_rendering()
+        shown = [axis for axis in figure.axes if axis.axison]
+        titles = [axis.title for axis in shown if axis.get_title()]
+        titles += [figure._suptitle] if figure.get_suptitle() else []
+        legends = [legend for axis in figure.axes if (legend := axis.get_legend()) is not None] + figure.legends
+        labels = [axis.xaxis.label for axis in shown] + [axis.yaxis.label for axis in shown]
+        ticks = [tick for axis in shown for side in (axis.xaxis, axis.yaxis) for tick in _seen_ticks(side)]
+        for words in (*titles, *legends, *labels, *ticks):
+            box = words.get_window_extent()
+            inside = box.x0 >= -1 and box.y0 >= -1 and box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1
+            assert inside, (words, box, figure.bbox)
+        apart = [*titles, *(legend for legend in legends if legend.get_figure() is figure)]
+        boxes = [(words, words.get_window_extent()) for words in apart]
+        for place, (words, box) in enumerate(boxes):
+            for other, beside in boxes[place + 1 :]:
+                assert not box.overlaps(beside), (words, other)
+
+    return check
+
+
 @pytest.fixture
 def python_calls():
     """``python_calls(work)``: how many calls Python makes for it, C functions included; the same on every machine."""

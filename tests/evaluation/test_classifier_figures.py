@@ -25,6 +25,12 @@ def drawn(figure):
     return figure
 
 
+def legend_of(figure):
+    """The words of its first legend, in a panel or below it."""
+    legend = next(axis.get_legend() for axis in figure.axes if axis.get_legend() is not None)
+    return [text.get_text() for text in legend.get_texts()]
+
+
 def make_rows(rows=60, classes=3):
     generator = np.random.default_rng(0)
     truth = np.arange(rows) % classes
@@ -41,13 +47,45 @@ def test_confusion_has_counts_and_shares():
         confusion_figure({"": {"": np.eye(2).tolist()}}, THREE)
 
 
+@pytest.mark.parametrize("names", [("n", "p"), ("Non_COVID", "COVID"), ("Other_pneumonia", "COVID"), THREE])
+@pytest.mark.parametrize("arms", [("",), ("plain", "adversarial"), ("runs/of_november_with_a_long_name/adversarial", *"abcdef")])
+@pytest.mark.parametrize("modalities", [("",), ("xray", "shuffled_pairs")])
+def test_titles_and_names_of_confusion_matrices_have_room(names, arms, modalities, legible):
+    counts = np.eye(len(names), dtype=int).tolist()
+    figure = confusion_figure({modality: dict.fromkeys(arms, counts) for modality in modalities}, names)
+    legible(figure)
+    drawn_ones = [axis for axis in figure.axes if axis.axison]
+    assert len(drawn_ones) == len(arms) * len(modalities)
+    assert drawn_ones[-1].get_title().endswith(arms[-1])
+
+
+@pytest.mark.parametrize("curves", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("draw", [roc_figure, precision_recall_figure])
+def test_the_legend_of_many_curves_covers_none_of_them(draw, curves, legible):
+    truth, probabilities, patients = make_rows(classes=2)
+    rows = Rows(truth, probabilities, ("n", "p"), patients, positive_class="p")
+    figure = draw({f"a_rather_long_arm_{place}": {"images": rows} for place in range(curves)})
+    legible(figure)
+    panel, *below = figure.axes
+    assert (panel.get_legend() is None) == bool(below) == (curves > 2)
+    assert len(legend_of(figure)) == curves
+
+
+@pytest.mark.parametrize("curves", [3, 4])
+def test_a_roc_figure_says_whether_it_has_bands(curves):
+    truth, probabilities, patients = make_rows(classes=2)
+    rows = Rows(truth, probabilities, ("n", "p"), patients, positive_class="p")
+    figure = roc_figure({f"arm {place}": {"images": rows} for place in range(curves)})
+    assert bool(figure.axes[0].collections) == ("with 95 % band" in figure.get_suptitle()) == (curves == 3)
+
+
 @pytest.mark.parametrize(("draw", "metric"), [(roc_figure, "auc"), (precision_recall_figure, "average_precision")])
 def test_curves_state_the_tables_intervals(draw, metric):
     truth, probabilities, patients = make_rows()
     rows = Rows(truth, probabilities, THREE, patients)
     table = metric_intervals(rows, {f"{metric}:{name}": f"{metric}:{name}" for name in THREE}, resamples=50)
     figure = drawn(draw({"arm": {"images": rows}}, {"modalities": {"images": {"arm": table}}}))
-    texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    texts = legend_of(figure)
     assert len(texts) == 3
     for name, text in zip(THREE, texts, strict=True):
         made = table[f"{metric}:{name}"]
@@ -58,11 +96,10 @@ def test_curves_state_the_tables_intervals(draw, metric):
 def test_two_classes_have_one_curve_and_absent_ones_a_note(draw):
     truth, probabilities, patients = make_rows(classes=2)
     two = Rows(truth, probabilities, ("n", "p"), patients, positive_class="n")
-    texts = draw({"": {"images": two}}).axes[0].get_legend().get_texts()
-    assert [text.get_text()[:2] for text in texts] == ["n:"]
+    assert [text[:2] for text in legend_of(draw({"": {"images": two}}))] == ["n:"]
     wider = Rows(truth, np.concatenate([probabilities, np.zeros((60, 1))], axis=1), THREE, patients)
     figure = drawn(draw({"": {"images": wider}}))
-    assert figure.axes[0].get_legend().get_texts()[2].get_text() == "VIRAL: no rows"
+    assert legend_of(figure)[2] == "VIRAL: no rows"
     one = Rows(np.zeros(60, int), probabilities, ("n", "p"), patients, positive_class="n")
     assert drawn(draw({"": {"images": one}})).axes[0].texts[0].get_text() == "rows of one class only"
 

@@ -65,7 +65,7 @@ def test_a_planted_gap_is_shown_and_the_group_named():
     found = fairness(truth, scores, group, patients, NAMES, "PNEUMONIA", column="sex", settings=QUICK)
     gap = found["gaps"]["auc"]
     assert gap["worst"] == "M" and gap["p_adjusted"] < 0.05 and gap["low"] > 0
-    assert gap["verdict"].startswith("gap shown: auc of M")
+    assert gap["verdict"].startswith("gap shown: AUC of M")
     assert found["worst_group"] == {"group": "M", "metric": "balanced_accuracy"}
     # Holm over the eight metrics
     smallest = min(found["gaps"].values(), key=lambda entry: entry["p"])

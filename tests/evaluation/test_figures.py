@@ -52,18 +52,45 @@ def test_an_arm_without_a_modality_and_rows_of_one_class(predictions):
     drawn(calibration_figure({"a": {"ct": single}}))
 
 
-@pytest.mark.parametrize("arms", [1, 2, 7])
-def test_the_calibration_legend_covers_nothing_and_nothing_is_cut_off(predictions, arms):
+@pytest.mark.parametrize(("arms", "panels"), [(1, 1), (2, 1), (3, 3), (7, 7)])
+def test_the_calibration_legend_covers_nothing_and_nothing_is_cut_off(predictions, arms, panels, legible):
     table = predictions["plain"]["xray"]
     figure = calibration_figure({f"a_rather_long_arm_{place}": {"xray": table} for place in range(arms)})
+    legible(figure)
+    legends = [axis.get_legend() for axis in figure.axes if axis.get_legend() is not None]
+    shown = [axis for axis in figure.axes if axis.axison]
+    assert len(legends) == panels and len(shown) == 2 * panels
+    assert sum(len(legend.get_texts()) for legend in legends) == arms
+    for legend in legends:
+        assert not any(legend.get_window_extent().overlaps(axis.get_tightbbox()) for axis in shown)
+
+
+@pytest.mark.parametrize(("rows", "bins", "has_error"), [(19, 0, False), (20, 2, False), (30, 3, True), (500, 8, True)])
+def test_few_rows_make_few_bins_and_too_few_no_curve(rows, bins, has_error):
+    generator = np.random.default_rng(3)
+    table = Rows.binary(np.arange(rows) % 2, generator.random(rows))
+    figure = calibration_figure({"arm": {"xray": table}})
+    drawn(figure)
+    panel, _, below = figure.axes
+    if bins == 0:
+        assert [text.get_text() for text in panel.texts] == ["too few scans (19)\nfor a calibration curve"]
+        assert below.get_legend() is None
+        return
+    (words,) = (text.get_text() for text in below.get_legend().get_texts())
+    assert words.endswith(f"{rows} rows in {bins} bins") and ("calibration error" in words) == has_error
+    assert len(panel.lines[0].get_xdata()) == bins
+
+
+def test_the_panels_of_metrics_have_one_scale_and_say_whose_mean_they_show(predictions):
+    document = build_comparison(predictions, settings=QUICK)
+    figure = forest_figure(document)
     figure.draw_without_rendering()
-    panel, strip, below = figure.axes
-    legend = below.get_legend().get_window_extent()
-    assert len(below.get_legend().get_texts()) == arms
-    assert not legend.overlaps(panel.get_tightbbox()) and not legend.overlaps(strip.get_tightbbox())
-    for box in (panel.get_tightbbox(), strip.get_tightbbox(), legend):
-        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
-        assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1
+    assert len({axis.get_xlim() for axis in figure.axes}) == 1
+    assert "averaged over trainings" in figure.get_suptitle() and "95 % intervals" in figure.get_suptitle()
+    once = {arm: {name: rows.mean() for name, rows in tables.items()} for arm, tables in predictions.items()}
+    single = build_comparison(once, settings=QUICK)
+    assert "trainings" not in forest_figure(single).get_suptitle()
+    assert comparison_figures(once, single)["training_noise"].get_suptitle().startswith("One training of each arm")
 
 
 def test_adversarial_curves_mark_the_majority_rate():
@@ -89,6 +116,7 @@ def test_fit_curves_put_training_and_validation_together():
     figure = fit_figure(history, "CT head", best=1)
     drawn(figure)
     assert len(figure.axes) == 2
+    assert [axis.get_ylabel() for axis in figure.axes] == ["Loss", "Accuracy"]
     assert list(figure.axes[0].lines[1].get_ydata()) == [1.1, 0.7]
     assert list(figure.axes[0].lines[2].get_xdata()) == [2, 2]
     with pytest.raises(DataError, match="empty"):

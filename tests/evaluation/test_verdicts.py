@@ -9,7 +9,7 @@ DIFFERENCE = {"value": 0.031, "low": 0.01, "high": 0.052}
 
 def test_no_difference_names_what_could_have_been_seen():
     sentence = verdict("auc", "plain", "adversarial", 0.4, DIFFERENCE, 0.0581)
-    assert sentence == "no difference shown at this sample size (smallest detectable 0.058 AUC)"
+    assert sentence == "no difference shown at this sample size (smallest detectable 0.058 in AUC)"
 
 
 def test_difference_shown_names_arms_size_and_interval():
@@ -49,7 +49,7 @@ def test_overall_rests_on_the_clustered_tests():
         row("clustered_permutation", "auc", 0.6, limit=0.02),
     ]
     assert overall_verdict(quiet) == (
-        "no difference shown at this sample size (smallest detectable 0.050 accuracy, 0.020 AUC)"
+        "no difference shown at this sample size (smallest detectable 0.050 in accuracy, 0.020 in AUC)"
     )
     sentence = overall_verdict([row("mcnemar_midp", "accuracy", 0.01), *quiet])
     assert sentence.startswith("no difference shown")
@@ -69,7 +69,16 @@ def test_overall_says_where_a_difference_shows():
     assert overall_verdict([row("clustered_permutation", "auc", None)]).startswith("not tested")
 
 
-def test_a_limit_that_no_metric_can_reach_is_not_printed_as_a_number():
-    test = {"test": "corrected_resampled_t", "family": "resplits", "metric": "auc", "p_adjusted": 0.4,
-            "smallest_detectable": 2.589, "verdict": ""}  # fmt: skip
-    assert overall_verdict([test]) == "no difference shown at this sample size (smallest detectable none: not even 1 AUC)"
+@pytest.mark.parametrize(("limits", "said"), [
+    ({"auc": 2.589}, "in AUC none could be shown, however large"),
+    ({"accuracy": 1.2, "auc": 2.589}, "in accuracy and AUC none could be shown, however large"),
+    ({"accuracy": 0.4, "auc": 2.589}, "smallest detectable 0.400 in accuracy; in AUC none could be shown, however large"),
+    ({"auc": 1.0}, "smallest detectable 1.000 in AUC"),
+    ({"hd95": 4.2}, "smallest detectable 4.200 in HD95 (px)"),
+    ({"macro_f1": None}, "smallest detectable in macro-F1 unknown: the arms do not vary"),
+])  # fmt: skip
+def test_a_limit_that_no_metric_can_reach_is_told_in_words(limits, said):
+    tests = [row("corrected_resampled_t", metric, 0.4, "resplits", limit) for metric, limit in limits.items()]
+    assert overall_verdict(tests) == f"no difference shown at this sample size ({said})"
+    for test in tests if len(tests) == 1 else []:
+        assert test["verdict"] == f"no difference shown at this sample size ({said})"

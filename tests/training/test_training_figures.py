@@ -13,8 +13,8 @@ def test_curves_mark_the_kept_epoch_and_a_change_of_size():
     dice, auc = (axis for axis in figure.axes if axis.get_visible())
     drawn = {line.get_label(): line for line in dice.get_lines()}
     np.testing.assert_array_equal(drawn["validation"].get_ydata(), [0.4, 0.5, 0.6])
-    assert list(drawn["kept"].get_xdata()) == [3, 3] and list(drawn["128 px from here"].get_xdata()) == [2.5, 2.5]
-    assert {line.get_label() for line in auc.get_lines()} == {"validation", "kept", "128 px from here"}
+    assert list(drawn["kept epoch"].get_xdata()) == [3, 3] and list(drawn["128 px from here"].get_xdata()) == [2.5, 2.5]
+    assert {line.get_label() for line in auc.get_lines()} == {"validation", "kept epoch", "128 px from here"}
     assert dice.get_ylabel() == "Mean Dice" and figure.get_suptitle() == "Training"
 
 

@@ -13,6 +13,7 @@ from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.figures.confusion import confusion_figure
 from pipeline.evaluation.figures.precision_recall import precision_recall_figure
 from pipeline.evaluation.figures.roc import roc_figure
+from pipeline.evaluation.metrics.names import metric_words
 from pipeline.evaluation.statistics.intervals import class_intervals
 from pipeline.inference.answered_rows import AnsweredRow
 from pipeline.inference.answers import Answer
@@ -43,17 +44,17 @@ class ClassifierEvaluator(Evaluator):
         document = self.class_document(answered, rows)
         document["metrics"] = class_intervals(rows, seed=SEED, level=LEVEL)
         document["lungs"] = lung_findings(self.opened, self.cases, self.coding, self.request.reporter, SEED)
-        arms = {"": {"images": rows}}
+        arms = {"": {"": rows}}
         return document, {
             "confusion": confusion_figure({"": {"": document["confusion"]}}, rows.class_names),
-            "roc": roc_figure(arms, seed=SEED, title="ROC, each class against the rest, with 95 % band by patient"),
+            "roc": roc_figure(arms, seed=SEED, title="ROC, each class against the rest"),
             "precision_recall": precision_recall_figure(arms, seed=SEED),
         }
 
     def words(self, document: dict) -> list[str]:
         metrics = document["metrics"]
         lines = [answered_words(document, " of ")]
-        lines += [f"  {name.replace('_', ' '):<18} {interval_text(metrics[name])}" for name in _SHOWN]
+        lines += [f"  {metric_words(name):<18} {interval_text(metrics[name])}" for name in _SHOWN]
         lines += [
             f"{name} ({document['support'][name]}): {scores_text(entry, _SHOWN_OF_CLASS)}"
             for name, entry in metrics["per_class"].items()

@@ -23,6 +23,7 @@ from pipeline.engine.interval_text import interval_text
 from pipeline.engine.listing import listed
 from pipeline.engine.outputs import prepare_output, refuse_overwriting
 from pipeline.evaluation.metrics.classification import confusion_matrix
+from pipeline.evaluation.metrics.names import metric_words
 from pipeline.evaluation.statistics.clusters import cluster_note
 from pipeline.evaluation.tables.rows import Rows
 from pipeline.inference.answered_rows import (
@@ -230,4 +231,4 @@ def answered_words(document: dict, joined: str) -> str:
 
 def scores_text(metrics: dict, shown: Sequence[str]) -> str:
     """The metrics with their intervals in one line."""
-    return ", ".join(f"{name.replace('_', ' ')} {interval_text(metrics[name])}" for name in shown)
+    return ", ".join(f"{metric_words(name)} {interval_text(metrics[name])}" for name in shown)

@@ -16,6 +16,7 @@ from pipeline.evaluation.figures.calibration import calibration_figure
 from pipeline.evaluation.figures.comparison import ordered_classes
 from pipeline.evaluation.figures.confusion import confusion_figure
 from pipeline.evaluation.figures.roc import roc_figure
+from pipeline.evaluation.metrics.names import metric_words
 from pipeline.evaluation.tables.prediction_files import read_predictions
 from pipeline.evaluation.tables.rows import Arms
 from pipeline.inference.answered_rows import PREDICTIONS, AnsweredRow, ask_pair, failures, write_findings_table
@@ -23,9 +24,9 @@ from pipeline.inference.answers import TITLES, Answer
 
 # A bundle is one model: a comparison's titles speak of a mean over trainings.
 TITLES_OF_FIGURES = {
-    "roc": "ROC with 95 % band by patient",
-    "confusion": "Count, share of true class",
-    "calibration": "Calibration with 95 % Wilson bars",
+    "roc": "ROC",
+    "confusion": "Count, and share of the true class",
+    "calibration": "Calibration",
 }
 _SHOWN = ("accuracy", "auc", "sensitivity", "specificity")
 
@@ -88,7 +89,8 @@ class MultitaskEvaluator(Evaluator):
         for modality, metrics in document["modalities"].items():
             counts = document["counts"][modality]
             held = f"{counts['rows']} rows, {counts['positive']} {document['positive_class']}, {counts['clusters']} patients"
-            lines += [f"{TITLES[modality]}: {held}", *(f"  {name:<12} {interval_text(metrics[name])}" for name in _SHOWN)]
+            scores = [f"  {metric_words(name):<12} {interval_text(metrics[name])}" for name in _SHOWN]
+            lines += [f"{TITLES[modality]}: {held}", *scores]
         return lines
 
 

@@ -31,6 +31,7 @@ from pipeline.inference.answered_rows import PREDICTIONS, AnsweredRow
 from pipeline.inference.answers import Answer
 
 SEGMENTATION = "segmentation.csv"
+DICE = "Lungs: Dice of every mask, and the mean of each class"
 _SHOWN = ("accuracy", "macro_f1", "macro_auc")
 _SHOWN_OF_CLASS = ("sensitivity", "specificity", "f1", "auc")
 
@@ -125,13 +126,13 @@ class SegmenterEvaluator(Evaluator):
         document = self.class_document(answered, rows, scores.notes, distance_unit="px of the image's own size")
         document |= {"classification": class_intervals(rows, seed=SEED), "segmentation": None}
         figures = {
-            "confusion": confusion_figure({"": {"": document["confusion"]}}, names, "Diagnosis"),
-            "roc": roc_figure({"": {"images": rows}}, title="One class against the rest"),
+            "confusion": confusion_figure({"": {"": document["confusion"]}}, names),
+            "roc": roc_figure({"": {"": rows}}, title="ROC, each class against the rest"),
         }
         if scores.rows:
             measured = scores.measured(names)
             document["segmentation"] = {**measured_intervals(measured, seed=SEED), "pooled_dice": scores.pooled_dice}
-            figures["dice"] = measures_figure({"dice": by_class(measured, "dice")}, "Lungs")
+            figures["dice"] = measures_figure({"dice": by_class(measured, "dice")}, DICE)
         return document, figures
 
     def words(self, document: dict) -> list[str]:

@@ -93,7 +93,7 @@ def _edge() -> dict[str, Operation]:
 def _histogram() -> dict[str, Operation]:
     return {
         "equalised": cv2.equalizeHist,
-        f"CLAHE {SHEET_CLAHE_CLIP}": lambda gray: cv2.createCLAHE(SHEET_CLAHE_CLIP, SHEET_CLAHE_TILES).apply(
+        f"CLAHE, clip {SHEET_CLAHE_CLIP}": lambda gray: cv2.createCLAHE(SHEET_CLAHE_CLIP, SHEET_CLAHE_TILES).apply(
             gray
         ),
     }

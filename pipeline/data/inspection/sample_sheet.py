@@ -31,7 +31,7 @@ def _figure(family: str, operations: dict[str, Operation], scans: dict[str, np.n
     shown: dict[str, Operation] = {"as read": lambda gray: gray} | operations
     with_curves = family == "histogram"
     rows = len(scans) * (2 if with_curves else 1)
-    figure = Figure(figsize=(1.9 * len(shown), 2.15 * rows + 0.4), dpi=110, layout="constrained")
+    figure = Figure(figsize=(1.9 * len(shown) + 0.25, 1.95 * rows + 0.6), dpi=110, layout="constrained")
     figure.suptitle(f"Sample sheet: {family}")
     panels = figure.subplots(rows, len(shown), squeeze=False)
     for place, (modality, gray) in enumerate(scans.items()):
@@ -42,7 +42,7 @@ def _figure(family: str, operations: dict[str, Operation], scans: dict[str, np.n
                 panels[row][column], result, caption if place == 0 else "", modality if column == 0 else ""
             )
             if with_curves:
-                _curve(panels[row + 1][column], result)
+                _curve(panels[row + 1][column], result, "share of pixels" if column == 0 else "")
     return figure
 
 
@@ -54,9 +54,10 @@ def _picture(axes, pixels: np.ndarray, title: str, modality: str) -> None:
     axes.set_ylabel(modality, fontsize=10)
 
 
-def _curve(axes, pixels: np.ndarray) -> None:
+def _curve(axes, pixels: np.ndarray, label: str) -> None:
     counts = np.bincount(pixels.ravel(), minlength=256)
     axes.fill_between(np.arange(256), counts / pixels.size, step="mid", color="0.35")
     axes.set_xlabel("gray level", fontsize=8)
+    axes.set_ylabel(label, fontsize=8)
     axes.set_yticks([])
     axes.tick_params(labelsize=7)

@@ -14,9 +14,9 @@ from pipeline.evaluation.comparison.tests import (
     judge,
     resplit_tests,
 )
-from pipeline.evaluation.comparison.verdicts import name_of, overall_verdict
+from pipeline.evaluation.comparison.verdicts import overall_verdict
 from pipeline.evaluation.metrics.classification import binary_counts, confusion_matrix
-from pipeline.evaluation.metrics.names import tested_metrics
+from pipeline.evaluation.metrics.names import metric_words, tested_metrics
 from pipeline.evaluation.statistics.clusters import cluster_note
 from pipeline.evaluation.statistics.intervals import measured_intervals, metric_intervals, training_noise
 from pipeline.evaluation.tables.alignment import AnyRows, align_arms
@@ -98,7 +98,7 @@ def _describe(document: dict, modality: str, tables: Mapping[str, AnyRows], sett
 def _families(tables: Sequence[AnyRows]) -> dict[str, str]:
     """What each family of tests holds, in words."""
     scored = [table for table in tables if isinstance(table, Rows)]
-    tested = list(dict.fromkeys(name_of(metric) for rows in scored for metric in tested_metrics(rows)))
+    tested = list(dict.fromkeys(metric_words(metric) for rows in scored for metric in tested_metrics(rows)))
     words = {}
     if scored:
         every = "both" if len(tested) == 2 else "all"

@@ -1,7 +1,9 @@
 """The comparison as plain text: Markdown tables that also line up on a terminal."""
 
 from pipeline.engine.interval_text import interval_text
+from pipeline.evaluation.comparison.words import EFFECTS, FAMILIES, TESTS
 from pipeline.evaluation.figures.modality_titles import title_of
+from pipeline.evaluation.metrics.names import metric_words
 from pipeline.evaluation.statistics.intervals import UNDEFINED
 from pipeline.evaluation.tables.text_grid import text_grid
 
@@ -27,7 +29,7 @@ def _modality(document: dict, modality: str) -> str:
     arms = [arm for arm in document["arms"] if arm in by_arm]
     rows = [
         [
-            metric.replace("_", " "),
+            metric_words(metric),
             *(_value(by_arm[arm].get(metric, UNDEFINED), noise.get(arm, {}).get(metric, {}).get("sd")) for arm in arms),
         ]
         for metric in dict.fromkeys(metric for arm in arms for metric in by_arm[arm])
@@ -46,21 +48,21 @@ def _tests(document: dict) -> str:
         [
             title_of(test["modality"]),
             f"{test['b']} - {test['a']}",
-            test["metric"],
-            test["test"],
+            metric_words(test["metric"]),
+            TESTS[test["test"]],
             str(test["n"]),
             _number(test["statistic"]),
             _number(test["p"]),
             _number(test["p_adjusted"]),
-            f"{test['effect']['name']} {_value(test['effect'], None)}",
+            f"{EFFECTS[test['effect']['name']]} {_value(test['effect'], None)}",
         ]
         for test in document["tests"]
     ]
     columns = ["modality", "arms", "metric", "test", "n", "statistic", "p", "Holm p", "effect"]
-    families = "\n".join(f"Holm family {name}: {what}." for name, what in document["families"].items())
+    families = "\n".join(f"Holm family {FAMILIES[name]}: {what}." for name, what in document["families"].items())
     lines = ["Tests", "", text_grid(columns, rows), "", families]
     cautions = dict.fromkeys(test["caution"] for test in document["tests"] if test.get("caution"))
-    lines += [f"original_anova, in no family: {caution}." for caution in cautions]
+    lines += [f"{TESTS['original_anova']}, in no family: {caution}." for caution in cautions]
     return "\n".join(lines)
 
 

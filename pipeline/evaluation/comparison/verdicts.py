@@ -1,11 +1,14 @@
 """The sentence that a test may say: a difference shown, or none shown at this sample size."""
 
-from pipeline.evaluation.metrics.names import TESTED_WORDS
+from collections.abc import Mapping
+
+from pipeline.evaluation.comparison.words import FAMILIES
+from pipeline.evaluation.metrics.names import metric_words
 
 Number = float | None
-FAMILY_NAMES = {"given_split": "on the given split", "resplits": "over the resplits", "measures": "over patients"}
 # in pixels: the others lie in [0, 1]
 UNBOUNDED = frozenset({"hd95", "mean_surface_distance"})
+NEVER_SHOWN = "none could be shown, however large"
 
 
 def verdict(
@@ -22,7 +25,7 @@ def verdict(
     difference: {"value", "low", "high"} of b - a in the metric's unit. A p that is not below `alpha` is never
     turned into evidence of equality: the sentence gives the smallest difference that would have been seen.
     """
-    name = name_of(metric)
+    name = metric_words(metric)
     if p_adjusted is None:
         return f"not tested: the {name} of {a} and {b} could not be compared on these rows"
     if p_adjusted < alpha:
@@ -31,9 +34,7 @@ def verdict(
             f"(interval {_signed(difference['low'])} to {_signed(difference['high'])}, "
             f"adjusted p = {p_adjusted:.2g})"
         )
-    return (
-        f"no difference shown at this sample size (smallest detectable {_limit(metric, smallest_detectable)})"
-    )
+    return _no_difference({metric: smallest_detectable})
 
 
 def overall_verdict(tests: list[dict], alpha: float = 0.05) -> str:
@@ -47,15 +48,14 @@ def overall_verdict(tests: list[dict], alpha: float = 0.05) -> str:
     if not made:
         return "not tested: no comparison could be made on these rows"
     shown = [test for test in rested if test["p_adjusted"] < alpha]
-    parts = [f"{test['verdict']} {FAMILY_NAMES[test['family']]}" for test in shown]
+    parts = [f"{test['verdict']} {FAMILIES[test['family']]}" for test in shown]
     silent = [test for test in rested if test["p_adjusted"] >= alpha]
     if silent and not shown:
-        parts.append(f"no difference shown at this sample size (smallest detectable {_limits(silent)})")
-    for family in FAMILY_NAMES:
+        parts.append(_no_difference(_limits(silent)))
+    for family, where in FAMILIES.items():
         quiet = [test for test in silent if test["family"] == family]
         if shown and quiet:
-            metrics = f"smallest detectable {_limits(quiet)}"
-            parts.append(f"no difference shown at this sample size {FAMILY_NAMES[family]} ({metrics})")
+            parts.append(_no_difference(_limits(quiet), f" {where}"))
     if any(test["test"] == "mcnemar_midp" and test["p_adjusted"] < alpha for test in made) and not any(
         test["metric"] == "accuracy" and test["family"] == "given_split" for test in shown
     ):
@@ -65,26 +65,32 @@ def overall_verdict(tests: list[dict], alpha: float = 0.05) -> str:
     return "; ".join(parts)
 
 
-def _limits(tests: list[dict]) -> str:
+def is_beyond_reach(metric: str, limit: Number) -> bool:
+    """Whether no difference whatever in a metric in [0, 1] could have been shown."""
+    return limit is not None and limit > 1 and metric not in UNBOUNDED
+
+
+def _no_difference(limits: Mapping[str, Number], where: str = "") -> str:
+    """limits: the smallest detectable difference of each metric."""
+    known = {metric: limit for metric, limit in limits.items() if limit is not None and not is_beyond_reach(metric, limit)}
+    never = [metric_words(metric) for metric, limit in limits.items() if is_beyond_reach(metric, limit)]
+    unknown = [metric_words(metric) for metric, limit in limits.items() if limit is None]
+    said = [
+        "smallest detectable " + ", ".join(f"{limit:.3f} in {metric_words(metric)}" for metric, limit in known.items()),
+        f"in {' and '.join(never)} {NEVER_SHOWN}",
+        f"smallest detectable in {' and '.join(unknown)} unknown: the arms do not vary",
+    ]
+    told = [words for words, metrics in zip(said, (known, never, unknown), strict=True) if metrics]
+    return f"no difference shown at this sample size{where} ({'; '.join(told)})"
+
+
+def _limits(tests: list[dict]) -> dict[str, Number]:
     """The smallest known detectable difference of each metric."""
     limits: dict[str, Number] = {}
     for test in tests:
         known, limit = limits.get(test["metric"]), test["smallest_detectable"]
         limits[test["metric"]] = limit if known is None or (limit is not None and limit < known) else known
-    return ", ".join(_limit(metric, limit) for metric, limit in limits.items())
-
-
-def name_of(metric: str) -> str:
-    """A metric in a sentence."""
-    return TESTED_WORDS.get(metric, metric.replace("_", " "))
-
-
-def _limit(metric: str, limit: Number) -> str:
-    name = name_of(metric)
-    if limit is None:
-        return f"{name} unknown: the arms do not vary"
-    # Of a metric in [0, 1] a larger limit says that no difference whatever could have been shown.
-    return f"{limit:.3f} {name}" if limit <= 1 or metric in UNBOUNDED else f"none: not even 1 {name}"
+    return limits
 
 
 def _signed(value: Number) -> str:

@@ -11,6 +11,8 @@ from pipeline.evaluation.figures.roc import roc_figure
 from pipeline.evaluation.figures.seeds import seed_spread_figure
 from pipeline.evaluation.tables.rows import Arms, MeasuredRows
 
+CONFUSION = "Answers averaged over trainings: count, and share of the true class"
+
 
 def comparison_figures(arms: Arms, document: dict) -> dict[str, Figure]:
     """"roc", "confusion", "metrics", "calibration", "training_noise", and "measures" of masks, as far as the arms have them.
@@ -19,7 +21,7 @@ def comparison_figures(arms: Arms, document: dict) -> dict[str, Figure]:
     """
     figures = {"metrics": forest_figure(document)}
     if document["confusion"]:
-        figures["confusion"] = confusion_figure(document["confusion"], ordered_classes(document))
+        figures["confusion"] = confusion_figure(document["confusion"], ordered_classes(document), CONFUSION)
         figures["training_noise"] = seed_spread_figure(arms, document)
     if curve_panels(arms):
         figures["roc"] = roc_figure(arms, document, seed=document["settings"]["seed"])

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from pipeline.evaluation.figures.style import GRAY, PALETTE, label_of, new_figure, set_title
-from pipeline.evaluation.metrics.names import LOWER_IS_BETTER
+from pipeline.evaluation.figures.style import GRAY, PALETTE, new_figure, set_title
+from pipeline.evaluation.metrics.names import LOWER_IS_BETTER, metric_title
 from pipeline.evaluation.tables.rows import MeasuredRows
 
 
@@ -31,7 +31,7 @@ def measures_figure(measures: Mapping[str, Mapping[str, ArrayLike]], title: str 
                 axis.hlines(mean, number - 0.35, number + 0.35, color="black", linewidth=1.5)
                 axis.text(number + 0.37, mean, f"{mean:.3f}", va="center", fontsize=8, color=GRAY)
         axis.set_xticks(range(len(by_group)), list(by_group))
-        axis.set(ylabel=label_of(measure))
+        axis.set(ylabel=metric_title(measure))
         if measure not in LOWER_IS_BETTER:
             axis.set_ylim(min(0.5, float(every.min()) - 0.05) if every.size else 0, 1.02)
     set_title(figure, title)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,10 @@ from pipeline.evaluation.figures.style import GRAY, LINES, MARKERS, PALETTE, new
 from pipeline.evaluation.metrics.names import BINARY_METRICS
 from pipeline.evaluation.statistics.intervals import metric_intervals
 from pipeline.evaluation.tables.rows import Arms, Rows
+
+# More curves than these have their legend below the panel.
+INSIDE, LEGEND_LINE_INCHES = 2, 0.2
+COLUMNS, PANEL_INCHES = 4, 4.8
 
 
 @dataclass(frozen=True)
@@ -96,23 +100,37 @@ def curves_figure(
 ) -> Figure:
     """A square panel for each of `curve_panels`. draw: draws one curve and returns what the legend adds to its label.
 
-    A class without rows is named in the legend; rows of one class alone get a note.
+    A class without rows is named in the legend; rows of one class alone get a note. The legend of more than INSIDE curves
+    stands below its panel, where it hides none of them. legend: where in the panel it stands else.
     """
     panels = curve_panels(arms)
-    columns = min(4, len(panels))
-    figure, axes = new_figure(-(-len(panels) // columns), columns, 4.6, 4.8)
-    for axis in axes[len(panels) :]:
-        axis.set_axis_off()
-    for axis, panel in zip(axes, panels, strict=False):
+    columns, most = min(COLUMNS, len(panels)), max(len(panel.curves) for panel in panels)
+    heights = (PANEL_INCHES, LEGEND_LINE_INCHES * (1 + most)) if most > INSIDE else (PANEL_INCHES,)
+    figure, blocks = stacked_axes(len(panels), columns, PANEL_INCHES - 0.2, heights)
+    for (axis, *below), panel in zip(blocks, panels, strict=True):
+        axis.set_axis_on()
         axis.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal", title=panel.title)
         axis.set(xlabel=axes_labels[0], ylabel=axes_labels[1])
         for curve in drawn_curves(axis, panel):
             label = f"{curve.label}: {draw(axis, curve)}"
             axis.plot([], [], label=label, **curve.style)
         if axis.get_legend_handles_labels()[0]:
-            axis.legend(loc=legend, fontsize=8, frameon=True, framealpha=0.9)
+            if below:
+                below[0].legend(*axis.get_legend_handles_labels(), loc="upper center", fontsize=8, frameon=False)
+            else:
+                axis.legend(loc=legend, fontsize=8, frameon=True, framealpha=0.9)
     set_title(figure, title)
     return figure
+
+
+def stacked_axes(count: int, columns: int, width: float, heights: Sequence[float]) -> tuple[Figure, list[list[Axes]]]:
+    """A figure of `count` panels and, of each, its axes from top to bottom, `heights` inches high; none is shown as yet."""
+    blocks, parts = -(-count // columns), len(heights)
+    figure, axes = new_figure(blocks * parts, columns, width, sum(heights) / parts, list(heights) * blocks)
+    for axis in axes:
+        axis.set_axis_off()
+    tops = [place // columns * parts * columns + place % columns for place in range(count)]
+    return figure, [[axes[top + part * columns] for part in range(parts)] for top in tops]
 
 
 def drawn_curves(axis: Axes, panel: Panel) -> Iterator[Curve]:

@@ -10,7 +10,8 @@ from sklearn.metrics import precision_recall_curve
 from pipeline.evaluation.figures.panels import Curve, curves_figure
 from pipeline.evaluation.tables.rows import Arms
 
-TITLE = "Precision and recall; dotted: the class's share"
+TITLE = "Precision and recall"
+KEY = "AP: average precision; dotted: the class's share of the rows"
 
 
 def precision_recall_figure(arms: Arms, document: Mapping | None = None, seed: int = 0, title: str = TITLE) -> Figure:
@@ -27,4 +28,4 @@ def precision_recall_figure(arms: Arms, document: Mapping | None = None, seed: i
         axis.axhline(share, color=curve.style["color"], linestyle=":", linewidth=0.9)
         return f"AP {curve.interval('average_precision', document, seed)}, share {share:.2f}"
 
-    return curves_figure(arms, title, ("Recall (sensitivity)", "Precision"), "lower left", draw)
+    return curves_figure(arms, f"{title} ({KEY})", ("Recall (sensitivity)", "Precision"), "lower left", draw)

@@ -4,9 +4,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from pipeline.evaluation.figures.modality_titles import title_of
-from pipeline.evaluation.figures.style import GRAY, MARKERS, PALETTE, label_of, new_figure, set_title
+from pipeline.evaluation.figures.style import GRAY, MARKERS, PALETTE, new_figure, set_title
 from pipeline.evaluation.metrics.classification import metric_arrays
-from pipeline.evaluation.metrics.names import tested_metrics
+from pipeline.evaluation.metrics.names import metric_title, tested_metrics
 from pipeline.evaluation.tables.rows import Arms, Rows
 
 # Room for an arm's name below its dots.
@@ -14,7 +14,7 @@ ARM_INCHES = 0.9
 
 
 def seed_spread_figure(predictions: Arms, document: dict | None = None) -> Figure:
-    """A dot for each training seed, a row of panels for each tested metric and a panel for each modality.
+    """A dot for each training, a row of panels for each tested metric and a panel for each modality.
 
     predictions: arm -> modality -> rows; document: the comparison, whose intervals over patients are drawn
     beside the dots, so that the two sources of uncertainty can be seen apart.
@@ -50,11 +50,13 @@ def seed_spread_figure(predictions: Arms, document: dict | None = None) -> Figur
                     axis.vlines(place + 0.27, interval["low"], interval["high"], color=GRAY, linewidth=1.6)
                     axis.plot(place + 0.27, interval["value"], marker="_", color=GRAY, markersize=9)
             axis.set_xticks(range(len(arms)), [arm.replace("_", "\n") for arm in arms], fontsize=9)
-            axis.set(xlim=(-0.5, len(arms) - 0.5), ylabel=label_of(metric) if column == 0 else "")
+            axis.set(xlim=(-0.5, len(arms) - 0.5), ylabel=metric_title(metric) if column == 0 else "")
             axis.grid(axis="y", color="#dddddd", linewidth=0.6)
             axis.set_axisbelow(True)
             if row == 0:
                 axis.set_title(title_of(modality))
-    note = "; gray bar: interval over patients of the mean" if document else ""
-    set_title(figure, f"Training noise: one dot for each seed{note}")
+    note = "; gray bar: interval of the mean over patients" if document else ""
+    several = any(rows.probabilities.shape[0] > 1 for rows in tables.values())
+    dots = "Training noise: one dot for each training" if several else "One training of each arm, so no training noise is seen"
+    set_title(figure, dots + note)
     return figure

@@ -13,8 +13,9 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":", "-", "--", "-.")
 GRAY = "#666666"
-# Of the title's font at its size.
-LETTERS_PER_INCH = 11
+# Of the figure's title, and of a panel's, at their sizes.
+LETTERS_PER_INCH, PANEL_LETTERS_PER_INCH = 11, 11.5
+PANEL_TITLE_SIZE = 10
 
 
 def new_figure(
@@ -43,16 +44,14 @@ def mark_interval(
     axis.plot(interval["value"], row, marker=marker, color=color, linestyle="", markersize=size, **more)
 
 
+def set_panel_title(axis: Axes, title: str, width: float) -> None:
+    """The title of a panel, on as many lines as `width` inches ask for; its own line breaks are kept."""
+    letters = max(12, int(width * PANEL_LETTERS_PER_INCH))
+    lines = [part for line in title.split("\n") for part in textwrap.wrap(line, letters)]
+    axis.set_title("\n".join(lines), fontsize=PANEL_TITLE_SIZE)
+
+
 def set_title(figure: Figure, title: str) -> None:
     """The title of a whole figure, on as many lines as its width asks for."""
     letters = max(20, int(figure.get_figwidth() * LETTERS_PER_INCH))
     figure.suptitle("\n".join(textwrap.wrap(title, letters)), fontsize=11)
-
-
-def label_of(metric: str) -> str:
-    """A metric's name for people."""
-    shortened = {"auc": "AUC", "ppv": "PPV", "npv": "NPV", "f1": "F1", "mcc": "MCC", "brier": "Brier score",
-                 "dice": "Dice", "iou": "IoU", "hd95": "HD95 (px)", "macro_f1": "Macro F1", "macro_auc": "Macro AUC",
-                 "mean_surface_distance": "Mean surface distance (px)"}  # fmt: skip
-    shortened["class_wise_mean_accuracy"] = "Class-wise mean accuracy"
-    return shortened.get(metric, metric.replace("_", " ").capitalize())

@@ -1,4 +1,4 @@
-"""The names of metrics: one grammar, and the names by which documents of two and of K classes call them.
+"""The names of metrics: one grammar, the names by which documents of two and of K classes call them, and people's words.
 
 | name | number |
 |---|---|
@@ -50,14 +50,36 @@ COMPARED = (
 COMPARED_OF_CLASS = ("sensitivity", "specificity", "precision", "f1", "auc")
 TESTED = ("accuracy", "macro_f1", "macro_auc")
 TESTED_BINARY = ("accuracy", "auc")
-TESTED_WORDS = {
-    "auc": "AUC", "macro_f1": "macro F1", "macro_auc": "macro AUC", "dice": "Dice", "iou": "IoU", "hd95": "HD95 (px)",
-    "mean_surface_distance": "mean surface distance (px)",
+# what people are told, in tables, sentences and figures; a name that is not here is told in its own words
+WORDS = {
+    "auc": "AUC", "f1": "F1", "macro_f1": "macro-F1", "ppv": "PPV", "npv": "NPV", "mcc": "Matthews correlation",
+    "brier": "Brier score", "cohen_kappa": "Cohen's kappa", "dice": "Dice", "iou": "IoU", "hd95": "HD95 (px)",
+    "mean_surface_distance": "mean surface distance (px)", "pooled_dice": "pooled Dice",
+    "class_wise_mean_accuracy": "class-wise mean accuracy",
 }  # fmt: skip
 # of two measures of K classes, and of masks, the smaller is the better
 LOWER_IS_BETTER = frozenset({"brier", "log_loss", "hd95", "mean_surface_distance"})
 SEGMENTATION_METRICS = ("dice", "iou", "hd95", "mean_surface_distance")
 _OF_PROBABILITIES = ("auc", "average_precision", "brier", "log_loss")
+
+
+def metric_words(metric: str) -> str:
+    """What people are told for a metric, within a sentence or a table: "AUC", "macro-F1", "sensitivity of VIRAL"."""
+    name, _, of_class = metric.partition(":")
+    average, _, averaged = name.partition("_")
+    if name in WORDS:
+        words = WORDS[name]
+    elif average in AVERAGES and averaged in AVERAGED:
+        words = f"{average} {metric_words(averaged)}"
+    else:
+        words = name.replace("_", " ")
+    return f"{words} of {of_class}" if of_class else words
+
+
+def metric_title(metric: str) -> str:
+    """The same at the head of a column or beside an axis: "AUC", "Macro-F1", "Balanced accuracy"."""
+    words = metric_words(metric)
+    return words[:1].upper() + words[1:]
 
 
 def binary_names(positive_class: str, metrics: Sequence[str] = tuple(BINARY_METRICS)) -> dict[str, str]:

@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.figures.style import GRAY, PALETTE, label_of, mark_interval, new_figure
+from pipeline.evaluation.figures.style import GRAY, PALETTE, mark_interval, new_figure
+from pipeline.evaluation.metrics.names import metric_title
 
 SHOWN = ("balanced_accuracy", "sensitivity", "specificity", "auc", "macro_f1", "macro_auc")
 ORDINARY, WORST = PALETTE[0], PALETTE[1]
@@ -28,7 +29,7 @@ def fairness_figure(document: dict, metrics: Sequence[str] = SHOWN) -> Figure:
         _panel(axis, document, metric)
         labels = [f"{name} (n = {group['patients']})" for name, group in groups.items()] if column == 0 else []
         axis.set_yticks(range(len(groups)), labels)
-        axis.set(ylim=(len(groups) - 0.4, -0.6), xlabel=label_of(metric))
+        axis.set(ylim=(len(groups) - 0.4, -0.6), xlabel=metric_title(metric))
         axis.set_title(_gap_text(document["gaps"][metric]), fontsize=8.5)
         axis.grid(axis="x", color="#dddddd", linewidth=0.6)
         axis.set_axisbelow(True)

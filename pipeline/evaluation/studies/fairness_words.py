@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pipeline.evaluation.comparison.verdicts import NEVER_SHOWN, is_beyond_reach
+from pipeline.evaluation.metrics.names import metric_words
 from pipeline.evaluation.statistics.clusters import cluster_note
 from pipeline.evaluation.studies.patient_groups import PatientGroups
 
@@ -21,7 +23,7 @@ def no_gap(smallest: int) -> dict:
 
 def gap_verdict(metric: str, gap: dict, alpha: float) -> str:
     """One sentence on one gap; a gap that is not shown is never called absent."""
-    name = metric.replace("_", " ")
+    name = metric_words(metric)
     if gap["p_adjusted"] is None:
         return f"not tested: the gap in {name} could not be permuted"
     if gap["p_adjusted"] < alpha:
@@ -30,8 +32,11 @@ def gap_verdict(metric: str, gap: dict, alpha: float) -> str:
             f"(adjusted p = {gap['p_adjusted']:.2g})"
         )
     limit = gap["smallest_detectable"]
-    seen = "unknown" if limit is None else f"about {limit:.3f} between two groups"
-    return f"no gap shown at this sample size (smallest detectable {seen}), which does not show that there is none"
+    seen = "smallest detectable " + ("unknown" if limit is None else f"about {limit:.3f} between two groups")
+    return (
+        f"no gap shown at this sample size ({NEVER_SHOWN if is_beyond_reach(metric, limit) else seen}), "
+        "which does not show that there is none"
+    )
 
 
 def fairness_warnings(document: dict, groups: PatientGroups, clusters: ArrayLike, smallest: int) -> list[str]:

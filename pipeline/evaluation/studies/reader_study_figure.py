@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.evaluation.figures.style import GRAY, MARKERS, PALETTE, label_of, mark_interval, new_figure
+from pipeline.evaluation.figures.style import GRAY, MARKERS, PALETTE, mark_interval, new_figure
+from pipeline.evaluation.metrics.names import metric_words
 
 CHANGES = ("sensitivity", "specificity", "auc")
 MEAN = "#000000"
@@ -30,7 +31,7 @@ def reader_study_figure(document: dict) -> Figure:
         axis.axhline(len(readers) - 0.3, color=GRAY, linewidth=0.6)
         places = [*range(len(readers)), len(readers) + 0.4]
         axis.set_yticks(places, [*readers, "readers at large"] if column == 0 else [])
-        axis.set(ylim=(len(readers) + 1, -0.6), xlabel=f"Change in {_name(metric)}")
+        axis.set(ylim=(len(readers) + 1, -0.6), xlabel=f"Change in {metric_words(metric)}")
         axis.set_title(_test_text(document, metric), fontsize=8.5)
         axis.grid(axis="x", color="#dddddd", linewidth=0.6)
         axis.set_axisbelow(True)
@@ -78,7 +79,3 @@ def _arrow(axis: Axes, start: tuple[float, float], end: tuple[float, float], col
 def _test_text(document: dict, metric: str) -> str:
     test = next(test for test in document["tests"] if test["family"] == "study" and test["metric"] == metric)
     return "readers at large: no test" if test["p_adjusted"] is None else f"readers at large: Holm p = {test['p_adjusted']:.2g}"
-
-
-def _name(metric: str) -> str:
-    return label_of(metric) if metric == "auc" else metric

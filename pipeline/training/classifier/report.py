@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 OUT_OF_FOLD = "out_of_fold"
 NO_FOLD = -1
+COUNTS = "count, and share of the true class"
 METRICS_NAMES = {"valid": "validation", "test": "test", OUT_OF_FOLD: "folds"}
 
 
@@ -114,13 +115,14 @@ class ClassifierReport:
     def figures(self) -> dict[str, Figure]:
         """The test part's confusion matrix and curves, and the curves of the last training."""
         part = next(part for part in self.parts if part.name == "test")
-        arms = {"": {"test": part.judged(self.task, self.decision)}}
+        arms = {"": {"": part.judged(self.task, self.decision)}}
         title, confusion = f"Test part, {len(part.rows)} scans", {"": {"": self.metrics["test"]["confusion"]}}
         name, history = list(self.histories.items())[-1 if "finetuning" in self.histories else 0]
+        seed = self.task.workshop.seed
         return {
-            "confusion": confusion_figure(confusion, self.task.index.class_names, title),
-            "roc": roc_figure(arms, seed=self.task.workshop.seed, title=title),
-            "precision_recall": precision_recall_figure(arms, seed=self.task.workshop.seed, title=title),
+            "confusion": confusion_figure(confusion, self.task.index.class_names, f"{title}: {COUNTS}"),
+            "roc": roc_figure(arms, seed=seed, title=f"{title}: ROC"),
+            "precision_recall": precision_recall_figure(arms, seed=seed, title=f"{title}: precision and recall"),
             "training_curves": _training_figure(name, history),
         }  # fmt: skip
 
@@ -176,9 +178,11 @@ def _training_figure(name: str, history: dict) -> Figure:
     penalties = curves.pop("inverse_penalty", None)
     if penalties is None:
         return fit_figure(curves, f"Training of the {'head' if name == 'head' else 'network'}", history["best_epoch"])
-    figure = fit_figure({"step": penalties, **curves}, "Logistic head", history["best_epoch"])
+    best = history["best_epoch"]
+    title = f"Logistic head, one fit a penalty: C = {penalties[best]:g} has the least validation loss"
+    figure = fit_figure({"step": penalties, **curves}, title, best, "C, the inverse of the penalty")
     for axis in figure.axes:
-        axis.set(xlabel="C, the inverse of the penalty", xscale="log")
+        axis.set_xscale("log")
     return figure
 
 

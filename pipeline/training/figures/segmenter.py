@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from pipeline.evaluation.figures.style import GRAY, PALETTE, new_figure
+from pipeline.evaluation.figures.style import GRAY, PALETTE, new_figure, set_title
 from pipeline.evaluation.metrics.segmentation import outline
+from pipeline.training.figures.training_curves import PART_STYLES
 
 CURVES = {
     "loss": "Loss",
@@ -35,17 +37,18 @@ def training_figure(history: Mapping[str, Sequence[float]], best: int, names: Se
         _draw_curves(axis, history, name, best)
     for axis in axes[len(names) :]:
         axis.set_visible(False)
-    figure.suptitle(title, fontsize=11)
+    set_title(figure, title or f"Training of the segmenter: epoch {best + 1} was kept")
     return figure
 
 
 def _draw_curves(axis, history: Mapping[str, Sequence[float]], name: str, best: int) -> None:
-    for label, column, color in (("training", name, PALETTE[0]), ("validation", f"val_{name}", PALETTE[1])):
+    for label, column in (("training", name), ("validation", f"val_{name}")):
         if column in history:
             values = history[column]
-            axis.plot(range(1, len(values) + 1), values, label=label, color=color, linewidth=1.4,
-                      marker="o" if len(values) == 1 else None)  # fmt: skip
-    axis.axvline(best + 1, color=GRAY, linewidth=0.8, linestyle=":", label="kept")
+            axis.plot(range(1, len(values) + 1), values, label=label, linewidth=1.4,
+                      marker="o" if len(values) == 1 else None, **PART_STYLES[label])  # fmt: skip
+    axis.axvline(best + 1, color=GRAY, linewidth=0.8, linestyle=":", label="kept epoch")
+    axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     sizes = list(history.get("image_size", ()))
     for epoch in range(1, len(sizes)):
         if sizes[epoch] != sizes[epoch - 1]:
@@ -68,7 +71,7 @@ def overlay_figure(
     for axis, image, truth, answer, caption in zip(axes, images, true, said, captions, strict=False):
         axis.imshow(_outlined(image, truth, answer))
         axis.set_title(caption, fontsize=8)
-    figure.suptitle(f"{title}: true outline green, predicted orange" if title else "", fontsize=11)
+    set_title(figure, f"{title}: true outline green, predicted orange" if title else "")
     return figure
 
 

@@ -3,9 +3,19 @@
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.figures.style import GRAY, LINES, PALETTE, new_figure
+from pipeline.evaluation.figures.style import GRAY, LINES, PALETTE, new_figure, set_title
+from pipeline.evaluation.metrics.names import metric_title
+
+# A part of the scans looks the same in every panel, whichever of them the panel has.
+PART_STYLES = {
+    "training": {"color": PALETTE[0], "linestyle": LINES[0]}, "validation": {"color": PALETTE[1], "linestyle": LINES[1]},
+}  # fmt: skip
+# So few values are marked one by one.
+MARKED = 6
+EPOCH = "Epoch"
 
 
 def adversarial_figure(
@@ -43,11 +53,13 @@ def adversarial_figure(
     return figure
 
 
-def fit_figure(history: Mapping[str, Sequence[float]], title: str = "", best: int | None = None) -> Figure:
+def fit_figure(
+    history: Mapping[str, Sequence[float]], title: str = "", best: int | None = None, step_name: str = EPOCH
+) -> Figure:
     """Loss and metrics of an ordinary fit: a panel for each quantity, training and validation together.
 
     history: as Keras keeps it, e.g. loss, val_loss, accuracy, val_accuracy; best: index of the epoch whose
-    weights were kept, marked by a line. Raises DataError for an empty history.
+    weights were kept, marked by a line. step_name: of the abscissa. Raises DataError for an empty history.
     """
     steps, curves = _curves(history)
     kinds = list(dict.fromkeys(name.removeprefix("val_") for name in curves))
@@ -60,8 +72,13 @@ def fit_figure(history: Mapping[str, Sequence[float]], title: str = "", best: in
         if best is not None:
             axis.axvline(steps[best], color=GRAY, linewidth=0.8, linestyle=":", label="kept")
             axis.legend(fontsize=8, framealpha=0.9)
-        axis.set(xlabel="Epoch", ylabel=kind.replace("_", " ").capitalize())
-    figure.suptitle(title, fontsize=11)
+        axis.set(xlabel=step_name, ylabel=metric_title(kind))
+        if step_name == EPOCH:
+            axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        if all(value <= 1 for column in named.values() for value in curves.get(column, ())):
+            # no axis of shares beyond what they can be
+            axis.set_ylim(top=min(axis.get_ylim()[1], 1.02))
+    set_title(figure, title)
     return figure
 
 
@@ -78,8 +95,8 @@ def _curves(history: Mapping[str, Sequence[float]]) -> tuple[list[float], dict[s
 
 
 def _draw(axis, steps: Sequence[float], curves: Mapping[str, Sequence[float]]) -> None:
-    marker = "o" if len(steps) == 1 else None
+    marker = "o" if len(steps) <= MARKED else None
     for place, (name, values) in enumerate(curves.items()):
-        style = {"color": PALETTE[place % len(PALETTE)], "linestyle": LINES[place % len(LINES)]}
+        style = PART_STYLES.get(name, {"color": PALETTE[place % len(PALETTE)], "linestyle": LINES[place % len(LINES)]})
         axis.plot(steps, values, marker=marker, label=name.replace("_", " "), linewidth=1.4, **style)
     axis.legend(fontsize=8, framealpha=0.9)

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.data.class_index import ClassIndex
 from pipeline.evaluation.figures.confusion import confusion_figure
+from pipeline.evaluation.figures.modality_titles import title_of
 from pipeline.evaluation.figures.roc import roc_figure
 from pipeline.evaluation.metrics.classification import class_metrics, confusion_matrix
 from pipeline.evaluation.statistics.intervals import class_intervals
@@ -87,10 +88,11 @@ def _report_row(row: dict[str, Any], support: int) -> dict[str, Any]:
 
 def part_figures(part: JudgedPart) -> dict[str, Figure]:
     """``confusion_matrix``, ``roc_curves`` and ``sample_overlays`` of one part."""
-    rows = part.rows
+    rows, what = part.rows, f"{title_of(part.name)}, {len(part.classes)} scans"
+    counts, title = {"": {"": confusion_matrix(rows).tolist()}}, f"{what}: count, and share of the true class"
     return {
-        "confusion_matrix": confusion_figure({"": {"": confusion_matrix(rows).tolist()}}, rows.class_names, part.name),
-        "roc_curves": roc_figure({"": {part.name: rows}}, title="One class against the rest"),
+        "confusion_matrix": confusion_figure(counts, rows.class_names, title),
+        "roc_curves": roc_figure({"": {"": rows}}, title=f"{what}: ROC, each class against the rest"),
         "sample_overlays": _overlays(part),
     }
 
@@ -106,8 +108,8 @@ def _overlays(part: JudgedPart) -> Figure:
         said = part.answers.probabilities[place]
         dice = part.overlap["dice"][place]
         shown = "no mask" if np.isnan(dice) else f"Dice {dice:.3f}"
-        captions.append(f"{names[part.classes[place]]}, called {names[said.argmax()]} {said.max():.2f}\n{shown}")
-    return overlay_figure(images, masks.astype(bool), part.answers.lungs[chosen], captions, part.name)
+        captions.append(f"{names[part.classes[place]]}, called {names[said.argmax()]} ({said.max():.2f})\n{shown}")
+    return overlay_figure(images, masks.astype(bool), part.answers.lungs[chosen], captions, title_of(part.name))
 
 
 def training_figures(history: dict[str, list[float]], best: int) -> dict[str, Figure]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.comparison.document import build_comparison
 from pipeline.evaluation.comparison.tests import ComparisonSettings
+from pipeline.evaluation.comparison.words import TESTS as TEST_WORDS
 from pipeline.evaluation.statistics.p_values import holm
 from pipeline.evaluation.tables.resplits import Resplits
 from pipeline.evaluation.tables.rows import Arms
@@ -76,6 +77,6 @@ def both_sentence(entry: Mapping) -> str:
     if all(entry["shown"].values()):
         return f"{entry['arm']} is better than both halves by both tests (AUC {gains})"
     if any(entry["shown"].values()):
-        seen = " and ".join(name for name, shown in entry["shown"].items() if shown)
+        seen = " and ".join(TEST_WORDS[name] for name, shown in entry["shown"].items() if shown)
         return f"{entry['arm']} better than both halves: shown by {seen} alone, so not settled (AUC {gains})"
     return f"{entry['arm']} better than both halves: not shown (AUC {gains})"

@@ -20,11 +20,12 @@ def fusion_summary(
     """Markdown of everything that a reader needs to judge the comparison."""
     negative, positive = recipe["class_names"]
     rows, patients, settings = recipe["rows"], recipe["patients"], recipe["settings"]
+    repeats = "once" if settings["repeats"] == 1 else f"{settings['repeats']} times"
     parts = [
         "# Vision with text",
         f"{positive} ({rows[positive]} scans, {patients[positive]} patients) against {negative} ({rows[negative]} scans, "
         f"{patients[negative]} patients). Every row was judged out of fold: {settings['folds']} folds by patient, dealt "
-        f"{settings['repeats']} times; all arms had the same folds. Early stopping used patients of neither fold nor test.",
+        f"{repeats}; all arms had the same folds. Early stopping used patients of neither fold nor test.",
         _leakage(dataset),
         "## Is a fusion better than both of its halves?\n\n"
         + "\n".join(f"- {entry['sentence']}." for entry in document["better_than_both"]),
