@@ -164,7 +164,7 @@ def _words(document: dict[str, Any], what: str) -> str:
 
 def _said(answer: dict[str, Any]) -> list[str]:
     by = f" (by {answer['used']})" if "used" in answer else ""
-    lines = [f"{answer['image'] or 'note'}: {answer['predicted']} {answer['confidence']:.1%}{by}"]
+    lines = [f"{answer['image'] or 'note'}: {answer['caption']}{by}"]
     if answer.get("masked"):
         lines.append(f"  words that name the diagnosis were taken out of the note: {answer['masked']}")
     return lines

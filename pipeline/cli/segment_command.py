@@ -128,4 +128,4 @@ def _words(document: dict[str, Any]) -> str:
 
 def _told(answer: dict[str, Any]) -> list[str]:
     lungs = ", ".join(f"{side} lung {answer[f'lung_share_{side}']:.1%}" for side in ("right", "left"))
-    return [f"{answer['image']}: {answer['predicted']} {answer['confidence']:.1%}, {lungs} of the picture"]
+    return [f"{answer['image']}: {answer['caption']}, {lungs} of the picture"]

@@ -11,6 +11,7 @@ from pipeline.engine.arrays import Array
 TITLES = {XRAY: "X-ray", CT: "CT", PAIRED: "Paired"}
 CAUTION = "Not a medical device: research software, whose answers must not guide anyone's care."
 Cell = float | int | str | None
+MOST_DIGITS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,8 @@ class Finding:
 
     modality: "xray", "ct" or "paired" ("" where no scan was looked at). probabilities: {class: [0, 1]}, summing to 1; {} where
     there is no answer. probability: of the positive class, None without one. predicted: class name, or None. confidence: the
-    probability of the class that was named; below 0.5 where a threshold of less than 0.5 named it. activations: {method:
+    probability of the class that was named; of two below 0.5 where a threshold other than 0.5 named it. threshold: the
+    probability from which the positive class of two is named, None where the most probable class is. activations: {method:
     float32 (H, W) in [0, 1]} of the class that was named, at the scan's own size. error: why there is no answer, or None.
 
     gate: what the gate took the scan for ("xray", "ct", "neither"), or "not asked"; "" where there was no scan. refused: it is
@@ -40,11 +42,33 @@ class Finding:
     distance: float | None = None
     distance_threshold: float | None = None
     warnings: tuple[str, ...] = ()
+    threshold: float | None = None
 
     @property
     def caption(self) -> str:
-        """The class that was named and how sure: `COVID 93.4 %`; "" where there is no answer."""
-        return f"{self.predicted} {100 * self.confidence:.1f} %" if self.confidence is not None else ""
+        """The class that was named and how sure: `COVID 93.4 %`; "" where there is no answer.
+
+        Never a certainty that no test can have shown: `NORMAL >99.9 %`. Where a threshold named the less probable class of two,
+        so: `NORMAL (PNEUMONIA 69.3 %, below the threshold of 72 %)`, `PNEUMONIA (35.0 %, reaches the threshold of 30 %)`.
+        """
+        if self.confidence is None:
+            return ""
+        if self.threshold is None or self.confidence >= 0.5 or len(self.probabilities) != 2:
+            return f"{self.predicted} {'>99.9' if self.confidence > 0.999 else f'{100 * self.confidence:.1f}'} %"
+        if self.threshold <= 0.5:
+            said = _beside(self.confidence, self.threshold, "reaches")
+            return f"{self.predicted} ({said})"
+        ((other, share),) = ((name, share) for name, share in self.probabilities.items() if name != self.predicted)
+        return f"{self.predicted} ({other} {_beside(share, self.threshold, 'below')})"
+
+
+def _beside(share: float, threshold: float, how: str) -> str:
+    """A probability beside the threshold, with as many digits as tell them apart."""
+    digits = 1
+    while share < threshold and digits < MOST_DIGITS and round(100 * share, digits) >= round(100 * threshold, digits):
+        digits += 1
+    limit = f"{100 * threshold:.{digits}f}".rstrip("0").rstrip(".")
+    return f"{100 * share:.{digits}f} %, {how} the threshold of {limit} %"
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,8 @@ def finding_of(
     by_class = dict(zip(manifest.class_names, map(float, shares), strict=True))
     predicted = manifest.class_names[manifest.decide(shares)]
     positive = by_class[manifest.positive_class] if manifest.positive_class is not None else None
-    return Finding(modality, by_class, positive, predicted, by_class[predicted], activations or {})
+    threshold = manifest.class_threshold
+    return Finding(modality, by_class, positive, predicted, by_class[predicted], activations or {}, threshold=threshold)
 
 
 def network_image(gray: Array, profile: Profile) -> Array:

@@ -17,10 +17,10 @@ ANSWERS = Answer((
 
 def test_words_say_class_probability_figures_and_caution(bundle):
     words = answer_words(open_bundle(bundle), ANSWERS, phantom=False).splitlines()
-    first = "X-ray COVID probability 0.988 (test AUC 0.900 [0.850, 0.940]; accuracy 0.900 [0.850, 0.940])"
+    first = "X-ray COVID probability of COVID 0.988 (test AUC 0.900 [0.850, 0.940]; accuracy 0.900 [0.850, 0.940])"
     assert " ".join(words[0].split()) == first
     assert "no answer: scan.png: empty file." in words[1]
-    assert words[2].split() == ["Paired", "Non_COVID", "probability", "<0.001"]
+    assert words[2].split() == ["Paired", "Non_COVID", "probability", "of", "COVID", "<0.001"]
     assert "variant plain" in words[3] and "mean over 3 trainings" in words[4]
     assert words[-1] == CAUTION and "phantom" not in " ".join(words)
 

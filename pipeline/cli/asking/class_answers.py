@@ -38,6 +38,7 @@ def answers_document(rows: Sequence[AnsweredRow], out: Path | None) -> dict[str,
         "mean_lung_energy": {method: _mean(values) for method, values in shares.items() if values},
         "answers": [
             {"image": row.id, "predicted": row.answer.predicted, "confidence": row.answer.confidence,
+             "caption": row.answer.findings[0].caption,
              "probabilities": row.answer.probabilities, "true_class": row.label or None, "error": row.answer.error,
              **row.answer.extra, **told_columns(row.answer)}
             for row in rows

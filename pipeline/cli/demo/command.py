@@ -91,6 +91,7 @@ def _diagnose(bundle: Path, phantoms: Path) -> dict[str, Any]:
     return {
         "patient_id": patient,
         "label": "COVID",
+        "positive_class": opened.manifest.positive_class,
         "xray": str(scans["xray"]),
         "ct": str(scans["ct"]),
         "answers": [finding_document(finding) for finding in opened.answer(**scans).findings],

@@ -72,7 +72,7 @@ def findings_text(document: dict[str, Any]) -> str:
         ],
         [
             f"One test pair through the bundle ({diagnosis['xray']} and {diagnosis['ct']}; truly {diagnosis['label']}):",
-            *_titled({row["modality"]: _answer(row) for row in diagnosis["answers"]}),
+            *_titled({row["modality"]: _answer(row, diagnosis["positive_class"]) for row in diagnosis["answers"]}),
         ],
         systems_lines(document["systems"]) if "systems" in document else [],
         _places(document),
@@ -100,9 +100,9 @@ def alignment_sentence(probes: dict[str, dict[str, float]]) -> str:
     return "the modality is still readable after adversarial training: the alignment did not succeed here"
 
 
-def _answer(row: dict[str, Any]) -> str:
+def _answer(row: dict[str, Any], positive: str) -> str:
     known = row["probability"] is not None
-    return f"{row['predicted']}, probability {row['probability']:.3f}" if known else f"no answer: {row['error']}"
+    return f"{row['predicted']}, probability of {positive} {row['probability']:.3f}" if known else f"no answer: {row['error']}"
 
 
 def _places(document: dict[str, Any]) -> list[str]:

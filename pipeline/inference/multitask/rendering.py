@@ -46,7 +46,7 @@ def answer_words(bundle: MultitaskBundle, answer: Answer, phantom: bool) -> str:
     lines = [PHANTOM] if phantom else []
     lines += [f"{TITLES[finding.modality]:<7} {_sentence(bundle, finding)}" for finding in answer.findings]
     lines.append(
-        f"Probability is of {manifest.positive_class}, which is named from {manifest.threshold:g} on. "
+        f"{manifest.positive_class} is named from probability {manifest.threshold:g} on. "
         f"Bundle {bundle.path}, variant {manifest.variant}."
     )
     if manifest.figures.get("test"):
@@ -59,7 +59,7 @@ def _sentence(bundle: MultitaskBundle, finding: Finding) -> str:
     if finding.probability is None:
         return f"no answer: {finding.error}"
     width = max(map(len, bundle.manifest.class_names))
-    words = f"{finding.predicted:<{width}}  probability {_shown(finding.probability)}"
+    words = f"{finding.predicted:<{width}}  probability of {bundle.manifest.positive_class} {_shown(finding.probability)}"
     recorded = bundle.manifest.test_metrics(finding.modality)
     shown = [f"{title} {interval_text(recorded[name])}" for name, title in _SHOWN_METRICS.items() if name in recorded]
     return words + (f"   (test {'; '.join(shown)})" if shown else "")
