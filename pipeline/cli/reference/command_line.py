@@ -28,7 +28,7 @@ standard output. `--debug`, which may stand anywhere, shows the traceback of an 
 | 5 | a file is not what was committed |
 | 130 | interrupted; the same command goes on |
 
-An error is one or two lines: what, where, and how to mend it.
+An error is one or two lines: what, where, and how to mend it ([troubleshooting](troubleshooting.md)).
 
 """
 
