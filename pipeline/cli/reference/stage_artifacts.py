@@ -50,11 +50,11 @@ def _table(stage: Stage, runs: Sequence[RunConfig]) -> Iterator[str]:
             row = _row(artifact, run)
             (file,) = row.files
             found[file] = _shared(found[file], row) if file in found else row
-    yield from [f"### {stage.id} {stage.summary}", "", "| file | shape, type | meaning |", "|---|---|---|"]
+    yield from [f"### {stage.id} {stage.summary}", "", "| file | meaning | shape, type |", "|---|---|---|"]
     for row in _joined(found.values()):
         size = f"`{' × '.join(row.shape)}`, {row.dtype}" if row.shape else ""
         meaning = f"{row.meaning} ({row.unit})" if row.unit else row.meaning
-        yield f"| {', '.join(f'`{file}`' for file in row.files)} | {size} | {_cell(meaning)} |"
+        yield f"| {', '.join(f'`{file}`' for file in row.files)} | {_cell(meaning)} | {size} |"
     yield ""
 
 
