@@ -1,30 +1,59 @@
-"""s04: features shared by both modalities, learnt without and with adversarial training."""
+"""s04: features shared by both modalities, learnt without and with hiding from them which modality a scan is."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import model_validator
 
 from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
+from pipeline.training.multitask.variants import ADVERSARIAL_VARIANTS, MEANINGS, generator_name
 from pipeline.training.network_artifacts import save_network
-from pipeline.training.settings import AdversarialSettings, FitSettings
+from pipeline.training.settings import OF_INVERTED, AdversarialSettings, FitSettings
+
+if TYPE_CHECKING:
+    from pipeline.training.multitask.adversarial.alignment_fit import Probe
+    from pipeline.training.multitask.adversarial.modality_probes import ProbedRows
 
 MODALITIES = ("xray", "ct")
+Variant = Literal["plain", "adversarial", "erased", "inverted", "original"]
 
 
 class Config(StageConfig):
-    """Which variants are trained and how; ``adversarial.objective`` is ``sound`` or ``original``."""
+    """Which variants are trained, and how."""
 
-    variant: Literal["plain", "adversarial", "both"] = "both"
+    variants: tuple[Variant, ...] = ("plain", "adversarial", "erased")
+    """The arms that later stages compare, in this order; each once."""
     fit: FitSettings = FitSettings()
+    """How the plain extractor learns the diagnosis."""
     adversarial: AdversarialSettings = AdversarialSettings()
+    """How the adversarial variant's generator learns to hide the modality."""
+    inverted: AdversarialSettings = AdversarialSettings(objective="inverted")
+    """The same of the variant inverted."""
+    original: AdversarialSettings = AdversarialSettings(objective="original")
+    """The same of the variant original."""
     finetune: FitSettings = FitSettings()
+    """How the extractor behind a frozen generator learns the diagnosis."""
     stored_precision: Literal["float16", "float32"] = "float16"
+    """The precision to which every kernel is rounded once it is trained."""
 
-    @property
-    def variants(self) -> tuple[str, ...]:
-        return ("plain", "adversarial") if self.variant == "both" else (self.variant,)
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if not self.variants or len(set(self.variants)) < len(self.variants):
+            raise ValueError("variants: name each once, and at least one")
+        return self
+
+    @model_validator(mode="after")
+    def _former_sound(self) -> Self:
+        given = self.adversarial.model_fields_set & set(OF_INVERTED)
+        if self.adversarial.objective == "sound" and given:
+            raise ValueError(
+                f"adversarial.{min(given)} is of objective 'inverted', which was called 'sound' before; "
+                "write objective: inverted, or leave it out for today's 'sound'"
+            )
+        return self
 
 
 def _inputs(config: Config) -> tuple[Input, ...]:
@@ -39,63 +68,86 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
                      "activation", f"what enters the last Dense of the {variant} shared extractor")
             for m in MODALITIES
         ]  # fmt: skip
-        outputs += model_artifacts(f"shared_{variant}", f"shared extractor, {variant}")
-    if "adversarial" in config.variants:
-        outputs += model_artifacts("generator", "generator that hides the modality")
-        outputs.append(
-            Artifact("adversarial_curves", "adversarial_curves.png", meaning="both losses and the discriminator's accuracy")
-        )
+        outputs += model_artifacts(f"shared_{variant}", f"shared extractor, {MEANINGS[variant]}")
+        if variant in ADVERSARIAL_VARIANTS:
+            outputs += model_artifacts(generator_name(variant), f"generator of the {variant} variant, which hides the modality")
+            outputs.append(Artifact(f"{variant}_curves", f"{variant}_curves.png", meaning="losses, and what tells the modality"))
     return (
         *outputs,
-        Artifact("alignment", "alignment.json", meaning="a fresh linear probe of the modality on raw and shared features"),
-        Artifact("shared_recipe", "shared_recipe.json", meaning="variants and fit settings, for s06"),
+        Artifact("alignment", "alignment.json", meaning="three fresh probes of the modality on raw and shared features"),
+        Artifact("feature_map", "feature_map.png", meaning="principal components of the features by modality and class"),
+        Artifact("shared_recipe", "shared_recipe.json", meaning="variants, fit settings and kept epochs, for s06"),
         Artifact("shared_history", "shared_history.json", meaning="losses and scores an epoch, of every network"),
     )
 
 
 def run(context: Context) -> None:
-    """Train each variant, keep its features, and ask a linear probe whether the modality still shows."""
+    """Train each variant, keep its features, and ask fresh probes whether the modality still shows."""
     from pipeline.training.determinism import make_deterministic
-    from pipeline.training.multitask.modality_alignment import probe_modality
-    from pipeline.training.multitask.recipes import SharedRecipe, Workshop, features_from, train_shared
+    from pipeline.training.multitask.adversarial.alignment_words import alignment_sentence
+    from pipeline.training.multitask.adversarial.modality_probes import probe_modality
+    from pipeline.training.multitask.adversarial.probed_features import probed_rows, stacked
+    from pipeline.training.multitask.adversarial.shared_extractors import SharedExtractors
+    from pipeline.training.multitask.recipes import SharedRecipe, Workshop, features_from
     from pipeline.training.multitask.scan_labels import labelled, read_indexes
 
     config: Config = context.config
     make_deterministic(context.seed)
-    recipe = SharedRecipe(
-        fit=config.fit, adversarial=config.adversarial, finetune=config.finetune, precision=config.stored_precision
-    )
+    sections = {name: getattr(config, name) for name in ("fit", "adversarial", "inverted", "original", "finetune")}
+    recipe = SharedRecipe(**sections, precision=config.stored_precision)
     workshop = Workshop(context.seed, recipe.precision, context.scratch)
     indexes = read_indexes(context)
-    scans = {modality: labelled(index) for modality, index in indexes.items()}
+    scans, rows = {modality: labelled(index) for modality, index in indexes.items()}, probed_rows(indexes)
     embeddings = {modality: context.load(f"embedding_{modality}_shared") for modality in MODALITIES}
-    probes, histories = {"raw": probe_modality(embeddings, indexes, context.seed)}, {}
+    extractors = SharedExtractors(embeddings, scans, recipe, workshop, _probe(rows, context.seed))
+    features, histories = {"raw": stacked(embeddings)}, {}
+    probes = {"raw": probe_modality(features["raw"], rows, context.seed)}
     for variant in config.variants:
-        trained = train_shared(variant, embeddings, scans, recipe, workshop)
+        trained = extractors.train(variant)
         histories |= trained.histories
         shared = {modality: features_from(trained.extractor, embeddings[modality]) for modality in MODALITIES}
-        for modality, features in shared.items():
-            context.save(f"shared_features_{variant}_{modality}", features)
+        for modality, values in shared.items():
+            context.save(f"shared_features_{variant}_{modality}", values)
         for name, model in trained.parts.items():
             save_network(context, name, model)
-        probes[variant] = probe_modality(shared, indexes, context.seed)
-        told = probes[variant]["balanced_accuracy"]["value"]
-        context.log(f"{variant}: a linear probe tells the modality with balanced accuracy {told:.3f}")
-    if "adversarial" in config.variants:
-        _draw_curves(context, histories["adversaries"])
+        features[variant] = stacked(shared)
+        probes[variant] = probe_modality(features[variant], rows, context.seed)
+        context.log(f"{variant}: {alignment_sentence(probes, variant)}")
+    _save_figures(context, features, rows, histories)
     context.save_json("alignment", probes)
     context.save_json("shared_history", histories)
-    context.save_json("shared_recipe", {"variants": config.variants, "recipe": recipe.model_dump(mode="json")})
+    kept = {v: histories[generator_name(v)]["best_epoch"] for v in config.variants
+            if v in ADVERSARIAL_VARIANTS and getattr(config, v).objective == "sound"}  # fmt: skip
+    stored = recipe.model_copy(update={"kept_epochs": kept}).model_dump(mode="json")
+    context.save_json("shared_recipe", {"variants": config.variants, "recipe": stored})
 
 
-def _draw_curves(context: Context, history: dict) -> None:
+def _probe(rows: ProbedRows, seed: int) -> Probe:
+    from pipeline.training.multitask.adversarial.modality_probes import probe_modality
+
+    def probe(hidden):
+        scores = probe_modality(hidden, rows, seed)["probes"]
+        return {name: told["balanced_accuracy"]["value"] for name, told in scores.items()}
+
+    return probe
+
+
+def _save_figures(context: Context, features: dict, rows: ProbedRows, histories: dict) -> None:
+    from pipeline.training.figures.alignment import feature_map, readings_figure
     from pipeline.training.figures.training_curves import adversarial_figure
 
-    columns = {name: history[name] for name in ("generator_loss", "discriminator_loss", "discriminator_accuracy")}
-    majority, tolerance = history["majority_rate"][-1], context.config.adversarial.tolerance
-    context.save_figure("adversarial_curves", adversarial_figure(columns, majority, tolerance, "Epoch"))
+    dataset = context.load_json("dataset")
+    context.save_figure("feature_map", feature_map(features, rows, dataset["positive_class"]))
+    for variant in (v for v in context.config.variants if v in ADVERSARIAL_VARIANTS):
+        settings, history = getattr(context.config, variant), histories[generator_name(variant)]
+        if settings.objective == "sound":
+            figure = readings_figure(history, settings.floor_tolerance)
+        else:
+            columns = {name: history[name] for name in ("generator_loss", "discriminator_loss", "discriminator_accuracy")}
+            figure = adversarial_figure(columns, history["majority_rate"][-1], settings.tolerance, "Epoch")
+        context.save_figure(f"{variant}_curves", figure)
 
 
 STAGE = Stage(
-    "s04_shared_features", "shared features, plain and adversarial, and whether they align", Config, _inputs, _outputs, run
+    "s04_shared_features", "shared features of every variant, and whether the modality shows", Config, _inputs, _outputs, run
 )

@@ -1,4 +1,4 @@
-"""s06: retrain both variants over seeds and over patient-grouped resplits, and say what can be said of the difference."""
+"""s06: retrain every variant over seeds and over patient-grouped resplits, and say what can be said of the difference."""
 
 from __future__ import annotations
 
@@ -48,6 +48,8 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
                    "the resplit that tests each scan") for m in MODALITIES),
         Artifact("significance_comparison", "comparison.json",
                  meaning="metrics, intervals, tests: the document of compare --json"),
+        Artifact("significance_alignment", "alignment.json",
+                 meaning="fresh probes of the modality, mean over seeds: validation, by modality alone, and the test part"),
         Artifact("significance_sources", "sources.json", meaning="out-of-fold rates by source"),
         Artifact("significance_out_of_fold", "out_of_fold.csv", meaning="one row a scan and variant"),
         Artifact("significance_report", "report.md", meaning="tables and sentences for people"),
@@ -67,7 +69,7 @@ def run(context: Context) -> None:
     by_seed = train_seeds(chain, context)
     resplit = train_resplits(chain, context)
     for name in (*MODALITIES, "paired"):
-        context.save(f"significance_seed_probabilities_{name}", _stacked(by_seed, name))
+        context.save(f"significance_seed_probabilities_{name}", _stacked(by_seed.probabilities, name))
     for modality in MODALITIES:
         context.save(f"significance_fold_probabilities_{modality}", _stacked(resplit.out_of_fold, modality))
         context.save(f"significance_folds_{modality}", resplit.folds[modality])
@@ -80,7 +82,7 @@ def _stacked(by_variant: dict, name: str):
     return np.stack([answers[name] for answers in by_variant.values()]).astype(np.float32)
 
 
-def _report(context: Context, chain, by_seed: dict, resplit) -> None:
+def _report(context: Context, chain, by_seed, resplit) -> None:
     from pipeline.evaluation.comparison.document import build_comparison
     from pipeline.evaluation.comparison.tests import ComparisonSettings
     from pipeline.evaluation.figures.comparison import comparison_figures
@@ -92,24 +94,25 @@ def _report(context: Context, chain, by_seed: dict, resplit) -> None:
     dataset = context.load_json("dataset")
     positive = dataset["positive_class"]
     names = (" or ".join(name for name in dataset["class_names"] if name != positive), positive)
-    tables = split_tables(chain.indexes, chain.pairs, by_seed, "test", names)
+    tables = split_tables(chain.indexes, chain.pairs, by_seed.probabilities, "test", names)
     settings = ComparisonSettings(resamples=config.resamples, permutations=config.permutations, seed=context.seed)
     document = build_comparison(
-        tables, resplit.metrics if len(by_seed) > 1 else None, controls=("shuffled_pairs",), settings=settings,
+        tables, resplit.metrics if len(chain.recipe.variants) > 1 else None, controls=("shuffled_pairs",), settings=settings,
         warnings=dataset["leakage"],
     )  # fmt: skip
     document["chosen"] = context.load_json("choice")["chosen"]
     sources = source_rates(chain.indexes, resplit.out_of_fold, context.seed)
     context.save_json("significance_comparison", document)
     context.save_json("significance_sources", sources)
+    context.save_json("significance_alignment", by_seed.alignment)
     context.save_csv("significance_out_of_fold", out_of_fold_frame(chain.indexes, resplit.out_of_fold, resplit.folds))
     for name, figure in comparison_figures(tables, document).items():
         context.save_figure(f"significance_figure_{name}", figure)
-    text = significance_report(document, sources, dataset, context.load_json("alignment"))
+    text = significance_report(document, sources, dataset, context.load_json("alignment"), by_seed.alignment)
     context.save_bytes("significance_report", text.encode())
     for sentence in document["verdicts"]:
         context.log(f"{sentence['modality']}: {sentence['sentence']}")
 
 
-STAGE = Stage("s06_significance", "both variants retrained over seeds and resplits, compared with paired tests", Config, _inputs,
+STAGE = Stage("s06_significance", "every variant retrained over seeds and resplits, compared with paired tests", Config, _inputs,
               _outputs, run)  # fmt: skip

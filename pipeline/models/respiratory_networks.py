@@ -119,6 +119,16 @@ def build_shared_adversarial(generator: keras.Model, name: str = "shared_adversa
     return _with_logit(embedding, _dense_stack(x, (FEATURES,)), name)
 
 
+def build_shared_erased(plain: keras.Model, matrix: np.ndarray, offset: np.ndarray, name: str = "shared_erased") -> keras.Model:
+    """The plain shared extractor, its features times ``matrix`` ``(640, 640)`` plus ``offset`` ``(640,)``, and its own logit."""
+    embedding = keras.Input((EMBEDDING,), name="embedding")
+    erase = layers.Dense(FEATURES, name="erase")
+    model = _with_logit(embedding, erase(features_of(plain)(embedding, training=False)), name)
+    erase.set_weights([np.asarray(matrix, np.float32), np.asarray(offset, np.float32)])
+    model.get_layer("logit").set_weights(plain.get_layer("logit").get_weights())
+    return model
+
+
 def build_classifier_head(feature_width: int = 2 * FEATURES, name: str = "classifier_head") -> keras.Model:
     """Concatenated task and shared features ``(B, F)`` → 320, 80, 20 → 1 logit."""
     features = keras.Input((feature_width,), name="features_in")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -43,22 +44,61 @@ class TailTuning(Settings):
     fit: FitSettings = FitSettings(epochs=10, batch_size=16, learning_rate=3e-4, patience=10, monitor="val_auc")
 
 
+Objective = Literal["sound", "inverted", "original"]
+# Rates of generator and discriminator where none is set. The published one is of the losses that it was published with.
+LEARNING_RATES: dict[Objective, float] = {"sound": 3e-4, "inverted": 1e-5, "original": 1e-5}
+# Settings that only `sound` has: a section without them was written when `inverted` went by that name.
+OF_SOUND = ("noise", "probe_every", "floor_tolerance")
+OF_INVERTED = ("warmup_epochs", "hold_epochs", "tolerance")
+
+
 class AdversarialSettings(Settings):
     """How the generator and the discriminator are set against each other.
 
-    ``original`` keeps the published losses (both minimise the same term), 10 full-batch steps and fine-tuning
-    on the modality label; ``sound`` alternates minibatches until the discriminator's validation accuracy on
-    generated embeddings is within ``tolerance`` of the majority rate for ``hold_epochs`` epochs in a row.
-    ``warmup_epochs`` train the discriminator alone first, so that it is an opponent at all (``sound`` only).
+    `sound` hides the modality by gradient reversal and is judged by fresh probes. `inverted`, which was called `sound` before,
+    trains the generator on the inverted modality label, which rewards swapping the modalities. `original` keeps the published
+    losses, which both networks minimise together.
     """
 
-    objective: Literal["sound", "original"] = "sound"
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-5
+    objective: Objective = "sound"
+    """Which losses: gradient reversal, the inverted label, or as published."""
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Adam's rate for the generator; 3e-4 for sound and 1e-5 for the others where none is given."""
     discriminator_learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
-    batch_size: Annotated[int, Field(ge=1)] = 32
-    warmup_epochs: Annotated[int, Field(ge=0)] = 0
-    epoch_budget: Annotated[int, Field(ge=1)] = 100
-    original_steps: Annotated[int, Field(ge=1)] = 10
+    """Adam's rate for the discriminator; the generator's where none is given."""
+    batch_size: Annotated[int, Field(ge=1)] = 128
+    """Scans in a minibatch; of sound half are X-rays and half CT slices, every label of each alike."""
+    epoch_budget: Annotated[int, Field(ge=1)] = 60
+    """Epochs at most (sound, inverted); the ramp of sound ends with the last."""
     covid_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the diagnosis in the generator's loss, beside the modality's (sound, inverted)."""
+    reversal: Annotated[float, Field(gt=0)] = 1.0
+    """Weight of the reversed gradient at the ramp's end (sound)."""
+    discriminator_steps: Annotated[int, Field(ge=1, le=100)] = 1
+    """Steps of the discriminator for one of the generator (sound)."""
+    noise: Annotated[float, Field(ge=0, le=10)] = 0.5
+    """Gaussian noise on the embeddings, in standard deviations of each, so that what is aligned is not single scans (sound)."""
+    probe_every: Annotated[int, Field(ge=1)] = 5
+    """Epochs between two readings of fresh probes, the only epochs that can be kept (sound)."""
+    floor_tolerance: Annotated[float, Field(gt=0, lt=0.5)] = 0.06
+    """How far above 0.5 the strongest probe's balanced accuracy still counts as hidden (sound)."""
+    warmup_epochs: Annotated[int, Field(ge=0)] = 0
+    """Epochs in which the discriminator learns alone at first (inverted)."""
     tolerance: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    """It ends when the discriminator's accuracy stays this near to that of always naming the commoner modality (inverted)."""
     hold_epochs: Annotated[int, Field(ge=1)] = 3
+    """Epochs for which it has to stay there (inverted)."""
+    original_steps: Annotated[int, Field(ge=1)] = 10
+    """Full-batch steps in all (original)."""
+
+    @property
+    def rates(self) -> tuple[float, float]:
+        """Adam's rates of the generator and of the discriminator."""
+        generator = self.learning_rate or LEARNING_RATES[self.objective]
+        return generator, self.discriminator_learning_rate or generator
+
+
+def objective_in(section: Mapping[str, Any]) -> str:
+    """The objective of a stored section by its present name: what was stored as `sound` may be today's `inverted`."""
+    stored = str(section.get("objective", "sound"))
+    return "inverted" if stored == "sound" and not set(OF_SOUND) & set(section) else stored

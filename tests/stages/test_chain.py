@@ -89,7 +89,7 @@ def test_the_tables_agree_with_the_arrays(tiny_run):
 
 def test_what_the_last_stage_says(tiny_run):
     document = json.loads((tiny_run.folder / "s06_significance" / "comparison.json").read_text())
-    assert document["schema_version"] == 1 and document["arms"] == ["plain", "adversarial"]
+    assert document["schema_version"] == 1 and document["arms"] == ["plain", "adversarial", "erased"]
     assert set(document["modalities"]) == {"xray", "ct", "paired", "shuffled_pairs"}
     for by_arm in document["modalities"].values():
         for metrics in by_arm.values():

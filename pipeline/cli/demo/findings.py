@@ -9,11 +9,11 @@ from typing import Any
 from pipeline.cli.demo.systems import systems_lines
 from pipeline.engine.interval_text import interval_text
 from pipeline.engine.rundir import RunDirectory
+from pipeline.training.multitask.adversarial.alignment_words import PROBE_TITLES, alignment_sentence, strongest_probe
 
 TITLES = {"xray": "X-ray", "ct": "CT", "paired": "paired", "shuffled_pairs": "shuffled pairs (control)", "raw": "raw embeddings"}
 METRICS = ("auc", "accuracy")
-FIGURES = ("significance_figure_", "sample_sheet_", "adversarial_curves")
-PROBED = ("raw", "plain", "adversarial")
+FIGURES = ("significance_figure_", "sample_sheet_", "adversarial_curves", "feature_map")
 
 
 def read_findings(run: RunDirectory) -> dict[str, Any]:
@@ -37,7 +37,8 @@ def read_findings(run: RunDirectory) -> dict[str, Any]:
         },
         "counts": comparison["counts"],
         "verdicts": comparison["verdicts"],
-        "alignment": {name: probes[name]["balanced_accuracy"] for name in PROBED if name in probes},
+        "alignment": {name: {"probe": scores["strongest"], **strongest_probe(scores)} for name, scores in probes.items()},
+        "alignment_sentence": alignment_sentence(probes),
         "warnings": [*run.warnings(), *comparison["warnings"]],
         "report": str(run.artifact("significance_report")),
         "figures": [str(path) for path in figures],
@@ -66,9 +67,9 @@ def findings_text(document: dict[str, Any]) -> str:
         ],
         ["Do the variants differ?", *(_verdict(entry) for entry in document["verdicts"])],
         [
-            "Can a fresh linear probe tell X-ray from CT in the shared features? (balanced accuracy; 0.5 = no)",
-            *_titled({name: interval_text(probe) for name, probe in probes.items()}),
-            f"  {alignment_sentence(probes)}",
+            "Can the strongest of three fresh probes tell X-ray from CT? (balanced accuracy; 0.5 = no)",
+            *_titled({name: f"{interval_text(told)}  {PROBE_TITLES[told['probe']]}" for name, told in probes.items()}),
+            f"  {document['alignment_sentence']}",
         ],
         [
             f"One test pair through the bundle ({diagnosis['xray']} and {diagnosis['ct']}; truly {diagnosis['label']}):",
@@ -86,18 +87,6 @@ def _titled(cells: Mapping[str, str]) -> list[str]:
 
 def _verdict(entry: dict[str, str]) -> str:
     return f"  {TITLES.get(entry['modality'], entry['modality'])}, {entry['b']} against {entry['a']}: {entry['sentence']}"
-
-
-def alignment_sentence(probes: dict[str, dict[str, float]]) -> str:
-    """One sentence on whether adversarial training hid the modality, by the probe's intervals."""
-    if "adversarial" not in probes:
-        return "adversarial training was not part of this run"
-    adversarial, raw = probes["adversarial"], probes["raw"]
-    if adversarial["low"] <= 0.5 <= adversarial["high"]:
-        hidden = "after adversarial training the modality is not shown to be readable"
-        already = raw["low"] <= 0.5 <= raw["high"]
-        return hidden + ("; but neither was it in the raw embeddings, so the credit is open" if already else "")
-    return "the modality is still readable after adversarial training: the alignment did not succeed here"
 
 
 def _answer(row: dict[str, Any], positive: str) -> str:

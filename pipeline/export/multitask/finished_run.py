@@ -13,7 +13,6 @@ from pipeline.export.checked_run import CheckedRun
 SYSTEM = "respiratory_mtl"
 MODALITIES = ("xray", "ct")
 ROLES = ("task", "shared")
-VARIANTS = ("plain", "adversarial")
 
 
 class FinishedRun(CheckedRun):

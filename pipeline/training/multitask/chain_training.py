@@ -11,6 +11,8 @@ import keras
 import numpy as np
 
 from pipeline.engine.files import atomic_write_bytes
+from pipeline.training.multitask.adversarial.probed_features import ModalityAnswers, ModalityReadings
+from pipeline.training.multitask.adversarial.shared_extractors import SharedExtractors
 from pipeline.training.multitask.recipes import (
     MODALITIES,
     EmbedderRecipe,
@@ -21,7 +23,6 @@ from pipeline.training.multitask.recipes import (
     TaskRecipe,
     features_from,
     train_embedder,
-    train_shared,
     train_task_extractor,
 )
 from pipeline.training.multitask.scan_pairs import Pairs
@@ -29,6 +30,16 @@ from pipeline.training.multitask.three_heads import train_heads
 from pipeline.training.trained_network import Workshop
 
 Probabilities = dict[str, dict[str, np.ndarray]]
+TOLD = "told"
+
+
+@dataclass(frozen=True)
+class ChainAnswers:
+    """``probabilities[variant]["xray" | "ct" | "paired"]`` ``(N,)`` or ``(P,)``; ``told[variant]``: what fresh probes said of
+    each held row's modality, where they were asked."""
+
+    probabilities: Probabilities
+    told: dict[str, ModalityAnswers] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,8 +60,9 @@ def train_chain(
     pairs: Pairs,
     recipe: ChainRecipe,
     workshop: Workshop,
-) -> Probabilities:
-    """Backbone features ``{(modality, role): (N, F)}`` → ``{variant: {"xray" | "ct" | "paired": (N,) or (P,)}}``.
+    readings: ModalityReadings | None = None,
+) -> ChainAnswers:
+    """Backbone features ``{(modality, role): (N, F)}`` → the answers of every variant, and of ``readings`` to its features.
 
     Everything that learns from labels is trained anew on ``scans[...].train``: the embedding layers with the tails
     that they fine-tune, the task extractors, the shared extractor of each variant and the three heads.
@@ -66,11 +78,16 @@ def train_chain(
         model, _ = train_task_extractor(modality, embedding, scans[modality], recipe.task, workshop)
         task[modality] = features_from(model, embedding)
     shared_embeddings = {modality: embeddings[modality, "shared"] for modality in MODALITIES}
-    answers: Probabilities = {}
+    answers = ChainAnswers({})
+    extractors = SharedExtractors(shared_embeddings, scans, recipe.shared, workshop)
     for variant in recipe.variants:
-        extractor = train_shared(variant, shared_embeddings, scans, recipe.shared, workshop).extractor
-        joined = {m: np.concatenate([task[m], features_from(extractor, shared_embeddings[m])], axis=1) for m in MODALITIES}
-        answers[variant] = train_heads(joined, scans, pairs, recipe.head, workshop.apart(f"heads_{variant}")).probabilities
+        extractor = extractors.train(variant).extractor
+        shared = {m: features_from(extractor, shared_embeddings[m]) for m in MODALITIES}
+        joined = {m: np.concatenate([task[m], shared[m]], axis=1) for m in MODALITIES}
+        heads = train_heads(joined, scans, pairs, recipe.head, workshop.apart(f"heads_{variant}"))
+        answers.probabilities[variant] = heads.probabilities
+        if readings is not None:
+            answers.told[variant] = readings.ask(shared)
     return answers
 
 
@@ -81,22 +98,24 @@ def train_chain_once(
     pairs: Pairs,
     recipe: ChainRecipe,
     workshop: Workshop,
-) -> Probabilities:
+    readings: ModalityReadings | None = None,
+) -> ChainAnswers:
     """``train_chain`` in a workshop of its own; a finished repetition is read back after a kill."""
     own = workshop.apart(name)
     if own.folder is None:
-        return train_chain(features, scans, pairs, recipe, own)
+        return train_chain(features, scans, pairs, recipe, own, readings)
     finished = own.folder.with_suffix(".npz")
     if not finished.exists():
         keras.backend.clear_session()
-        answers = train_chain(features, scans, pairs, recipe, own)
+        made = train_chain(features, scans, pairs, recipe, own, readings)
         buffer = io.BytesIO()
-        np.savez(buffer, **{f"{variant}/{m}": p for variant, by in answers.items() for m, p in by.items()})
+        np.savez(buffer, **{f"{variant}/{m}": p for variant, by in made.probabilities.items() for m, p in by.items()},
+                 **{f"{variant}/{TOLD}/{name}": p for variant, by in made.told.items() for name, p in by.items()})  # fmt: skip
         atomic_write_bytes(finished, buffer.getvalue())
         shutil.rmtree(own.folder, ignore_errors=True)
-    stored: Probabilities = {}
+    stored = ChainAnswers({})
     with np.load(finished, allow_pickle=False) as archive:
         for key in archive.files:
-            variant, modality = key.split("/")
-            stored.setdefault(variant, {})[modality] = archive[key]
+            variant, *kind, name = key.split("/")
+            (stored.told if kind else stored.probabilities).setdefault(variant, {})[name] = archive[key]
     return stored

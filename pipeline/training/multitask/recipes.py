@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import keras
 import numpy as np
+from pydantic import model_validator
 
+from pipeline.engine.errors import DataError
 from pipeline.models import respiratory_networks as networks
 from pipeline.models.stored_precision import StoredPrecision
-from pipeline.training.multitask.adversarial_fit import Adversaries, ModalityExamples, fit_adversarial
+from pipeline.training.multitask.adversarial.adversaries import ModalityExamples
 from pipeline.training.multitask.one_logit_fit import (
     PREDICTION_BATCH,
     Examples,
@@ -22,11 +25,10 @@ from pipeline.training.multitask.one_logit_fit import (
     rows_of,
 )
 from pipeline.training.probabilities import sigmoid
-from pipeline.training.settings import AdversarialSettings, FitSettings, Settings
+from pipeline.training.settings import AdversarialSettings, FitSettings, Settings, objective_in
 from pipeline.training.trained_network import Workshop, train_once
 
 MODALITIES = ("xray", "ct")
-VARIANTS = ("plain", "adversarial")
 TASK_EXTRACTORS = {"xray": networks.build_xray_task_extractor, "ct": networks.build_ct_task_extractor}
 
 
@@ -48,10 +50,31 @@ class TaskRecipe(Recipe):
 
 
 class SharedRecipe(Recipe):
-    """How the shared extractor is trained, without (``fit``) and with adversarial training (all three)."""
+    """How the shared extractor is trained, without (``fit``) and with adversarial training (all).
+
+    kept_epochs: the epoch (from 0) that fresh probes chose in s04, by variant; a training of it ends there, without probes.
+    """
 
     adversarial: AdversarialSettings
+    inverted: AdversarialSettings = AdversarialSettings(objective="inverted")
+    original: AdversarialSettings = AdversarialSettings(objective="original")
     finetune: FitSettings
+    kept_epochs: dict[str, int] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_former_names(cls, stored: Any) -> Any:
+        section = stored.get("adversarial") if isinstance(stored, dict) else None
+        if isinstance(section, dict) and section.get("objective") == "sound" and objective_in(section) != "sound":
+            raise DataError(
+                "s04 was made when objective 'sound' was what is now called 'inverted'.",
+                "Run s04 again: --only s04 --force --set s04.adversarial.objective=inverted (or sound, which now aligns).",
+            )
+        return stored
+
+    def adversarial_settings(self, variant: str) -> AdversarialSettings:
+        """Those of one of ADVERSARIAL_VARIANTS."""
+        return getattr(self, variant)
 
 
 class HeadRecipe(Recipe):
@@ -140,52 +163,6 @@ def both_modalities(arrays: Mapping[str, np.ndarray], scans: Mapping[str, Labell
         np.concatenate([scans[m].train + shift[m] for m in MODALITIES]),
         np.concatenate([scans[m].valid + shift[m] for m in MODALITIES]),
     )
-
-
-@dataclass(frozen=True)
-class SharedTraining:
-    """A shared extractor with the networks that made it and the history of each."""
-
-    extractor: keras.Model
-    histories: dict[str, dict]
-    parts: dict[str, keras.Model]
-
-
-def train_shared(
-    variant: str, embeddings: Mapping[str, np.ndarray], scans: Mapping[str, Labelled], recipe: SharedRecipe, workshop: Workshop
-) -> SharedTraining:
-    """Embeddings of both modalities → shared extractor, ``plain`` or ``adversarial``."""
-    pooled = both_modalities(embeddings, scans)
-    covid = Examples(pooled.embeddings, pooled.covid, pooled.train, pooled.valid)
-    if variant == "plain":
-        model, history = train_once(
-            "shared_plain", workshop,
-            lambda seed: networks.build_shared_plain(seed=seed),
-            lambda model, seed, state: fit_binary(model, covid, recipe.fit, seed, state).as_json(),
-        )  # fmt: skip
-        return SharedTraining(model, {"shared_plain": history}, {"shared_plain": model})
-    return _train_adversarial(pooled, covid, recipe, workshop)
-
-
-def _train_adversarial(pooled: ModalityExamples, covid: Examples, recipe: SharedRecipe, workshop: Workshop) -> SharedTraining:
-    opponents: dict[str, keras.Model] = {}
-
-    def fit_generator(generator, seed, state):
-        opponents["discriminator"] = networks.build_discriminator()
-        opponents["covid_probe"] = networks.build_covid_probe()
-        adversaries = Adversaries(generator, opponents["discriminator"], opponents["covid_probe"])
-        return fit_adversarial(adversaries, pooled, recipe.adversarial, seed, state).as_json()
-
-    generator, duel = train_once("generator", workshop, lambda seed: networks.build_generator(), fit_generator)
-    original = recipe.adversarial.objective == "original"
-    target = Examples(pooled.embeddings, pooled.modality, pooled.train, pooled.valid) if original else covid
-    model, history = train_once(
-        "shared_adversarial", workshop,
-        lambda seed: networks.build_shared_adversarial(generator),
-        lambda model, seed, state: fit_binary(model, target, recipe.finetune, seed, state).as_json(),
-    )  # fmt: skip
-    return SharedTraining(model, {"adversaries": duel, "shared_adversarial": history},
-                          {"generator": generator, "shared_adversarial": model})  # fmt: skip
 
 
 def features_from(model: keras.Model, inputs: np.ndarray) -> np.ndarray:

@@ -42,7 +42,7 @@ def joint_folds(chain: ChainInputs, folds: int, seed: int, rows: dict[str, np.nd
 
 
 def train_resplits(chain: ChainInputs, context: Context) -> ResplitTrainings:
-    """Train both variants on every resplit, a sixth of the training patients choosing the epoch."""
+    """Train every variant on every resplit, a sixth of the training patients choosing the epoch."""
     count = context.config.folds
     folds = joint_folds(chain, count, context.seed)
     workshop = Workshop(context.seed, chain.recipe.embedder.precision, context.scratch / "folds")
@@ -53,7 +53,7 @@ def train_resplits(chain: ChainInputs, context: Context) -> ResplitTrainings:
         pairs = pairs_by_split(rows, chain.labels(), derive_seed(context.seed, "fold", fold))
         scans = {m: Labelled(chain.indexes[m].labels, rows[m]["train"], rows[m]["valid"]) for m in MODALITIES}
         trained = train_chain_once(f"fold_{fold}", chain.features, scans, pairs, chain.recipe, workshop)
-        for variant, by_modality in trained.items():
+        for variant, by_modality in trained.probabilities.items():
             for name in by_modality:
                 held = rows[name]["test"] if name in MODALITIES else np.flatnonzero(pairs.split == "test")
                 labels = chain.indexes[name].labels if name in MODALITIES else pairs.labels

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from pipeline.engine.context import Context
+from pipeline.training.multitask.adversarial.probed_features import ModalityReadings
 from pipeline.training.multitask.chain_inputs import ChainInputs
 from pipeline.training.multitask.chain_training import train_chain_once
 from pipeline.training.multitask.scan_labels import labelled
 from pipeline.training.trained_network import Workshop
 
 
-def train_seeds(chain: ChainInputs, context: Context) -> dict[str, dict[str, np.ndarray]]:
-    """``{variant: {modality: (S, N)}}`` over paired seeds: both variants of a seed share embedders and extractors."""
+@dataclass(frozen=True)
+class SeedTrainings:
+    """``probabilities[variant][modality]`` ``(S, N)``; ``alignment[variant][reading]``: scores of fresh probes, over seeds."""
+
+    probabilities: dict[str, dict[str, np.ndarray]]
+    alignment: dict[str, dict[str, dict]]
+
+
+def train_seeds(chain: ChainInputs, context: Context) -> SeedTrainings:
+    """Trainings over paired seeds: all variants of a seed share embedders and task extractors."""
     scans = {modality: labelled(index) for modality, index in chain.indexes.items()}
     workshop = Workshop(context.seed, chain.recipe.embedder.precision, context.scratch / "seeds")
     count = context.config.seeds
+    readings = ModalityReadings(chain.indexes, context.seed)
     runs = [
-        train_chain_once(f"seed_{number:02d}", chain.features, scans, chain.pairs, chain.recipe, workshop)
+        train_chain_once(f"seed_{number:02d}", chain.features, scans, chain.pairs, chain.recipe, workshop, readings)
         for number in context.progress(range(count), count, "seeds")
     ]
-    return {
-        variant: {name: np.stack([run[variant][name] for run in runs]) for name in runs[0][variant]}
-        for variant in chain.recipe.variants
-    }
+    by_name = [run.probabilities for run in runs]
+    return SeedTrainings(
+        {v: {name: np.stack([run[v][name] for run in by_name]) for name in by_name[0][v]} for v in chain.recipe.variants},
+        {v: readings.scores([run.told[v] for run in runs]) for v in chain.recipe.variants},
+    )

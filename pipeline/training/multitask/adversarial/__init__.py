@@ -1,0 +1,1 @@
+"""Hiding the modality: adversaries, concept erasure, and the probes that judge both."""
