@@ -9,7 +9,7 @@ from pydantic import model_validator
 from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
-from pipeline.training.multitask.variants import ADVERSARIAL_VARIANTS, MEANINGS, generator_name
+from pipeline.evaluation.comparison.variants import ADVERSARIAL_VARIANTS, MEANINGS, generator_name
 from pipeline.training.network_artifacts import save_network
 from pipeline.training.settings import OF_INVERTED, AdversarialSettings, FitSettings
 
@@ -83,8 +83,8 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
 
 def run(context: Context) -> None:
     """Train each variant, keep its features, and ask fresh probes whether the modality still shows."""
+    from pipeline.evaluation.comparison.alignment_words import alignment_sentence
     from pipeline.training.determinism import make_deterministic
-    from pipeline.training.multitask.adversarial.alignment_words import alignment_sentence
     from pipeline.training.multitask.adversarial.modality_probes import probe_modality
     from pipeline.training.multitask.adversarial.probed_features import probed_rows, stacked
     from pipeline.training.multitask.adversarial.shared_extractors import SharedExtractors

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Input, Stage
-from pipeline.training.multitask.variants import VARIANTS
+from pipeline.evaluation.comparison.variants import VARIANTS
 from pipeline.training.settings import FitSettings
 
 if TYPE_CHECKING:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -47,8 +46,6 @@ class TailTuning(Settings):
 Objective = Literal["sound", "inverted", "original"]
 # Rates of generator and discriminator where none is set. The published one is of the losses that it was published with.
 LEARNING_RATES: dict[Objective, float] = {"sound": 3e-4, "inverted": 1e-5, "original": 1e-5}
-# Settings that only `sound` has: a section without them was written when `inverted` went by that name.
-OF_SOUND = ("noise", "probe_every", "floor_tolerance")
 OF_INVERTED = ("warmup_epochs", "hold_epochs", "tolerance")
 
 
@@ -97,8 +94,3 @@ class AdversarialSettings(Settings):
         generator = self.learning_rate or LEARNING_RATES[self.objective]
         return generator, self.discriminator_learning_rate or generator
 
-
-def objective_in(section: Mapping[str, Any]) -> str:
-    """The objective of a stored section by its present name: what was stored as `sound` may be today's `inverted`."""
-    stored = str(section.get("objective", "sound"))
-    return "inverted" if stored == "sound" and not set(OF_SOUND) & set(section) else stored

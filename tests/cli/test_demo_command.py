@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.demo import command as demo_command
-from pipeline.cli.demo.findings import alignment_sentence
 from pipeline.engine.config import load_run_config
 from pipeline.engine.errors import UsageError
 from pipeline.engine.progress import Reporter
@@ -34,22 +33,6 @@ def test_the_configuration_is_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.cli.demo.command.run_pipeline", lambda config, *rest, **options: seen.append(config))
     demo_command._run_stages(STAGES, tmp_path, tmp_path, Reporter(quiet=True))
     assert list(seen[0].stages) == ["s01", "s02", "s03", "s04", "s05", "s06"]
-    assert seen[0].stages["s06"].seeds == 3 and seen[0].stages["s04"].variant == "both"
+    assert seen[0].stages["s06"].seeds == 3 and seen[0].stages["s04"].variants == ("plain", "adversarial", "erased")
     assert seen[0].raw == load_run_config(ROOT / "configs/demo.yaml", STAGES).raw
 
-
-def interval(low: float, high: float) -> dict[str, float]:
-    return {"value": (low + high) / 2, "low": low, "high": high}
-
-
-@pytest.mark.parametrize(
-    ("probes", "said"),
-    [
-        ({"raw": interval(0.4, 0.6), "plain": interval(0.6, 0.8)}, "not part of this run"),
-        ({"raw": interval(0.8, 0.9), "adversarial": interval(0.7, 0.9)}, "did not succeed"),
-        ({"raw": interval(0.8, 0.9), "adversarial": interval(0.4, 0.6)}, "not shown to be readable"),
-        ({"raw": interval(0.4, 0.6), "adversarial": interval(0.4, 0.6)}, "the credit is open"),
-    ],
-)
-def test_the_alignment_sentence_claims_no_more_than_the_intervals(probes, said):
-    assert said in alignment_sentence(probes)

@@ -124,6 +124,8 @@ def _write_documents(place, pairs):
     write_json(place("s02_embeddings", "embedder_recipe", "embedder_recipe.json"), {"recipe": precision, "embedders": embedders})
     write_json(place("s03_task_features", "task_recipe", "task_recipe.json"), precision)
     write_json(place("s04_shared_features", "shared_recipe", "shared_recipe.json"), {"recipe": precision})
+    probe = {"strongest": "mlp", "floor": 0.5, "probes": {"mlp": {"balanced_accuracy": interval}}}
+    write_json(place("s04_shared_features", "alignment", "alignment.json"), {"raw": probe, "adversarial": probe})
     write_json(place("s05_classifier_head", "head_recipe", "head_recipe.json"), precision)
     write_json(place("s05_classifier_head", "choice", "choice.json"), {"chosen": "adversarial", "variants": ["adversarial"]})
     metrics = {name: {"auc": interval, "accuracy": interval} for name in ("xray", "ct", "paired", "shuffled_pairs")}

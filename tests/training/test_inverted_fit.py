@@ -37,7 +37,8 @@ def adversaries(seed: int = 1) -> Adversaries:
 
 
 def settings(**changed) -> AdversarialSettings:
-    return AdversarialSettings(**{"objective": "inverted", "learning_rate": 1e-2, "batch_size": 8, "epoch_budget": 5, "hold_epochs": 99} | changed)
+    own = {"objective": "inverted", "learning_rate": 1e-2, "batch_size": 8, "epoch_budget": 5, "hold_epochs": 99}
+    return AdversarialSettings(**own | changed)
 
 
 def cross_entropy(labels: np.ndarray, logits: np.ndarray) -> float:

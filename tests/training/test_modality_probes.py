@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -119,7 +121,7 @@ def test_cells_weigh_alike():
     [
         (lambda values, rows: (values[:-1], rows), "shape"),
         (lambda values, rows: (np.where(np.arange(ROWS)[:, None] == 7, np.nan, values), rows), "NaN or infinity in row 7"),
-        (lambda values, rows: (values, ProbedRows(np.ones(ROWS), rows.labels, rows.patients, rows.fit, rows.held)), "one modality"),
+        (lambda values, rows: (values, replace(rows, modality=np.ones(ROWS))), "one modality"),
     ],
 )
 def test_bad_input_is_refused(rows, change, message):

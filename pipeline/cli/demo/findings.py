@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.cli.demo.systems import systems_lines
 from pipeline.engine.interval_text import interval_text
 from pipeline.engine.rundir import RunDirectory
-from pipeline.training.multitask.adversarial.alignment_words import PROBE_TITLES, alignment_sentence, strongest_probe
+from pipeline.evaluation.comparison.alignment_words import PROBE_TITLES, alignment_sentence, strongest_probe
 
 TITLES = {"xray": "X-ray", "ct": "CT", "paired": "paired", "shuffled_pairs": "shuffled pairs (control)", "raw": "raw embeddings"}
 METRICS = ("auc", "accuracy")

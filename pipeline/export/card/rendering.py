@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.engine.interval_text import interval_text
+from pipeline.evaluation.comparison.variants import variant_meaning
 
 
 def render_card(template: str, **facts: Any) -> str:
@@ -59,6 +60,7 @@ _ENVIRONMENT = Environment(
     trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
 )  # fmt: skip
 _ENVIRONMENT.filters |= {
+    "variant_meaning": variant_meaning,
     "interval": _interval, "cell": _cell, "thousands": "{:,}".format, "numbered": _numbered,
     "measured_parts": _measured_parts, "intervals": _intervals,
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.evaluation.comparison.alignment_words import alignment_sentence
 from pipeline.export.multitask.finished_run import FinishedRun
 
 NAMES = ("xray", "ct", "paired", "shuffled_pairs")
@@ -41,6 +42,15 @@ def read_figures(source: FinishedRun) -> dict:
             "verdicts": comparison["verdicts"],
             "notes": comparison["warnings"],
         }
+    figures["alignment"] = _alignment(source)
     if source.has("significance_sources"):
         figures["sources"] = [entry for entry in source.load_json("significance_sources") if entry["variant"] == variant]
     return figures
+
+
+def _alignment(source: FinishedRun) -> list[str]:
+    """A sentence for each variant on whether the modality shows in its features, by the strongest of fresh probes."""
+    scores = source.load_json("alignment")
+    if source.has("significance_alignment"):
+        scores |= {variant: readings["valid"] for variant, readings in source.load_json("significance_alignment").items()}
+    return [alignment_sentence(scores, variant) for variant in scores if variant != "raw"]

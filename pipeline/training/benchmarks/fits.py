@@ -127,7 +127,7 @@ def _chain(rows: int, epochs: int) -> tuple[dict, dict, Pairs, ChainRecipe]:
     pairs = draw_pairs(scans["xray"].labels, scans["ct"].labels, 0)
     split = np.where(np.arange(len(pairs)) < len(pairs) * 3 // 4, "train", "valid")
     fit = FitSettings(epochs=epochs, batch_size=64, learning_rate=1e-4, patience=epochs)
-    duel = AdversarialSettings(epoch_budget=epochs, batch_size=64, learning_rate=1e-4, hold_epochs=epochs)
+    duel = AdversarialSettings(epoch_budget=epochs, batch_size=64, learning_rate=1e-4, probe_every=epochs)
     recipe = ChainRecipe(
         EmbedderRecipe(fit=fit), TaskRecipe(fit=fit), SharedRecipe(fit=fit, adversarial=duel, finetune=fit), HeadRecipe(fit=fit),
         ("plain", "adversarial"),

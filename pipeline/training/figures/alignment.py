@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
+from pipeline.evaluation.comparison.alignment_words import PROBE_TITLES
 from pipeline.evaluation.figures.style import GRAY, LINES, MARKERS, PALETTE, new_figure, set_panel_title, set_title
-from pipeline.training.multitask.adversarial.alignment_words import PROBE_TITLES
 from pipeline.training.multitask.adversarial.modality_probes import CHANCE, ProbedRows
 
 SHOWN_SCANS = 1200

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from pipeline.evaluation.comparison.variants import ADVERSARIAL_VARIANTS, PLAIN, generator_name
 from pipeline.models import respiratory_networks as networks
 from pipeline.training.multitask.adversarial.adversaries import Adversaries
 from pipeline.training.multitask.adversarial.alignment_fit import Probe, fit_alignment
@@ -16,7 +17,6 @@ from pipeline.training.multitask.adversarial.concept_erasure import modality_era
 from pipeline.training.multitask.adversarial.inverted_fit import fit_inverted
 from pipeline.training.multitask.one_logit_fit import Examples, fit_binary
 from pipeline.training.multitask.recipes import Labelled, SharedRecipe, both_modalities, features_from
-from pipeline.training.multitask.variants import ADVERSARIAL_VARIANTS, PLAIN, generator_name
 from pipeline.training.trained_network import Workshop, train_once
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pipeline.engine.interval_text import interval_text
+from pipeline.evaluation.comparison.alignment_words import PROBE_TITLES, alignment_sentence
 from pipeline.evaluation.comparison.text import comparison_table
-from pipeline.training.multitask.adversarial.alignment_words import PROBE_TITLES, alignment_sentence
 
 
 def significance_report(
