@@ -31,7 +31,7 @@ def objective_in(section: Mapping[str, Any]) -> str:
 
 
 def variant_meaning(document: Mapping[str, Any]) -> str:
-    """How a bundle's shared features were learnt, in words, with the objective where there was one; document: its `bundle.json`."""
+    """How a bundle's shared features were learnt, with the objective where there was one; document: its `bundle.json`."""
     variant = document["variant"]
     section = document.get("training", {}).get("config", {}).get("s04", {}).get(variant)
     if section is None:
