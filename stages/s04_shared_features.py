@@ -84,6 +84,7 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
 def run(context: Context) -> None:
     """Train each variant, keep its features, and ask fresh probes whether the modality still shows."""
     from pipeline.evaluation.comparison.alignment_words import alignment_sentence
+    from pipeline.models.respiratory_networks import FEATURES
     from pipeline.training.determinism import make_deterministic
     from pipeline.training.multitask.adversarial.modality_probes import probe_modality
     from pipeline.training.multitask.adversarial.probed_features import probed_rows, stacked
@@ -99,6 +100,8 @@ def run(context: Context) -> None:
     indexes = read_indexes(context)
     scans, rows = {modality: labelled(index) for modality, index in indexes.items()}, probed_rows(indexes)
     embeddings = {modality: context.load(f"embedding_{modality}_shared") for modality in MODALITIES}
+    if "erased" in config.variants and len(rows.fit) <= FEATURES:
+        context.warn(f"erased: {len(rows.fit)} training scans for {FEATURES} features; what is erased is of those scans alone.")
     extractors = SharedExtractors(embeddings, scans, recipe, workshop, _probe(rows, context.seed))
     features, histories = {"raw": stacked(embeddings)}, {}
     probes = {"raw": probe_modality(features["raw"], rows, context.seed)}
