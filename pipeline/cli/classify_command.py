@@ -27,6 +27,7 @@ from pipeline.data.layouts.source_images import NOTE_ALONE, SourceImage, find_im
 from pipeline.data.reading.scan_reader import read_scan
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import UsageError
+from pipeline.engine.extras import require
 from pipeline.engine.files import atomic_write_bytes
 from pipeline.engine.progress import Reporter
 from pipeline.inference.answered_rows import PREDICTIONS, AnsweredRow, answer_all, feature_rows, write_class_table
@@ -111,6 +112,8 @@ def _refuse_nonsense(methods: Sequence[str], shap: bool, lungs: Path | None, out
         raise UsageError("--gradcam draws pictures.", "Say where with --out DIR.")
     if shap and out is None:
         raise UsageError("--shap writes an array and a picture.", "Say where with --out DIR.")
+    if shap:
+        require("matplotlib")
     if lungs is not None and not methods:
         raise UsageError("--lungs tells how much of a heat map lies in the lungs.", "Add --gradcam.")
 

@@ -26,12 +26,13 @@ from pipeline.data.layouts.source_images import SourceImage, find_images
 from pipeline.data.masks.lung_geometry import COLUMNS
 from pipeline.data.reading.scan_reader import read_scan
 from pipeline.engine.errors import UsageError
+from pipeline.engine.extras import require
 from pipeline.engine.progress import Reporter
 from pipeline.inference.answered_rows import PREDICTIONS, AnsweredRow, answer_all, write_class_table
 from pipeline.inference.answers import CAUTION, Answer
 from pipeline.inference.pictures import write_png
 from pipeline.inference.segmenter.overlays import draw_overlay, mask_picture
-from pipeline.inference.segmenter.runtimes import open_runtime
+from pipeline.inference.segmenter.runtimes import DO_WITHOUT, open_runtime
 from pipeline.systems import default_bundle
 
 COMMAND = "segment"
@@ -73,6 +74,8 @@ def segment(
         raise UsageError("--strict and --no-gate contradict each other.", "Give one of them.")
     if runtime is not Runtime.ONNX and device not in (None, DeviceName.AUTO):
         raise UsageError("--device is for --runtime onnx.", f"Leave it out with --runtime {runtime.value}.")
+    if runtime is not Runtime.ONNX:
+        require(runtime.value, DO_WITHOUT)
     reporter = Reporter(quiet)
     sources = find_images(images, num_samples, seed, reporter.line)
     endings = {"overlay": "", **({"mask": "_mask"} if masks else {}), **({"gradcam": "_gradcam"} if gradcam else {})}

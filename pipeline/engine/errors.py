@@ -38,6 +38,10 @@ class UsageError(ConfigError):
     """A command line or a call that makes no sense."""
 
 
+class MissingPackageError(ConfigError):
+    """A package is needed that only an extra of this one brings."""
+
+
 class RunLockedError(PipelineError):
     """Another process works in the same run folder."""
 

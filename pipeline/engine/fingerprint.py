@@ -25,8 +25,8 @@ _ALWAYS_FIRST_PARTY = ("pipeline", "stages")
 # is compared by its values. A reworded message must not make every run stale.
 _WITHOUT_EFFECT = frozenset(
     f"pipeline.engine.{name}"
-    for name in ("config", "config_faults", "contract", "errors", "progress", "settings", "shapes")
-)
+    for name in ("config", "config_faults", "contract", "errors", "extras", "progress", "settings", "shapes")
+) | {"pipeline.version"}
 
 _DOTTED_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 

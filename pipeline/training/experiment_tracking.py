@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.engine.errors import MissingArtifactError
+from pipeline.engine.extras import brought_by_extra
 from pipeline.engine.rundir import RunDirectory
 
-INSTALL = "pip install mlflow-skinny sqlalchemy alembic"
 SENT_SUFFIXES = frozenset({".png", ".md", ".json"})
 # MLflow takes so many parameters, and so many metrics, a call.
 PARAMETERS_A_CALL, METRICS_A_CALL = 100, 1000
@@ -24,7 +23,9 @@ def track_run(run_dir: Path, tracking_uri: str, experiment: str = "respiratory-p
     artifacts, by artifact and place, and every list of numbers of a history, an epoch a step. Pictures, reports and
     JSON documents go along as files; arrays, weights and tables with patients do not leave the folder.
 
-    tracking_uri: a server's address, or `sqlite:///mlflow.db`. Raises MissingArtifactError: no run, or no MLflow.
+    tracking_uri: a server's address, or `sqlite:///mlflow.db`.
+
+    Raises MissingArtifactError: no run; MissingPackageError: no MLflow.
     """
     run = RunDirectory(run_dir)
     client = _client(tracking_uri)
@@ -47,10 +48,8 @@ def track_run(run_dir: Path, tracking_uri: str, experiment: str = "respiratory-p
 
 
 def _client(tracking_uri: str):
-    try:
+    with brought_by_extra():
         from mlflow import MlflowClient
-    except ImportError as cause:
-        raise MissingArtifactError("MLflow is not installed.", INSTALL) from cause
     return MlflowClient(tracking_uri)
 
 

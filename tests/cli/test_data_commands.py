@@ -119,7 +119,7 @@ def test_download_without_kagglehub_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "kagglehub", None)
     assert call("data", "download", "pneumonia") == 2
-    assert "pip install kagglehub" in capsys.readouterr().err
+    assert "pip install '.[download]'" in capsys.readouterr().err
 
 
 def test_the_command_group_imports_nothing_heavy() -> None:

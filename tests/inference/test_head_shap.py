@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from tiny_classifier import BINARY, CHANNELS, NETWORK, THREE, head_of, write_classifier
 
-from pipeline.engine.errors import MissingArtifactError
+from pipeline.engine.errors import MissingPackageError
 from pipeline.inference.activation.graph_parts import GraphParts
 from pipeline.inference.classifier.head_shap import (
     BACKGROUND_ROWS,
@@ -86,7 +86,6 @@ def test_one_image_is_compared_with_no_features_at_all_and_that_is_said(tmp_path
 
 @pytest.mark.parametrize("between", ["Relu", "Mul"])
 def test_a_deeper_head_is_sampled_and_adds_up(tmp_path, between):
-    pytest.importorskip("shap")
     head = head_graph(tmp_path / "head.onnx", rows(4, 1, WIDTH).T, rows(4, 2, 3), between)
     features, named = rows(BACKGROUND_ROWS + 7, 3), np.arange(BACKGROUND_ROWS + 7) % 3
     before = np.random.get_state()[1].copy()
@@ -102,7 +101,6 @@ def test_a_deeper_head_s_values_are_those_of_all_coalitions(tmp_path):
     """Against one baseline, the Shapley values by their definition: each feature's mean gain over all orders."""
     from itertools import permutations
 
-    pytest.importorskip("shap")
     head = head_graph(tmp_path / "head.onnx", rows(4, 1, WIDTH).T, rows(4, 2, 3))
     features = rows(1, 5)
     gains = np.zeros(WIDTH)
@@ -120,7 +118,6 @@ def test_a_deeper_head_s_values_are_those_of_all_coalitions(tmp_path):
 
 
 def test_the_feature_that_the_head_reads_is_the_strongest(tmp_path):
-    pytest.importorskip("shap")
     first = np.zeros((WIDTH, 4))
     first[3] = 1.0
     head = head_graph(tmp_path / "head.onnx", first, np.array([[-1.0, 1.0]] * 4))
@@ -129,7 +126,6 @@ def test_the_feature_that_the_head_reads_is_the_strongest(tmp_path):
 
 
 def test_images_that_are_the_background_itself_add_nothing(tmp_path):
-    pytest.importorskip("shap")
     head = head_graph(tmp_path / "head.onnx", rows(4, 1, WIDTH).T, rows(4, 2, 3))
     assert not explain_head(head, np.repeat(rows(1, 1), 3, axis=0), [0, 1, 2]).values.any()
     assert not explain_head(head, np.zeros((1, WIDTH), np.float32), [0]).values.any()
@@ -140,5 +136,5 @@ def test_without_the_library_only_linear_heads_are_explained(tmp_path, monkeypat
     linear = head_graph(tmp_path / "linear.onnx", rows(4, 1, WIDTH).T, rows(4, 2, 3), "Identity")
     assert explain_head(linear, rows(3, 0), [0, 1, 2]).method == EXACT
     deeper = head_graph(tmp_path / "deeper.onnx", rows(4, 1, WIDTH).T, rows(4, 2, 3))
-    with pytest.raises(MissingArtifactError, match="pip install"):
+    with pytest.raises(MissingPackageError, match=r"pip install '.\[explain\]'"):
         explain_head(deeper, rows(3, 0), [0, 1, 2])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.engine.contract import Artifact
-from pipeline.engine.errors import MissingArtifactError
+from pipeline.engine.errors import MissingArtifactError, MissingPackageError
 from pipeline.engine.files import write_json
 from pipeline.engine.manifest import Manifest, describe_output
 from pipeline.training.experiment_tracking import track_run
@@ -36,7 +36,6 @@ def run(tmp_path):
 
 
 def test_configuration_figures_curves_and_pictures_are_told(run, tmp_path, monkeypatch):
-    pytest.importorskip("mlflow")
     from mlflow import MlflowClient
 
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
@@ -58,9 +57,18 @@ def test_configuration_figures_curves_and_pictures_are_told(run, tmp_path, monke
     assert len(client.search_runs([told.info.experiment_id])) == 2
 
 
+def test_a_database_file_does_in_the_place_of_a_server(run, tmp_path, monkeypatch):
+    from mlflow import MlflowClient
+
+    monkeypatch.chdir(tmp_path)  # MLflow puts the files beside
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    identity = track_run(run, uri, "trials")
+    assert MlflowClient(uri).get_run(identity).data.metrics["classifier_metrics.test.metrics.accuracy"] == 0.9
+
+
 def test_without_mlflow_the_package_is_named(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    with pytest.raises(MissingArtifactError, match="MLflow is not installed. pip install mlflow-skinny"):
+    with pytest.raises(MissingPackageError, match=r"mlflow is not installed: pip install '.\[tracking\]'"):
         track_run(run, "sqlite:///x.db")
 
 

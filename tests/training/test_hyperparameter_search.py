@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.class_index import ClassIndex
-from pipeline.engine.errors import ConfigError, MissingArtifactError
+from pipeline.engine.errors import ConfigError, MissingPackageError
 from pipeline.training.classifier.hyperparameter_search import HEAD_SPACE, Choice, Span, search, search_head, with_values
 from pipeline.training.classifier.settings import ClassifierConfig
 from pipeline.training.classifier.task import ClassifierTask
@@ -19,7 +19,6 @@ def score(values):
 
 
 def test_the_best_of_the_trials_is_returned(tmp_path):
-    pytest.importorskip("keras_tuner")
     found = search(score, PEAK, 12, 3, tmp_path / "a")
     assert len(found.trials) == 12 and found.best["score"] == max(row["score"] for row in found.trials)
     assert found.best["score"] == pytest.approx(score(found.best["values"])) and found.best["score"] > 0.5
@@ -29,7 +28,6 @@ def test_the_best_of_the_trials_is_returned(tmp_path):
 
 
 def test_a_search_that_was_cut_off_goes_on(tmp_path):
-    pytest.importorskip("keras_tuner")
     whole = search(score, PEAK, 5, 3, tmp_path / "whole")
     search(score, PEAK, 3, 3, tmp_path / "cut")
     asked = []
@@ -65,7 +63,6 @@ def task(tmp_path):
 
 
 def test_a_heads_settings_are_searched_on_validation_alone(task, tmp_path):
-    pytest.importorskip("keras_tuner")
     space = {"fit.learning_rate": Span(1e-4, 1e-1, log=True)}
     found = search_head(task, 3, tmp_path / "search", space)
     assert len(found.trials) == 3 and len({row["score"] for row in found.trials}) > 1
@@ -79,5 +76,5 @@ def test_what_cannot_be_searched_is_said(task, tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="nothing to search"):
         search_head(task, 2, tmp_path / "s")
     monkeypatch.setitem(sys.modules, "keras_tuner", None)
-    with pytest.raises(MissingArtifactError, match="pip install keras-tuner"):
+    with pytest.raises(MissingPackageError, match=r"pip install '.\[search\]'"):
         search(score, PEAK, 2, 0, tmp_path / "t")

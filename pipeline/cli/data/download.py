@@ -9,7 +9,8 @@ import typer
 from pipeline.cli.choices import choices
 from pipeline.cli.telling.document import AsJson, tell
 from pipeline.data.layouts.public_sets import fetch_failures
-from pipeline.engine.errors import DataError, UsageError
+from pipeline.engine.errors import DataError
+from pipeline.engine.extras import brought_by_extra
 
 PUBLIC_SETS = {
     "radiography": "tawsifurrahman/covid19-radiography-database",
@@ -23,12 +24,8 @@ def download(
     as_json: AsJson = False,
 ) -> None:
     """Fetch a public set through kagglehub (needs internet) and print where it lies."""
-    try:
+    with brought_by_extra():
         import kagglehub
-    except ImportError as cause:
-        raise UsageError(
-            "data download needs the optional package kagglehub.", "pip install kagglehub"
-        ) from cause
     handle = PUBLIC_SETS[name.value]
     try:
         place = kagglehub.dataset_download(handle)

@@ -14,6 +14,7 @@ from pipeline.cli.telling.output_folder import png_of
 from pipeline.data.phantom import write_dataset
 from pipeline.data.phantom.contact_sheet import contact_sheet
 from pipeline.data.phantom.folders import LAYOUT_CLASSES, SOURCE_ARTIFACTS
+from pipeline.engine.extras import require
 from pipeline.engine.progress import Reporter
 
 SourceArtifact = choices("SourceArtifact", SOURCE_ARTIFACTS)
@@ -42,6 +43,8 @@ def phantom(
     as_json: AsJson = False,
 ) -> None:
     """Write a data set of generated patients, with the exact lung masks."""
+    if sheet is not None:
+        require("matplotlib")
     write_phantoms(
         out, patients, seed, Reporter(), severity=severity, noise=noise, source_artifact=source_artifact.value,
         layout=layout.value, size=size, workers=workers,

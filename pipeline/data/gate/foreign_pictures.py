@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.engine.errors import MissingArtifactError
+from pipeline.engine.extras import brought_by_extra
 
 PHOTOGRAPHS, NOISE, DRAWINGS, TEXT, FLAT = "photographs", "noise", "drawings", "text pages", "flat pictures and gradients"
 KINDS = (PHOTOGRAPHS, NOISE, DRAWINGS, TEXT, FLAT)
@@ -52,13 +52,10 @@ def foreign_pictures(seed: int, count: int) -> Iterator[ForeignPicture]:
 
 
 def photograph_files() -> list[Path]:
-    """The picture files of scikit-image and scikit-learn. Raises MissingArtifactError."""
-    import sklearn
-
-    try:
+    """The picture files of scikit-image and scikit-learn. Raises MissingPackageError."""
+    with brought_by_extra():
         import skimage
-    except ImportError as cause:
-        raise MissingArtifactError("scikit-image is not installed.", "Run: pip install -r requirements.txt") from cause
+        import sklearn
     folders = (Path(skimage.__file__).parent / "data", _SCIKIT_IMAGE), (
         Path(sklearn.__file__).parent / "datasets" / "images", _SCIKIT_LEARN)  # fmt: skip
     return [folder / name for folder, names in folders for name in names if (folder / name).is_file()]

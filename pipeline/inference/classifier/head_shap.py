@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.engine.errors import MissingArtifactError, UsageError
+from pipeline.engine.errors import UsageError
+from pipeline.engine.extras import brought_by_extra
 from pipeline.inference.answered_rows import AnsweredRow, feature_rows
 from pipeline.inference.classifier.bundle import CLASSIFICATION, FEATURES
 from pipeline.inference.classifier.classifier import Classifier
@@ -22,7 +23,6 @@ from pipeline.inference.sessions import Device
 if TYPE_CHECKING:
     from pipeline.inference.activation.graph_parts import GraphParts
 
-INSTALL = "pip install 'shap==0.51.0'"
 BACKGROUND_ROWS, PERMUTATIONS = 50, 10
 # Of the head an image: as many permutations as it allows, one at least.
 EVALUATIONS = 200_000
@@ -76,7 +76,7 @@ class Head:
 def open_head(opened: OpenedBundle[Any], device: Device = "auto") -> Head:
     """The head of a bundle's network.
 
-    Raises UsageError: the bundle has none that reads an image's features alone; MissingArtifactError: it has hidden layers,
+    Raises UsageError: the bundle has none that reads an image's features alone; MissingPackageError: it has hidden layers,
     and shap is not installed.
     """
     from pipeline.inference.activation.graph_parts import GraphParts
@@ -123,7 +123,7 @@ def explain_head(head: Head, features: NDArray[np.floating], named: Sequence[int
         features: (N, F), finite. named: (N,), the index of each image's class.
 
     Raises:
-        MissingArtifactError: the head is not linear, and shap is not installed.
+        MissingPackageError: the head is not linear, and shap is not installed.
     """
     count, chosen = len(features), np.asarray(named)
     if count > 1:
@@ -216,8 +216,7 @@ def shap_document(explained: HeadShap, ids: Sequence[str], named: Sequence[str])
 
 
 def _library() -> Any:
-    try:
+    """To explain a head with hidden layers."""
+    with brought_by_extra():
         import shap  # type: ignore[import-untyped]
-    except ImportError as cause:
-        raise MissingArtifactError("This head has hidden layers; to explain it, shap must be installed.", INSTALL) from cause
     return shap

@@ -14,13 +14,15 @@ from typing import Literal, Protocol
 import numpy as np
 
 from pipeline.engine.arrays import Array
-from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError
+from pipeline.engine.errors import CorruptArtifactError
+from pipeline.engine.extras import brought_by_extra
 from pipeline.inference.segmenter.bundle import CLASSIFICATION, OUTPUTS, SEGMENTATION, Layout, SegmenterBundle, network_path
 from pipeline.inference.sessions import Device, Shape, open_graph
 
 Precision = Literal["f32", "bf16"]
 # The deepest level sees the image at a sixteenth of its size.
 MULTIPLE = 16
+DO_WITHOUT = "Or do without: --runtime onnx."
 
 
 class SegmentationRuntime(Protocol):
@@ -59,12 +61,9 @@ class OpenVinoRuntime:
     name = "openvino"
 
     def __init__(self, network: Path, layout: Layout = "NHWC", precision: Precision = "f32") -> None:
-        """Raises MissingArtifactError: openvino is not installed; CorruptArtifactError: no graph, or other doors."""
-        try:
+        """Raises MissingPackageError: openvino is not installed; CorruptArtifactError: no graph, or other doors."""
+        with brought_by_extra(DO_WITHOUT):
             import openvino
-        except ImportError as cause:
-            remedy = "pip install openvino, or --runtime onnx."
-            raise MissingArtifactError("The runtime openvino is not installed.", remedy) from cause
         try:
             model = openvino.Core().read_model(str(network))
         except RuntimeError as cause:

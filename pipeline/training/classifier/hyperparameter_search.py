@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.engine.errors import ConfigError, MissingArtifactError
+from pipeline.engine.errors import ConfigError
+from pipeline.engine.extras import brought_by_extra
 
-INSTALL = "pip install keras-tuner"
 Score = Callable[[Mapping[str, Any]], float]
 
 
@@ -61,12 +61,10 @@ def search(score: Score, space: Space, trials: int, seed: int, folder: Path) -> 
         folder: where keras-tuner keeps its state; the same folder, space and seed go on after a kill.
 
     Raises:
-        MissingArtifactError: keras-tuner is not installed.
+        MissingPackageError: keras-tuner is not installed.
     """
-    try:
+    with brought_by_extra():
         import keras_tuner
-    except ImportError as cause:
-        raise MissingArtifactError("keras-tuner is not installed.", INSTALL) from cause
 
     class Tuner(keras_tuner.BayesianOptimization):
         def run_trial(self, trial, **kwargs) -> float:

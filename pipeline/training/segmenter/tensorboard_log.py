@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import tensorflow as tf
 
-from pipeline.engine.errors import ConfigError
+from pipeline.engine.extras import require
 
 
 class TensorBoardLog:
     """Writes scalars to event files in ``folder``; a resumed training adds a file, as TensorBoard expects.
 
     Raises:
-        ConfigError: the package ``tensorboard``, which TensorFlow writes through, is not installed.
+        MissingPackageError: the package ``tensorboard``, which TensorFlow writes through, is not installed.
     """
 
     def __init__(self, folder: Path) -> None:
-        if find_spec("tensorboard") is None:
-            raise ConfigError("s07.tensorboard needs the package tensorboard.", "pip install tensorboard, or set it to false.")
+        require("tensorboard", "Or set s07.tensorboard to false.")
         self._writer = tf.summary.create_file_writer(str(folder))
 
     def write(self, epoch: int, scores: dict[str, float]) -> None:

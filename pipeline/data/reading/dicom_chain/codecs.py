@@ -20,7 +20,7 @@ _LOSSLESS_UID, _JPEG_LS_UID, _EXTENDED_UID = "1.2.840.10008.1.2.4.57", "1.2.840.
 _JPEG_2000 = b"\xff\x4f\xff\x51"
 _JP2 = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
 _MAXIMUM_TILES = 1 << 14
-DECODER_REMEDY = "Install a decoder for it (pip install -r requirements.txt), or save the scan as PNG."
+DECODER_REMEDY = "Install the package again, with its decoders, or save the scan as PNG."
 
 
 @dataclass(frozen=True, slots=True)
