@@ -15,8 +15,10 @@ from pipeline.cli.lazy_group import Command, Group, LazyGroup, command_of
 from pipeline.cli.telling.shortages import shortage_of
 from pipeline.engine.contract import Stage
 from pipeline.engine.errors import PipelineError
+from pipeline.engine.extras import brought_by_extra
+from pipeline.engine.invocation import entry
+from pipeline.version import __version__
 
-PROGRAM = "run_pipeline.py"
 _RUN, _DATA = "pipeline.cli.run.commands", "pipeline.cli.data"
 COMMANDS = Group("Respiratory scans: numbered stages, each runnable alone; scores with their intervals.", {
     "run": Command(f"{_RUN}:run", "Run the stages that are not up to date."),
@@ -98,10 +100,22 @@ INTERRUPTED = 130
 def build_app(stages: Sequence[Stage]) -> LazyGroup:
     """Return the application with every command; `stages`, the steps that a run may have, are its context's object."""
     settings = {"help_option_names": ["-h", "--help"], "obj": stages}
-    return COMMANDS.load(PROGRAM, params=command_of(_options, PROGRAM).params, context_settings=settings)
+    program = entry()[-1]
+    return COMMANDS.load(program, params=command_of(_options, program).params, context_settings=settings)
 
 
-def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False) -> None:
+def _tell_version(asked: bool) -> None:
+    if asked:
+        print(f"respiratory-pipeline {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None:
     """The options of every command. `main` takes --debug out wherever it stands."""
 
 
@@ -121,7 +135,8 @@ def main(stages: Sequence[Stage], argv: Sequence[str] | None = None) -> int:
     if not debug:
         sys.excepthook = _report_bug
     try:
-        build_app(stages).main(args=words, prog_name=PROGRAM)
+        with brought_by_extra():
+            build_app(stages).main(args=words, prog_name=entry()[-1])
     except SystemExit as ended:
         return _exit_code(ended)
     except PipelineError as error:

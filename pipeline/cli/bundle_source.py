@@ -1,21 +1,24 @@
-"""Which bundle a command means: the one named, a run's, or the one that comes with the repository."""
+"""Which bundle a command means: the one named, a run's, or the one that comes with the project."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
-import pipeline
 from pipeline.engine.errors import MissingArtifactError, StorageError, UsageError
 from pipeline.engine.files import remove_folder, sha256_file
 from pipeline.engine.progress import Reporter
 from pipeline.engine.rundir import RunDirectory
+from pipeline.engine.shipped_files import shipped
 from pipeline.systems import System, default_bundle, system_of_run
 
-REPOSITORY = Path(pipeline.__file__).parents[1]
-EXPORTER = REPOSITORY / "pipeline" / "export"
+DISTRIBUTION = "respiratory-pipeline"
+EXPORTER = Path(__file__).parents[1] / "export"
 # what of the exporter decides a bundle's bytes: its code, and the templates of its cards
 SOURCES = (".py", ".j2")
 
@@ -23,7 +26,7 @@ SOURCES = (".py", ".j2")
 def find_bundle(
     bundle: Path | None, run: Path | None, reporter: Reporter, command: str | None = None, system: str | None = None
 ) -> Path:
-    """The bundle's folder; where none is named, the one in the repository that `command` reads (None: any command).
+    """The bundle's folder; where none is named, the shipped one that `command` reads (None: any command).
 
     system: of a run that holds several. Raises UsageError where two models are named, or of the run's systems not one is
     meant; MissingArtifactError where there is none.
@@ -37,12 +40,25 @@ def find_bundle(
     if bundle is not None:
         return bundle
     default = default_bundle(command)
-    if not (REPOSITORY / default).is_dir():
+    if not shipped(default).is_dir():
+        source = installed_from()
+        found = source / default if source is not None and (source / default).is_dir() else None
+        where = f"--bundle {found}" if found is not None else f"--bundle DIR, {default} of the repository or another"
         raise MissingArtifactError(
-            f"The default bundle {default} is not in this copy of the repository.",
-            "Give --bundle DIR, or --run DIR with a finished run.",
+            f"The default bundle {default} does not come with this copy of the project.",
+            f"Give {where}, or --run DIR with a finished run.",
         )
-    return REPOSITORY / default
+    return shipped(default)
+
+
+def installed_from() -> Path | None:
+    """The folder that pip installed the package from, as it recorded it (PEP 610); None where it is not known."""
+    try:
+        record = metadata.distribution(DISTRIBUTION).read_text("direct_url.json")
+    except metadata.PackageNotFoundError:
+        return None
+    address = urlparse(json.loads(record)["url"]) if record else None
+    return Path(unquote(address.path)) if address is not None and address.scheme == "file" else None
 
 
 def bundle_of_run(run: Path, reporter: Reporter, system: System) -> Path:

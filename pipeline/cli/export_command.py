@@ -11,6 +11,7 @@ import typer
 from pipeline.cli.choices import choices
 from pipeline.cli.telling.document import AsJson, tell
 from pipeline.engine.errors import DataError, UsageError
+from pipeline.engine.invocation import typed
 from pipeline.engine.rundir import RunDirectory
 from pipeline.export.bundle_folder import refuse_foreign_folder
 from pipeline.export.template import ExportOptions
@@ -138,4 +139,4 @@ def _words(answer: dict[str, Any], what: str, example: str) -> str:
         lines.append(
             f"ONNX against Keras: largest difference {parity['keras_max_difference']:.1e} (limit {parity['limit']:.0e})"
         )
-    return "\n".join([*lines, f"To use it: python run_pipeline.py {example}"])
+    return "\n".join([*lines, f"To use it: {typed(example)}"])

@@ -6,6 +6,7 @@ import os
 from pathlib import Path, PureWindowsPath
 
 from pipeline.engine.errors import ConfigError, did_you_mean
+from pipeline.engine.shipped_files import shipped
 from pipeline.engine.written import Written, merge, settled
 from pipeline.engine.yaml_text import read_yaml
 
@@ -47,7 +48,7 @@ def _layers(path: Path) -> list[Written]:
 def _read(path: Path, named: Written | None) -> tuple[Written, tuple[int, int]]:
     """A file's values, and what makes it the same file under any name. named: the `base` that named it."""
     where = "" if named is None else f"{named.origin.words}: {BASE} is {named.value!r}: "
-    mend = "" if named is None else _MEND
+    mend = f"The project's own are in {shipped('configs')}." if named is None else _MEND
     try:
         with path.open(encoding="utf-8") as file:
             text, status = file.read(), os.fstat(file.fileno())

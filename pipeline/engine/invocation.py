@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ENTRY = ("python", "run_pipeline.py")
+IN_REPOSITORY = ("python", "run_pipeline.py")
+# The command that an installed package has.
+SCRIPT = "respiratory"
+
+
+def entry() -> tuple[str, ...]:
+    """The words that call the command line as this process was called: the installed command, or the repository's file."""
+    return (SCRIPT,) if Path(sys.argv[0]).stem == SCRIPT else IN_REPOSITORY
+
+
+def typed(words: str) -> str:
+    """A command of this program as it is typed."""
+    return " ".join([*entry(), words])
 
 
 @dataclass(frozen=True)
@@ -28,7 +41,7 @@ class Invocation:
         force: bool = False,
     ) -> str:
         """Return the ``run`` command over a selection of short ids."""
-        words = [*ENTRY, "run"]
+        words = [*entry(), "run"]
         if self.source is not None:
             words += ["-c", str(self.source)]
         words += ["--out", str(self.run_dir)]

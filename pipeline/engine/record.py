@@ -11,7 +11,7 @@ from pipeline.engine.config import RunConfig, build_run_config
 from pipeline.engine.contract import Stage
 from pipeline.engine.errors import CorruptArtifactError, DataError, MissingArtifactError, did_you_mean
 from pipeline.engine.files import write_json
-from pipeline.engine.invocation import Invocation
+from pipeline.engine.invocation import Invocation, typed
 from pipeline.engine.wiring import Wiring
 
 RECORD_NAME = "run.json"
@@ -42,7 +42,7 @@ def read_record(run_dir: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingArtifactError(
             f"{run_dir} is not a run folder (it has no {RECORD_NAME}).",
-            f"To make one: python run_pipeline.py run -c configs/X.yaml --out {run_dir}",
+            f"To make one: {typed(f'run -c configs/X.yaml --out {run_dir}')}",
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         mend = f"Move it away and run again with -c and --out {run_dir}."

@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.data.preprocessing import Profile
 from pipeline.engine.errors import CorruptArtifactError, StaleArtifactError
 from pipeline.engine.files import sha256_file
+from pipeline.engine.invocation import typed
 from pipeline.engine.rundir import RunDirectory
 from pipeline.export.parity import spread_rows
 
@@ -101,5 +102,5 @@ class CheckedRun(RunDirectory):
                 if read and read != present:
                     raise StaleArtifactError(
                         f"{stage} was made from another {name!r} than {producer} now holds.",
-                        f"Bring the run up to date: python run_pipeline.py run -c CONFIG --out {self.path}",
+                        f"Bring the run up to date: {typed(f'run -c CONFIG --out {self.path}')}",
                     )

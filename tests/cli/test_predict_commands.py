@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.cli import bundle_source
 from pipeline.cli.app import main
+from pipeline.engine import shipped_files
 from pipeline.inference.answers import CAUTION
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,7 +148,7 @@ def test_usage_that_is_refused(bundle, data, tmp_path, call):
 
 
 def test_faults_of_bundles_and_their_exit_codes(bundle, tmp_path, call, monkeypatch):
-    monkeypatch.setattr(bundle_source, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(shipped_files, "ROOT", tmp_path)
     code, _, err = call("predict")
     assert code == 3 and "pretrained/respiratory_mtl" in err and "--bundle" in err
     assert call("predict", "--bundle", tmp_path / "nowhere")[0] == 3
@@ -163,7 +164,7 @@ def test_faults_of_bundles_and_their_exit_codes(bundle, tmp_path, call, monkeypa
 def test_the_default_bundle_is_used(bundle, tmp_path, call, monkeypatch):
     (tmp_path / "pretrained").mkdir()
     bundle.rename(tmp_path / "pretrained" / "respiratory_mtl")
-    monkeypatch.setattr(bundle_source, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(shipped_files, "ROOT", tmp_path)
     assert call("predict", "--json")[0] == 0
 
 

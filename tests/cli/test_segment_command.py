@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pipeline.cli import app as command_line
-from pipeline.cli import bundle_source
+from pipeline.engine import shipped_files
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("ALPHA", "BETA", "GAMMA")
@@ -214,10 +214,10 @@ def test_predict_and_segment_name_each_other(bundle, data, tmp_path, call, tiny)
 
 
 def test_the_default_bundle(bundle, data, tmp_path, call, monkeypatch):
-    monkeypatch.setattr(bundle_source, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(shipped_files, "ROOT", tmp_path)
     words = ("segment", data, "--num-samples", 1, "--out", tmp_path / "out")
     code, _, err = call(*words)
-    assert code == 3 and "pretrained/radiography_unet is not in this copy" in err
+    assert code == 3 and "pretrained/radiography_unet does not come with this copy" in err
     bundle.rename((tmp_path / "pretrained").mkdir() or tmp_path / "pretrained" / "radiography_unet")
     assert call(*words)[0] == 0
 

@@ -11,22 +11,23 @@ import typer
 
 from pipeline.cli.bench.gate import bench_gate
 from pipeline.cli.bench.processes import bench_memory, bench_predict
+from pipeline.cli.bundle_source import find_bundle
 from pipeline.cli.choices import choices
 from pipeline.cli.telling.document import AsJson, tell
 from pipeline.data.layouts.source_images import find_images
 from pipeline.data.reading.reading_speed import reading_speed
 from pipeline.engine.errors import UsageError
-from pipeline.systems import default_bundle
+from pipeline.engine.progress import Reporter
 
-BUNDLE = default_bundle("predict")
 EVERYTHING = "all"
+PREDICT = "predict"
 
 
 class Request(NamedTuple):
     """What the command was given. images: None for each measurement's own number; data: scans, which `gate` and `read` need."""
 
     images: int | None
-    bundle: Path
+    bundle: Path | None
     data: Path | None = None
 
 
@@ -65,7 +66,7 @@ def _read(request: Request) -> list[dict]:
 # is charged with what its parent holds at the start, and TensorFlow holds much: it is imported by those that need it.
 MEASUREMENTS: dict[str, Callable[[Request], list[dict]]] = {
     "memory": lambda request: [bench_memory(request.images or 100)],
-    "predict": lambda request: [bench_predict(request.bundle)],
+    PREDICT: lambda request: [bench_predict(find_bundle(request.bundle, None, Reporter(), PREDICT))],
     "embed": _embed,
     "unet": _unet,
     "train": _train,
@@ -84,7 +85,9 @@ def bench(
         int | None,
         typer.Option("--images", min=32, help="Images of embed [512]; of memory, at the smaller size [100]; of read [200]."),
     ] = None,
-    bundle: Annotated[Path, typer.Option("--bundle", help="The bundle that predict is timed with.")] = BUNDLE,
+    bundle: Annotated[
+        Path | None, typer.Option("--bundle", help="The bundle that predict is timed with; the shipped one by default.")
+    ] = None,
     data: Annotated[Path | None, typer.Option("--data", help="The scans, for gate and read.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -15,8 +15,9 @@ import numpy as np
 
 from pipeline.data.phantom import make_patient
 from pipeline.engine.errors import MissingArtifactError, PipelineError
+from pipeline.engine.extras import require
 
-ENTRY = Path(__file__).parents[3] / "run_pipeline.py"
+ENTRY = Path(__file__).parents[3] / "run_pipeline.py"  # beside the package, in a repository and where it is installed
 BARE_IMPORTS = "import numpy, cv2, onnxruntime"
 GROWTH = 10
 FOLDERS = {"xray": ("X_Ray_Train", "X_Ray_Test"), "ct": ("CT_Scan_Train", "CT_Scan_Test")}
@@ -66,6 +67,7 @@ def bench_predict(bundle: Path, repeats: int = 5) -> dict:
 
 def bench_memory(images: int = 100) -> dict:
     """Peak resident memory of s01 and s02 over ten times ``images`` of each modality; ratio: over that of ``images``."""
+    require("tensorflow")
     peaks, seconds = [], 0.0
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "memory.yaml")

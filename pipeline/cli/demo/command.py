@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.bundle_source import REPOSITORY
 from pipeline.cli.data.phantom import write_phantoms
 from pipeline.cli.demo.findings import findings_text, read_findings
 from pipeline.cli.demo.systems import run_demo_systems
@@ -19,9 +18,11 @@ from pipeline.data.csv_rows import read_rows
 from pipeline.engine.config import load_run_config
 from pipeline.engine.contract import Stage
 from pipeline.engine.errors import UsageError
+from pipeline.engine.extras import require
 from pipeline.engine.progress import Reporter
 from pipeline.engine.rundir import RunDirectory
 from pipeline.engine.runner import run_pipeline
+from pipeline.engine.shipped_files import shipped
 from pipeline.inference.bundle import open_bundle
 from pipeline.inference.gate.door import Door
 from pipeline.inference.multitask.rendering import finding_document
@@ -42,6 +43,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Run the pipeline on generated scans and say what it found: minutes, nothing to download."""
+    require("tensorflow")
     begun = time.monotonic()
     reporter = Reporter(quiet)
     phantoms = _phantoms(out / "phantoms", patients, reporter)
@@ -77,7 +79,7 @@ def _phantoms(folder: Path, patients: int | None, reporter: Reporter) -> Path:
 
 def _run_stages(stages: Sequence[Stage], out: Path, phantoms: Path, reporter: Reporter) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    config = CONFIG if CONFIG.is_file() else REPOSITORY / CONFIG
+    config = CONFIG if CONFIG.is_file() else shipped(CONFIG)
     run_pipeline(load_run_config(config, stages), stages, out, phantoms, reporter=reporter)
 
 

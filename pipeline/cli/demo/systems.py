@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.cli.bundle_source import REPOSITORY
 from pipeline.engine.config import load_run_config
 from pipeline.engine.contract import Stage
 from pipeline.engine.interval_text import interval_text
 from pipeline.engine.progress import Reporter
 from pipeline.engine.rundir import RunDirectory
 from pipeline.engine.runner import run_pipeline
+from pipeline.engine.shipped_files import shipped
 
-CONFIGS = REPOSITORY / "configs"
+CONFIGS = shipped("configs")
 
 
 def run_demo_systems(stages: Sequence[Stage], out: Path, phantoms: Path, reporter: Reporter) -> dict[str, Any]:

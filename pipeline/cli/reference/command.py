@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.bundle_source import REPOSITORY
 from pipeline.cli.reference.command_line import command_line_page
 from pipeline.cli.reference.stage_artifacts import stage_tables
 from pipeline.cli.telling.document import AsJson, tell
 from pipeline.engine.contract import Stage
 from pipeline.engine.errors import DataError
 from pipeline.engine.files import atomic_write_text
+from pipeline.engine.shipped_files import shipped
 
 COMMAND_LINE, OUTPUTS = "cli.md", "outputs.md"
 BEGIN, END = "<!-- reference: begin -->", "<!-- reference: end -->"
@@ -43,5 +43,5 @@ def reference_pages(stages: Sequence[Stage], docs: Path) -> dict[Path, str]:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise DataError(f"{outputs}: has no lines {BEGIN} and {END}.", "Put them where the stages' artifacts belong.")
-    tables = stage_tables(stages, REPOSITORY / "configs")
+    tables = stage_tables(stages, shipped("configs"))
     return {docs / COMMAND_LINE: command_line_page(), outputs: f"{before}{BEGIN}\n\n{tables}\n{END}{after}"}

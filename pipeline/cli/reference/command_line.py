@@ -7,13 +7,16 @@ from typing import Any
 
 import typer
 
-from pipeline.cli.app import COMMANDS, PROGRAM
+from pipeline.cli.app import COMMANDS
 from pipeline.cli.lazy_group import Group
+from pipeline.engine.invocation import IN_REPOSITORY
 
 HEAD = """\
 # Command line
 
 Written by `run_pipeline.py reference` from the commands themselves; `-h` or `--help` behind a command prints the same.
+Where the package is installed (`pip install .`), `respiratory` stands in the place of `python run_pipeline.py`; `--version` tells
+which. A command that needs more than is installed names the extra that brings it.
 
 Every command says at the end what it wrote. `--json`, where there is one, prints the same for scripts, and nothing else on
 standard output. `--debug`, which may stand anywhere, shows the traceback of an error. What is written: [outputs](outputs.md).
@@ -51,7 +54,7 @@ def _lines(group: Group, above: tuple[str, ...]) -> Iterator[str]:
 
 def _section(command: Any, words: tuple[str, ...]) -> Iterator[str]:
     context = typer.Context(command, info_name=" ".join(words))
-    usage = " ".join(["python", PROGRAM, *words, *command.collect_usage_pieces(context)])
+    usage = " ".join([*IN_REPOSITORY, *words, *command.collect_usage_pieces(context)])
     yield from [f"{'#' * (len(words) + 1)} {' '.join(words)}", "", _escaped(command.help), "", "```text", usage, "```", ""]
     for parameter in command.params:
         shown, told = parameter.get_help_record(context)

@@ -16,6 +16,7 @@ from pipeline.engine.config import RunConfig, load_run_config
 from pipeline.engine.contract import Stage
 from pipeline.engine.description import describe_stage
 from pipeline.engine.errors import UsageError, did_you_mean
+from pipeline.engine.extras import require
 from pipeline.engine.progress import Reporter
 from pipeline.engine.record import RECORD_NAME, recorded_config
 from pipeline.engine.rundir import RunDirectory
@@ -55,6 +56,8 @@ def run(
     quiet: BriefQuiet = False,
 ) -> None:
     """Run the stages that are not up to date."""
+    for module in ("tensorflow", *(["keras_tuner"] if search is not None else []), *(["mlflow"] if track is not None else [])):
+        require(module)
     stages, flags, reporter = context.obj, _flags(allow_leakage), Reporter(quiet)
     settings, folder = _resolve(stages, config, out, overrides)
     if search is not None:

@@ -32,7 +32,7 @@ def searched_overrides(
 
     All trials stand in `<folder>/.cache/search/<key>/search.json`; the key is of the section, the seed and s01's artifacts, so
     that an interrupted search goes on and another one begins anew. Raises UsageError where the configuration has no s08,
-    MissingArtifactError where keras-tuner is not installed.
+    MissingPackageError where keras-tuner is not installed.
     """
     reporter = reporter or Reporter()
     config = settings.stages.get(SECTION)

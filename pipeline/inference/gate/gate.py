@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pipeline
 from pipeline.data.gate.kinds import KIND_WORDS, NEITHER, nearest_kind
 from pipeline.data.gate.xray_checks import check_xray
 from pipeline.data.reading.assumptions import ScanHeader
@@ -14,6 +13,7 @@ from pipeline.data.scans import MODALITIES
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError
 from pipeline.engine.files import sha256_file
+from pipeline.engine.shipped_files import shipped
 from pipeline.inference.bundle import (
     MANIFEST_FILE,
     MEND,
@@ -30,7 +30,7 @@ from pipeline.inference.gate.description import GATE, SECTION, GateManifest, Gat
 from pipeline.inference.gate.measures import FeatureNetwork, Measure, Seen, read_statistics
 from pipeline.inference.sessions import Device, thread_count
 
-SHIPPED = Path(pipeline.__file__).parents[1] / "pretrained" / "gate"
+SHIPPED = shipped("pretrained/gate")
 
 
 @dataclass(frozen=True, slots=True)
