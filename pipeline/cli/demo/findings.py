@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.cli.demo.systems import systems_lines
 from pipeline.engine.interval_text import interval_text
+from pipeline.engine.invocation import typed
 from pipeline.engine.rundir import RunDirectory
 from pipeline.evaluation.comparison.alignment_words import PROBE_TITLES, alignment_sentence, strongest_probe
 
@@ -102,6 +103,6 @@ def _places(document: dict[str, Any]) -> list[str]:
         f"Figures:  {', '.join(folders)}",
         f"Bundle:   {document['bundle']}",
         "Gate:     passes what is near to this bundle's scans; a shipped bundle may refuse phantoms, --no-gate answers them",
-        f"Again:    python run_pipeline.py predict --bundle {document['bundle']}",
+        "Again:    " + typed(f"predict --bundle {document['bundle']}"),
         f"Took:     {document['duration_s']:.0f} s",
     ]
