@@ -13,6 +13,7 @@ from pipeline.engine.contract import Artifact, Stage
 
 # What no shipped configuration asks for, and a stage can write all the same.
 MORE = (
+    ("demo.yaml", ("s04.variants=[plain,inverted,original]",)),
     ("demo_unet.yaml", ("s07.tensorboard=true",)),
     ("demo_vision_text.yaml", ("s09.encoder.finetune_layers=1", "s09.repeats=2", "s09.fusions=[gated]")),
 )
@@ -21,7 +22,7 @@ PLACES = (
     (r"backbone_(?!features)\w*<profile>\w*", "backbone_<key>"),
     (r"(xray|ct)_(task|shared)", "<embedder>"),
     (r"(?<![a-z])(xray|ct|paired)(?![a-z])", "<modality>"),
-    (r"(?<=[_ ])(plain|adversarial)(?![a-z])", "<variant>"),
+    (r"(?<![a-z])(plain|adversarial|erased|inverted|original)(?=[_.]| shared| variant)", "<variant>"),
 )
 
 
@@ -71,10 +72,10 @@ def _row(artifact: Artifact, run: RunConfig) -> Row:
 
 
 def _shared(one: Row, other: Row) -> Row:
-    """What two configurations' rows of a file have in common; a size in which they differ is n."""
+    """What two configurations' rows of a file have in common: sizes, n where they differ, and clauses of the meaning."""
     shape = tuple(a if a == b else "n" for a, b in zip(one.shape, other.shape, strict=True))
-    meaning = one.meaning if one.meaning == other.meaning else os.path.commonprefix([one.meaning, other.meaning]).rstrip(" ,<")
-    return replace(one, shape=shape, meaning=meaning)
+    clauses = os.path.commonprefix([re.split("(?=[,:])", row.meaning) for row in (one, other)])
+    return replace(one, shape=shape, meaning="".join(clauses))
 
 
 def _joined(rows: Iterable[Row]) -> list[Row]:
