@@ -29,18 +29,20 @@ ALLOW_LEAKAGE = "allow-leakage"
 
 
 class Config(StageConfig):
-    """Which scans, how they are split, and the arrays that the consumers ask for (``profiles``, by name).
-
-    ``lung_masks`` names the profiles that get an array of lung masks beside them. ``positive_class`` is null where
-    more than two classes are told apart.
-    """
+    """Which scans, how they are split, and the arrays that the consumers ask for."""
 
     data: DataSource = DataSource()
+    """Where the scans come from and how they are split."""
     positive_class: str | None = "COVID"
+    """The class that is looked for; null where more than two classes are told apart."""
     profiles: dict[str, Profile] = Field(min_length=1)
+    """The arrays that later stages ask for, by a name of letters, digits and _."""
     lung_masks: tuple[str, ...] = ()
+    """The profiles that get an array of lung masks beside them."""
     max_unreadable: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """The largest share of scans that may fail to be read before the run is refused."""
     sample_sheet: bool = True
+    """Draw what the preprocessing operations do to one X-ray and one CT slice."""
 
     def check_with(self, others: Mapping[str, StageConfig]) -> None:
         for name in self.profiles:

@@ -14,9 +14,10 @@ from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
 from pipeline.engine.errors import ConfigError, did_you_mean
+from pipeline.engine.settings import Settings
 from pipeline.models.backbones.names import NO_FILE, feature_key, require_backbone
 from pipeline.training.network_artifacts import save_network
-from pipeline.training.settings import FitSettings, Settings, TailTuning
+from pipeline.training.settings import FitSettings, TailTuning
 
 if TYPE_CHECKING:
     import keras
@@ -26,19 +27,20 @@ ROLES = ("task", "shared")
 
 
 class Embedder(Settings):
-    """One embedder: which backbone on which of s01's profiles.
-
-    ``weights`` is ``imagenet``, ``none`` or a file; ``taps`` names inner layers whose pooled maps join the
-    last one's; ``mirrored`` takes the mean of a scan's features and of its mirror image's; ``fine_tune`` trains the
-    backbone's last blocks with the embedding layer.
-    """
+    """One embedder: which backbone on which of s01's profiles."""
 
     backbone: str = "EfficientNetLite0"
+    """The image network, by its name in the registry of backbones."""
     profile: str
+    """The profile of s01 that it reads."""
     weights: str = "imagenet"
+    """`imagenet`, `none` (random) or the path of a weight file."""
     taps: tuple[str, ...] = ()
+    """Inner layers of the backbone whose pooled maps join the last one's."""
     mirrored: bool = False
+    """Take the mean of a scan's features and of its mirror image's."""
     fine_tune: TailTuning | None = None
+    """Train the backbone's last blocks with the embedding layer; null: it stays frozen."""
 
     @property
     def key(self) -> str:
@@ -50,21 +52,29 @@ class Embedders(Settings):
     """The four embedders."""
 
     xray_task: Embedder
+    """What the X-rays' own features are made of."""
     xray_shared: Embedder
+    """What the X-rays give to the shared features."""
     ct_task: Embedder
+    """What the CT slices' own features are made of."""
     ct_shared: Embedder
+    """What the CT slices give to the shared features."""
 
     def each(self) -> dict[tuple[str, str], Embedder]:
         return {(m, r): getattr(self, f"{m}_{r}") for m in MODALITIES for r in ROLES}
 
 
 class Config(StageConfig):
-    """Four embedders and how their trained layer is fitted; ``stored_precision`` rounds every kernel."""
+    """Four embedders and how their trained layer is fitted."""
 
     embedders: Embedders
+    """Which backbone reads which profile, for either modality's own and shared features."""
     fit: FitSettings = FitSettings()
+    """The training of each embedding layer on frozen backbone features."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Dropout rate on the standardised backbone features while training."""
     stored_precision: Literal["float16", "float32"] = "float16"
+    """Kernels are rounded to it before anything is computed from them."""
 
     def check_with(self, others: Mapping[str, StageConfig]) -> None:
         profiles = getattr(others.get("s01"), "profiles", None)

@@ -17,7 +17,9 @@ class Config(StageConfig):
     """How the two task extractors are fitted."""
 
     fit: FitSettings = FitSettings()
+    """The training of each modality's extractor on its task embeddings."""
     stored_precision: Literal["float16", "float32"] = "float16"
+    """Kernels are rounded to it before anything is computed from them."""
 
 
 def _inputs(config: Config) -> tuple[Input, ...]:

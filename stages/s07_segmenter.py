@@ -13,8 +13,8 @@ from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
 from pipeline.engine.errors import ConfigError, did_you_mean
+from pipeline.engine.settings import Settings
 from pipeline.training.segmenter.settings import REDUCTION, Architecture, SegmentationFit
-from pipeline.training.settings import Settings
 
 if TYPE_CHECKING:
     import keras
@@ -32,31 +32,38 @@ TOLD = {"loss": "loss", "val_loss": "validation loss", "val_dice": "Dice", "val_
 
 
 class Gate(Settings):
-    """The X-ray gate: the profile whose scans, of every class, it learns to recognise."""
+    """The X-ray gate."""
 
     profile: str
+    """The profile of s01 whose scans, of every class, it learns to recognise."""
 
 
 class Config(StageConfig):
-    """A multi-head UNet on one of s01's profiles, which ``s01.lung_masks`` must name.
-
-    classes: the labels to tell apart, in the order of the probabilities; null for all, sorted. Rows of other labels
-    are left out. initial_weights: a PyTorch checkpoint (.pth) or Keras weights (.weights.h5) to start from.
-    lung_pieces: ``two_largest`` keeps the two largest pieces of an outline and fills their holes, in the figures of
-    both parts and at inference. mirror_average: there, the answer is the mean over a scan and its mirror image.
-    """
+    """A multi-head UNet on one of s01's profiles."""
 
     profile: str = "xray_256"
+    """The profile of s01 that it reads; s01.lung_masks must name it, and its size be a multiple of 16 px."""
     classes: tuple[str, ...] | None = None
+    """The labels to tell apart, in the order of the probabilities; null: all, sorted. Rows of other labels are left out."""
     positive_class: str | None = None
+    """The class that is looked for, one of classes; null: none."""
     architecture: Architecture = Architecture()
+    """The network's widths and its dropout."""
     initial_weights: str | None = None
+    """The path of a PyTorch checkpoint (.pth, .pt) or of Keras weights (.weights.h5) to start from; null: random weights."""
     fit: SegmentationFit = SegmentationFit()
+    """The training."""
     lung_pieces: LungPieces = "all"
+    """`two_largest` keeps the two largest pieces of an outline and fills their holes, in the figures of both parts and at
+    inference."""
     mirror_average: bool = False
+    """The answer is the mean over a scan and its mirror image, in the figures of both parts and at inference."""
     stored_precision: Literal["float16", "float32"] = "float16"
+    """Kernels are rounded to it before any figure is taken."""
     tensorboard: bool = False
+    """Write event files for TensorBoard."""
     gate: Gate | None = None
+    """Fit an X-ray gate on the training scans of every class, its threshold on validation; null: no gate."""
 
     def check_with(self, others: Mapping[str, StageConfig]) -> None:
         first = others.get("s01")

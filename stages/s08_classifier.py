@@ -32,9 +32,10 @@ def _moved(value: Any) -> None:
 
 
 class Config(ClassifierConfig):
-    """A classifier of one profile of s01. fusion: what it was for is now s09; null, as all runs of s08 have recorded it."""
+    """A classifier of one profile of s01."""
 
     fusion: Annotated[None, BeforeValidator(_moved)] = None
+    """Always null, as all runs of s08 have recorded it: vision and text are s09."""
 
     def check_with(self, others: Mapping[str, StageConfig]) -> None:
         profiles = getattr(others.get("s01"), "profiles", None)

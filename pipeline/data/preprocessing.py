@@ -6,7 +6,9 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from pipeline.engine.settings import Settings
 
 Operation = Literal["clahe", "opening", "equalize"]
 
@@ -18,18 +20,15 @@ OPENING_KERNEL = np.ones((2, 2), np.uint8)
 cv2.setNumThreads(1)
 
 
-class Profile(BaseModel):
-    """What a consumer wants its scans to be.
-
-    modality: which scans. size: side of the square result, px. operations: applied in their order at the
-    scan's own resolution, before the resize.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Profile(Settings):
+    """What a consumer wants its scans to be."""
 
     modality: Literal["xray", "ct"]
+    """Which scans are taken."""
     size: int = Field(default=224, ge=16, le=2048)
+    """Side of the square that each scan becomes, px."""
     operations: tuple[Operation, ...] = ()
+    """Applied in their order at the scan's own resolution, before it is resized."""
 
     @property
     def key(self) -> str:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from pipeline.training.settings import Settings
+from pipeline.engine.settings import Settings
 
 Chance = Annotated[float, Field(ge=0, le=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -23,34 +23,43 @@ CLAHE_TILES = (8, 8)
 
 
 class AugmentationSettings(Settings):
-    """Chances and strengths; a chance of 0 switches an operation off.
-
-    flip: chance of mirroring left and right. rotation, rotation_degrees: chance, and the bound of the uniform angle.
-    crop_from: the scan is enlarged to this side and a square of its own size is cut at random (256 for a 224 px
-    profile is PneumoScope's crop). brightness, contrast, gamma: bounds of the uniform relative change; jitter: their
-    chance. clahe: chance of local equalisation with clip limit clahe_clip. noise: chance of Gaussian noise of σ up to
-    noise_sigma gray levels. blur: chance of Gaussian blur of σ up to blur_sigma px. coarse_dropout: chance that up to
-    8 rectangles of 5 to 15 % of the side are blacked out (DeVries & Taylor 2017). grid_dropout: chance that a share
-    grid_share of each cell of a regular grid is blacked out (Chen et al. 2020, GridMask).
-    """
+    """Chances and strengths; a chance of 0 switches an operation off."""
 
     flip: Chance = 0.5
+    """Chance of mirroring left and right."""
     rotation: Chance = 1.0
+    """Chance of a rotation about the centre."""
     rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 15.0
+    """The angle is uniform within plus or minus this, degrees."""
     crop_from: Annotated[int, Field(ge=16)] | None = None
+    """The scan is enlarged to this side, px, and a square of its own size is cut at random (256 for a 224 px profile is
+    PneumoScope's crop); null: no crop."""
     jitter: Chance = 0.8
+    """Chance that brightness, contrast and gamma change."""
     brightness: Share = 0.2
+    """Bound of the uniform change of brightness, as a share."""
     contrast: Share = 0.2
+    """Bound of the uniform change of contrast, as a share."""
     gamma: Share = 0.1
+    """Bound of the uniform change of the exponent, as a share."""
     clahe: Chance = 0.2
+    """Chance of contrast-limited adaptive histogram equalisation."""
     clahe_clip: Annotated[float, Field(gt=0, le=40)] = 2.0
+    """Its clip limit."""
     noise: Chance = 0.2
+    """Chance of Gaussian noise."""
     noise_sigma: Annotated[float, Field(ge=0, le=64)] = 5.0
+    """The noise's σ is uniform up to this, gray levels of 255."""
     blur: Chance = 0.1
+    """Chance of Gaussian blur."""
     blur_sigma: Annotated[float, Field(gt=0, le=10)] = 1.0
+    """The blur's σ is uniform from half of this to this, px."""
     coarse_dropout: Chance = 0.2
+    """Chance that up to 8 rectangles of 5 to 15 % of the side are blacked out (DeVries & Taylor 2017)."""
     grid_dropout: Chance = 0.1
+    """Chance that a square in each cell of a regular grid is blacked out (GridMask: Chen et al. 2020)."""
     grid_share: Share = 0.3
+    """Share of each cell's area that grid_dropout blacks out."""
 
 
 OFF = AugmentationSettings(flip=0, rotation=0, jitter=0, clahe=0, noise=0, blur=0, coarse_dropout=0, grid_dropout=0)

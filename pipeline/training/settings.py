@@ -4,43 +4,42 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Settings(BaseModel):
-    """Base of every nested section: unknown keys refused, frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from pipeline.engine.settings import Settings
 
 
 class FitSettings(Settings):
-    """Mini-batch training with Adam and early stopping on validation.
-
-    ``input_dropout`` zeroes that share of each input while training; ``mixup`` is the α of mixup's Beta(α, α)
-    within a minibatch (Zhang et al. 2018, eq. 2), 0 for none. Both fight memorising few scans.
-    """
+    """Training in minibatches with AdamW and early stopping on validation."""
 
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """The most passes over the training scans."""
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 32
+    """Scans in a minibatch."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    """AdamW's learning rate, the same throughout."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """AdamW's decoupled weight decay; 0 is Adam."""
     patience: Annotated[int, Field(ge=1)] = 10
+    """Epochs without a better one after which the training ends."""
     monitor: Literal["val_loss", "val_accuracy", "val_auc"] = "val_loss"
+    """What chooses, on validation, the epoch whose weights are kept."""
     input_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of each input that is zeroed while training, against memorising few scans."""
     mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """α of mixup's Beta(α, α) within a minibatch (Zhang et al. 2018, eq. 2); 0: none."""
     class_weights: Literal["none", "balanced"] = "none"
+    """`balanced` gives both classes the same total weight in the loss."""
 
 
 class TailTuning(Settings):
-    """Which part of an embedder's backbone is trained too, and how.
-
-    after: the layer behind which the backbone learns; up to it the backbone stays frozen and its maps are stored once.
-    fit: the second training, of tail and embedding layer together, begun where the frozen backbone's embedder ended
-    (linear probing, then fine-tuning: Kumar et al. 2022). Batch normalisations stay as they are.
-    """
+    """Which part of an embedder's backbone is trained too, and how. Batch normalisations stay as they are."""
 
     after: str
+    """The layer behind which the backbone learns; up to it the backbone stays frozen and its maps are stored once."""
     fit: FitSettings = FitSettings(epochs=10, batch_size=16, learning_rate=3e-4, patience=10, monitor="val_auc")
+    """The second training, of tail and embedding layer together, begun where the frozen backbone's embedder ended (linear
+    probing, then fine-tuning: Kumar et al. 2022)."""
 
 
 Objective = Literal["sound", "inverted", "original"]

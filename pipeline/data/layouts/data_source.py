@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.data.layouts.manifest_selection import ManifestSelection, read_selected_scans
 from pipeline.data.layouts.respiratory_folders import has_respiratory_folders, read_respiratory_folders
@@ -13,16 +13,18 @@ from pipeline.data.masks.mask_labels import read_mask_labels
 from pipeline.data.scans import TEST, TRAIN, VALID, Scan, Warn, warn_python
 from pipeline.data.splitting.splits import DEFAULT_FRACTIONS, assign_splits
 from pipeline.engine.errors import DataError, UsageError
+from pipeline.engine.settings import Settings
 
 
-class SplitFractions(BaseModel):
-    """Shares of the scans of data that comes without a split."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class SplitFractions(Settings):
+    """Shares of data that comes without a split; they sum to 1."""
 
     train: float = Field(default=DEFAULT_FRACTIONS[TRAIN], gt=0, lt=1)
+    """Share of the scans to train on; no patient is on two sides."""
     valid: float = Field(default=DEFAULT_FRACTIONS[VALID], gt=0, lt=1)
+    """Share of the scans on which epochs and thresholds are chosen."""
     test: float = Field(default=DEFAULT_FRACTIONS[TEST], gt=0, lt=1)
+    """Share of the scans that are judged."""
 
     @model_validator(mode="after")
     def _sum_to_one(self) -> SplitFractions:
@@ -32,25 +34,22 @@ class SplitFractions(BaseModel):
         return self
 
 
-class DataSource(BaseModel):
-    """The part of a configuration that says which scans a run is about.
-
-    layout: ``respiratory`` is the four folders or, with a selection, a manifest; ``class_masks`` is
-        ``{class}/images`` with ``{class}/masks``; ``class_folders`` is ``{class}`` or ``{train,val,test}/{class}``.
-    selection: rows of a manifest; empty for folders. manifest: its path relative to the data folder.
-    valid_fraction: share of train that becomes validation where the data names none. fractions: for
-    modalities that come without any split. mask_labels: the values of lung masks that are lung, where the rule of
-    ``pipeline.data.masks.mask_coding`` cannot tell: 1, "128-255", "#ff0000".
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class DataSource(Settings):
+    """The part of a configuration that says which scans a run is about."""
 
     layout: Literal["respiratory", "class_masks", "class_folders"] = "respiratory"
+    """`respiratory`: the four folders or, with a selection, a manifest; `class_masks`: `{class}/images` with `{class}/masks`;
+    `class_folders`: `{class}` or `{train,val,test}/{class}`."""
     selection: tuple[ManifestSelection, ...] = ()
+    """Rows of a manifest that are scans of the run; empty for folders."""
     manifest: str = "manifest.csv"
+    """The manifest's path, relative to the data folder."""
     valid_fraction: float = Field(default=0.15, gt=0, lt=1)
+    """Share of the training part that becomes validation where the data names a test part and no validation."""
     fractions: SplitFractions = SplitFractions()
+    """Shares for the modalities that come without any split."""
     mask_labels: tuple[int | str, ...] = ()
+    """Values of the lung masks that are lung, where the masks do not tell: `1`, `"128-255"`, `"#ff0000"`."""
 
     @field_validator("mask_labels")
     @classmethod

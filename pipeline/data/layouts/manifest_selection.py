@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from pipeline.data.csv_rows import read_rows, require_columns
 from pipeline.data.image_paths import file_of, normal_path
@@ -15,36 +15,36 @@ from pipeline.data.patient_ids import known_patient
 from pipeline.data.scans import TEST, TRAIN, VALID, Scan, Warn, warn_python
 from pipeline.data.words import folded, same_word
 from pipeline.engine.errors import DataError, did_you_mean
+from pipeline.engine.settings import Settings
 
 Split = Literal["train", "valid", "test"]
 
 
-class ManifestSelection(BaseModel):
-    """Rows of some sets, with their labels mapped to class names.
-
-    sets: {set name in the manifest: "xray" | "ct"}.
-    labels: {label or glob in the manifest: class name}; an exact name wins over a glob, then the first that
-        fits, then a name that differs by case and blanks only. Rows of the sets whose label fits none are left out,
-        with a warning.
-    split_column: the column that names a published split, with split_values mapping its words to train, valid
-        and test. Rows without one go to train, unless their patient is in test or valid: those are left out,
-        counted and warned of. Without split_column the scans come with split "".
-    mask_column: the column with the lung mask's path, relative as the images' are; empty where there is none.
-    attribute_columns: further columns that later stages read (notes, age, sex, view).
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class ManifestSelection(Settings):
+    """Rows of some sets of a manifest, with their labels mapped to class names."""
 
     sets: dict[str, Literal["xray", "ct"]] = Field(min_length=1)
+    """The sets whose rows are taken, by their name in the manifest, and the modality of each."""
     labels: dict[str, str] = Field(min_length=1)
+    """Class name by label or glob of the manifest: an exact name wins over a glob, then the first that fits, then a name that
+    differs by case and blanks. Rows that fit none are left out, with a warning."""
     split_column: str | None = None
+    """The column of a published split. Rows without a word in it go to train, or are left out where their patient is in test or
+    valid; null: the data names no split."""
     split_values: dict[str, Split] = {"train": "train", "valid": "valid", "test": "test"}
+    """What the words of the split column mean; one must be test."""
     set_column: str = "set"
+    """The column that names a row's set."""
     image_column: str = "image"
+    """The column with the image's path, relative to the data folder."""
     label_column: str = "label"
+    """The column with the label."""
     patient_column: str = "patient_id"
+    """The column that names the patient, by whom splits go; it may be missing."""
     mask_column: str | None = None
+    """The column with the lung mask's path, relative as the images' are; null: no masks."""
     attribute_columns: tuple[str, ...] = ()
+    """Further columns that later stages read: notes, age, sex, view."""
 
     @model_validator(mode="after")
     def _split_needs_a_test(self) -> ManifestSelection:

@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 
 from pipeline.engine.config import StageConfig
 from pipeline.engine.errors import ConfigError
+from pipeline.engine.settings import Settings
 from pipeline.models.backbones.names import NO_FILE, require_backbone
 from pipeline.training.image_augmentation import AugmentationSettings
-from pipeline.training.settings import Settings
 
 Monitor = Literal["val_loss", "val_accuracy", "val_auc", "val_macro_f1"]
 Layers = Annotated[int, Field(ge=0)] | Literal["all"]
@@ -18,18 +18,21 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class HeadSettings(Settings):
-    """The head on the pooled features: see ``pipeline.models.classifier_networks.Head``.
-
-    solver ``gradient`` trains it in minibatches as ``fit`` says; ``logistic`` solves a head without hidden layers as a
-    logistic regression, and validation chooses among ``inverse_penalties`` (scikit-learn's C).
-    """
+    """The head on the pooled features: see ``pipeline.models.classifier_networks.Head``."""
 
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = (512,)
+    """Units of each hidden layer, ReLU after it; `[]`: the logits follow the features."""
     dropout: Rate = 0.5
+    """Dropout rate after each hidden layer."""
     feature_dropout: Rate = 0.0
+    """Dropout rate on the features that enter."""
     standardize: bool = False
+    """Features are first brought to mean 0 and variance 1 of the training scans."""
     solver: Literal["gradient", "logistic"] = "gradient"
+    """`gradient` trains the head in minibatches as `fit` says; `logistic` solves a head without hidden layers as a logistic
+    regression."""
     inverse_penalties: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (1e-3, 3e-3, 1e-2)
+    """For `logistic`: the inverse strengths of the penalty (scikit-learn's C) among which validation chooses."""
 
     @model_validator(mode="after")
     def _logistic_is_linear(self) -> HeadSettings:
@@ -39,36 +42,47 @@ class HeadSettings(Settings):
 
 
 class LossSettings(Settings):
-    """``focal_gamma`` 0 is the cross-entropy; ``class_weights: balanced`` gives every class the same total weight."""
+    """What the classifier's training makes small."""
 
     focal_gamma: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """γ of the focal loss (Lin et al. 2017); 0 is the cross-entropy."""
     class_weights: Literal["none", "balanced"] = "none"
+    """`balanced` gives every class the same total weight."""
     label_smoothing: Rate = 0.0
+    """Share of each label that is spread over all classes."""
 
 
 class ClassifierFit(Settings):
-    """Mini-batch training with AdamW, Keras's own schedule, clipping and gradient accumulation.
-
-    learning_rate is the head's, backbone_learning_rate the backbone's. schedule ``cosine`` falls to zero over
-    ``epochs`` after ``warmup_epochs`` of rising. clip_norm bounds the norm of each layer group's gradient.
-    sampling ``balanced`` draws each class equally often. mixup is α of Beta(α, α) (Zhang et al. 2018, eq. 2).
-    mixed_precision computes in bfloat16; weights, logits and loss stay float32.
-    """
+    """Training in minibatches with AdamW, Keras's own schedule, clipping and gradient accumulation."""
 
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 50
+    """The most passes over the training scans."""
     batch_size: Annotated[int, Field(ge=2, le=65_536)] = 32
+    """Scans in a minibatch."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-4
+    """The head's highest learning rate."""
     backbone_learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-5
+    """The backbone's highest learning rate."""
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """AdamW's decoupled weight decay."""
     schedule: Literal["constant", "cosine"] = "cosine"
+    """`cosine` lets the rates fall to zero over all epochs."""
     warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
+    """Epochs, or a part of one, in which the rates rise from zero before `cosine` falls."""
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
+    """Bound of the norm of each layer group's gradient; null: none."""
     accumulation_steps: Annotated[int, Field(ge=1)] = 1
+    """Minibatches whose gradients are gathered before a step."""
     patience: Annotated[int, Field(ge=1)] = 10
+    """Epochs without a better one after which the training ends."""
     monitor: Monitor = "val_auc"
+    """What chooses, on validation, the epoch whose weights are kept."""
     sampling: Literal["shuffled", "balanced"] = "shuffled"
+    """`balanced` draws every class equally often in an epoch."""
     mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """α of mixup's Beta(α, α) within a minibatch (Zhang et al. 2018, eq. 2); 0: none."""
     mixed_precision: bool = False
+    """Compute in bfloat16; weights, logits and loss stay float32."""
 
     @model_validator(mode="after")
     def _rise_ends(self) -> ClassifierFit:
@@ -78,25 +92,28 @@ class ClassifierFit(Settings):
 
 
 class UnfreezeStep(Settings):
-    """From ``epoch`` (0 is the first) on, the last ``last`` layers of the backbone learn."""
+    """From an epoch on, some more of the backbone's layers learn."""
 
     epoch: Annotated[int, Field(ge=0)]
+    """The epoch from which on they learn; 0 is the first."""
     last: Layers
+    """How many of the backbone's last layers then learn, or `all`."""
 
 
 class FineTuning(Settings):
-    """How the backbone learns.
-
-    unfreeze_last: the last k layers of the backbone, or ``all``; unfreeze: instead of it, step by step by epoch.
-    warm_head: the head is first fitted on cached frozen features (Kumar et al. 2022: a random head's first
-    gradients spoil the backbone). batch_norm ``frozen`` keeps the ImageNet statistics.
-    """
+    """How the backbone learns."""
 
     fit: ClassifierFit = ClassifierFit()
+    """The training of backbone and head together."""
     unfreeze_last: Layers = "all"
+    """How many of the backbone's last layers learn, or `all`."""
     unfreeze: tuple[UnfreezeStep, ...] = ()
+    """Instead of unfreeze_last: more and more layers, epoch by epoch."""
     warm_head: bool = True
+    """The head is first fitted on cached frozen features, since a random head's first gradients spoil the backbone (Kumar et
+    al. 2022)."""
     batch_norm: Literal["frozen", "trained"] = "frozen"
+    """`frozen` keeps the ImageNet statistics of the batch normalisations."""
 
     @model_validator(mode="after")
     def _only_thaws(self) -> FineTuning:
@@ -112,16 +129,14 @@ class FineTuning(Settings):
 
 
 class Validation(Settings):
-    """What is measured, and how validation decides.
-
-    folds > 0 adds a cross-validation by patient over all scans, with the head on cached frozen features.
-    threshold: the rule that picks two classes' threshold on validation rows, ``half`` for 0.5; threshold_target is what
-    ``sensitivity`` and ``specificity`` must reach.
-    """
+    """What is measured, and how validation decides."""
 
     folds: Annotated[int, Field(ge=0, le=50)] = 0
+    """Folds of a cross-validation by patient over all scans, with the head on cached frozen features; 0: none."""
     threshold: Literal["half", "youden", "sensitivity", "specificity", "max_f1"] = "youden"
+    """The rule that picks two classes' threshold on validation rows; `half` is 0.5."""
     threshold_target: Annotated[float, Field(gt=0, le=1)] | None = None
+    """What the rules `sensitivity` and `specificity` must reach; null with any other rule."""
 
     @model_validator(mode="after")
     def _targets_belong(self) -> Validation:
@@ -131,28 +146,36 @@ class Validation(Settings):
 
 
 class ClassifierConfig(StageConfig):
-    """A classifier of a profile's scans.
-
-    classes: the labels to tell apart, in the order of the probabilities; None for all, sorted. mode ``frozen`` fits the
-    head on cached features of ``views`` views of each training scan (the scan and ``views`` − 1 augmented copies);
-    ``finetune`` then lets the backbone learn from augmented scans, as ``finetuning`` says. taps: names of inner layers
-    whose pooled maps join the last one's.
-    """
+    """A classifier of a profile's scans."""
 
     profile: str = "xray"
+    """The profile of s01 whose scans are classified."""
     classes: tuple[str, ...] | None = None
+    """The labels to tell apart, in the order of the probabilities; null: all, sorted."""
     backbone: str = "EfficientNetLite0"
+    """The image network, by its name in the registry of backbones."""
     weights: str = "imagenet"
+    """`imagenet`, `none` (random) or the path of a weight file."""
     taps: tuple[str, ...] = ()
+    """Inner layers of the backbone whose pooled maps join the last one's."""
     mode: Literal["frozen", "finetune"] = "frozen"
+    """`frozen` fits the head on cached features; `finetune` then lets the backbone learn from augmented scans."""
     head: HeadSettings = HeadSettings()
+    """The layers between features and logits."""
     fit: ClassifierFit = ClassifierFit()
+    """The training of the head on frozen features."""
     loss: LossSettings = LossSettings()
+    """The loss of head and fine-tuning."""
     views: Annotated[int, Field(ge=1, le=100)] = 1
+    """Views of each training scan in the cached features: the scan itself and augmented copies."""
     augmentation: AugmentationSettings = AugmentationSettings()
+    """What augmented scans undergo."""
     finetuning: FineTuning = FineTuning()
+    """How the backbone learns in mode `finetune`."""
     validation: Validation = Validation()
+    """Folds, and the rule of the decision threshold."""
     stored_precision: Literal["float16", "float32"] = "float16"
+    """Kernels are rounded to it before any figure is taken."""
 
     @model_validator(mode="after")
     def _logistic_has_its_own_loss(self) -> ClassifierConfig:

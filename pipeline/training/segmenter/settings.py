@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.training.settings import Settings
+from pipeline.engine.settings import Settings
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Monitor = Literal["val_loss", "val_accuracy", "val_dice"]
@@ -17,82 +17,102 @@ REDUCTION = 16
 
 
 class Architecture(Settings):
-    """The network's widths, and the dropout rate of its backbone.
+    """The network's widths. The defaults are the documents', 6,643,510 trainable parameters with four classes."""
 
-    The defaults are the documents', 6,643,510 trainable parameters with four classes.
-    """
-
-    channels: tuple[int, ...] = (32, 64, 128, 256, 512)
-    decoded_channels: int = 64
+    channels: tuple[Annotated[int, Field(ge=1)], ...] = (32, 64, 128, 256, 512)
+    """Feature maps of each level, the bottom one last."""
+    decoded_channels: Annotated[int, Field(ge=1)] = 64
+    """Feature maps that both heads read."""
     dropout: Share = 0.1
+    """Dropout rate after every batch normalisation before the heads."""
 
 
 class SegmentationAugmentation(Settings):
-    """What a training scan undergoes, its mask with it; the defaults are the documents'.
-
-    flip: chance of mirroring left and right. rotation: chance of a uniform angle within ± rotation_degrees. scale,
-    shift: bounds of the uniform relative change of size, and of the move as a share of the side. brightness,
-    contrast, gamma: bounds of the uniform change of offset (a share of full white), of gain, and of the exponent's
-    logarithm. noise: chance of Gaussian noise of σ noise_sigma gray levels. 0 switches an operation off.
-    """
+    """What a training scan undergoes, its mask with it; the defaults are the documents'. 0 switches an operation off."""
 
     flip: Chance = 0.5
+    """Chance of mirroring left and right."""
     rotation: Chance = 0.3
+    """Chance of a rotation about the centre."""
     rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 10.0
+    """The angle is uniform within plus or minus this, degrees."""
     scale: Share = 0.0
+    """Bound of the uniform relative change of size."""
     shift: Share = 0.0
+    """Bound of the uniform move along each axis, as a share of the side."""
     brightness: Share = 0.0
+    """Bound of the uniform offset, as a share of full white."""
     contrast: Share = 0.0
+    """Bound of the uniform change of the gain."""
     gamma: Share = 0.0
+    """Bound of the uniform logarithm of the exponent."""
     noise: Chance = 0.5
+    """Chance of Gaussian noise."""
     noise_sigma: Annotated[float, Field(ge=0, le=64)] = 5.0
+    """The noise's σ, gray levels of 255."""
 
 
 class LossShares(Settings):
     """Weight of each head's loss in the sum."""
 
     segmentation: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the outline's loss: Dice + binary cross-entropy."""
     classification: Annotated[float, Field(ge=0)] = 2.0
+    """Weight of the diagnosis's cross-entropy."""
 
 
 class EarlySize(Settings):
     """Epochs at a smaller size, before the profile's own."""
 
     image_size: Annotated[int, Field(ge=REDUCTION, le=2048, multiple_of=REDUCTION)]
+    """Side of the pictures, px."""
     epochs: Epochs
+    """Epochs at this size."""
 
 
 class SegmentationFit(Settings):
-    """AdamW with a plateau or cosine schedule; ``epochs`` at the profile's size follow those of ``early_sizes``.
-
-    plateau: the rate is multiplied by plateau_factor once plateau_patience epochs brought no lower validation loss.
-    cosine: it rises for warmup_epochs, then falls to minimum_rate over all epochs, or over decay_epochs; with
-    full_size_rate the epochs at the profile's own size have a cosine of their own from that rate. clip_norm bounds
-    the norm of the whole gradient. monitor: what chooses the epoch whose weights are kept. keep_every: every n-th
-    epoch's weights are kept too. mixed_float16 scales the loss, so that small gradients do not vanish. fuse_pointwise:
-    XLA compiles elementwise operations together, which pays for long trainings.
-    """
+    """Training in minibatches with AdamW and a plateau or cosine schedule."""
 
     epochs: Epochs = 100
+    """Epochs at the profile's own size, after those of early_sizes."""
     early_sizes: tuple[EarlySize, ...] = ()
+    """Epochs at smaller sizes first, each beginning with the best weights of the one before."""
     batch_size: Annotated[int, Field(ge=2, le=4096)] = 16
+    """Scans in a minibatch."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-4
+    """The first learning rate; with `cosine` the highest."""
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 1e-4
+    """AdamW's decoupled weight decay."""
     schedule: Literal["plateau", "cosine"] = "plateau"
+    """`plateau` lowers the rate where validation no longer improves; `cosine` lets it rise and then fall over all epochs."""
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """`plateau`: what the rate is multiplied by."""
     plateau_patience: Annotated[int, Field(ge=1)] = 15
+    """`plateau`: epochs without a lower validation loss before it is."""
     warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
+    """`cosine`: epochs, or a part of one, in which the rate rises."""
     minimum_rate: Annotated[float, Field(ge=0)] = 1e-7
+    """The rate does not fall below this."""
     decay_epochs: Epochs | None = None
+    """`cosine`: the epoch at which the rate has fallen to minimum_rate; null: the last."""
     full_size_rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    """`cosine`: the epochs at the profile's own size have a cosine of their own from this rate; null: one cosine for all."""
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
+    """Bound of the norm of the whole gradient; null: none."""
     precision: Precision = "float32"
+    """What is computed in; weights stay float32, and `mixed_float16` scales the loss so that small gradients do not vanish."""
     fuse_pointwise: bool = False
+    """XLA compiles elementwise operations together: half a minute for each size, which pays for long trainings."""
     class_weights: Literal["balanced", "none"] = "balanced"
+    """`balanced` weights a class k by N / (K · n_k) in the diagnosis's loss."""
     loss_weights: LossShares = LossShares()
+    """Weights of the two heads' losses in the sum."""
     monitor: Monitor = "val_loss"
+    """What chooses, on validation, the epoch whose weights are kept."""
     keep_every: Annotated[int, Field(ge=1)] = 20
+    """Every n-th epoch's weights are kept too."""
     augmentation: SegmentationAugmentation | None = SegmentationAugmentation()
+    """What a training scan and its mask undergo; null: nothing."""
 
     def phases(self, image_size: int) -> list[EarlySize]:
         """Every size with its epochs, the profile's own last."""

@@ -12,9 +12,9 @@ from pipeline.training.vision_text.settings import MaskableWords
 
 
 class AuditSettings(StageConfig):
-    """context_words: what is taken out of the notes besides s09's ``mask_words``, to see how much of the answer hangs on
-    it. resamples: of the patients, for each interval.
-    """
+    """What the audit of the notes takes out of them, and how its intervals are drawn."""
 
     context_words: MaskableWords = DIAGNOSIS_CONTEXT
+    """Words and phrases taken out of the notes besides s09's mask_words, to see how much of the answer hangs on them."""
     resamples: Annotated[int, Field(ge=100)] = 2000
+    """Bootstrap samples of the patients for each interval."""
