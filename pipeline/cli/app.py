@@ -26,7 +26,10 @@ COMMANDS = Group("Respiratory scans: numbered stages, each runnable alone; score
     "status": Command(f"{_RUN}:status", "Show each stage's state, and which systems the run holds."),
     "verify": Command(f"{_RUN}:verify", "Read every artifact again and compare it with its hash."),
     "accept": Command(f"{_RUN}:accept", "Keep artifacts although their code was edited."),
-    "describe": Command(f"{_RUN}:describe", "Show a stage's configuration and artifacts."),
+    "describe": Command(
+        "pipeline.cli.run.describe_command:describe",
+        "Show a stage's settings and artifacts, and with -c its values and where each was written.",
+    ),
     "export": Command(
         "pipeline.cli.export_command:export", "Write a bundle: ONNX graphs, preprocessing, class names, model card, hashes."
     ),
@@ -66,7 +69,7 @@ COMMANDS = Group("Respiratory scans: numbered stages, each runnable alone; score
     ),
     "reference": Command(
         "pipeline.cli.reference.command:reference",
-        "Write the pages of the documentation that follow from the code: cli.md, and the stages' artifacts in outputs.md.",
+        "Write the pages of the documentation that follow from the code: cli.md, configuration.md, the artifacts in outputs.md.",
     ),
     "data": Group("Generate, inspect, lay out and download scans.", {
         "phantom": Command(f"{_DATA}.phantom:phantom", "Write a data set of generated patients, with the exact lung masks."),

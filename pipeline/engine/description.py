@@ -1,4 +1,4 @@
-"""A stage's declaration in plain values: its configuration's keys, its inputs and outputs."""
+"""A stage's declaration in plain values: its settings, its inputs and outputs."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.engine.config import StageConfig
+from pipeline.engine.config import RunConfig, StageConfig
 from pipeline.engine.contract import Artifact, Stage
-from pipeline.engine.files import plain_json
-
-_BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "multiple_of": "multiple of", "min_length": "length ≥",
-           "max_length": "length ≤"}  # fmt: skip
+from pipeline.engine.setting_kinds import Schema, kind_of, meaning_of, properties_of
+from pipeline.engine.value_origins import value_origins
 
 
-def describe_stage(stage: Stage, config: StageConfig | None = None) -> dict[str, Any]:
-    """Return name, summary, configuration keys, inputs and outputs of a stage.
+def describe_stage(stage: Stage, config: RunConfig | None = None) -> dict[str, Any]:
+    """Return name, summary, settings, inputs and outputs of a stage, and with a configuration its values.
 
-    Inputs and outputs depend on the configuration: without one, the defaults are used, and both
-    are None where the configuration has keys without default.
+    A setting that is a section, or holds many of one, has theirs under `settings`. Inputs and outputs depend on the
+    configuration: without one, the defaults are used, and both are None where the configuration has keys without default.
     """
-    section = config if config is not None else _defaults(stage)
+    section = config.stages.get(stage.id) if config is not None else None
+    given = section if section is not None else _defaults(stage)
     inputs = outputs = None
-    if section is not None:
-        inputs = [{"name": item.name, "optional": item.optional} for item in stage.inputs(section)]
-        outputs = [_describe_artifact(item) for item in stage.outputs(section)]
-    values = config.model_dump(mode="json") if config is not None else {}
+    if given is not None:
+        inputs = [{"name": item.name, "optional": item.optional} for item in stage.inputs(given)]
+        outputs = [_describe_artifact(item) for item in stage.outputs(given)]
+    schema = stage.config.model_json_schema()
     return {
         "name": stage.name,
         "summary": stage.summary,
-        "config": [_describe_key(stage, key, values) for key in stage.config.model_fields],
+        "meaning": meaning_of(schema),
+        "config": _describe_settings(schema, "", {}),
+        "values": value_origins(config, [stage.id]) if config is not None and section is not None else None,
         "inputs": inputs,
         "outputs": outputs,
     }
@@ -42,35 +43,29 @@ def _defaults(stage: Stage) -> StageConfig | None:
         return None
 
 
-def _describe_key(stage: Stage, key: str, values: dict[str, Any]) -> dict[str, Any]:
-    entry = stage.config.model_fields[key]
-    kind = entry.annotation
-    bounds = [
-        f"{sign} {getattr(rule, name)}"
-        for rule in entry.metadata
-        for name, sign in _BOUNDS.items()
-        if getattr(rule, name, None) is not None
-    ]
-    default = None if entry.is_required() else entry.get_default(call_default_factory=True)
+def _describe_settings(schema: Schema, model: str, defaults: Any) -> list[dict[str, Any]]:
+    """The settings of a stage or section. defaults: what whoever holds the section gives it instead of its own."""
+    return [_describe_setting(schema, *entry, defaults or {}) for entry in properties_of(schema, model)]
+
+
+def _describe_setting(schema: Schema, key: str, entry: Schema, required: bool, defaults: dict[str, Any]) -> dict[str, Any]:
+    kind = kind_of(entry)
+    default = defaults.get(key, entry.get("default"))
+    own = default if kind.holds == "section" else {}
     return {
         "key": key,
-        "type": kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", ""),
-        "required": entry.is_required(),
-        "default": _plain(default),
-        "value": values.get(key),
-        "bounds": ", ".join(bounds),
-        "description": entry.description or "",
+        "type": kind.type or "choice",
+        "choices": list(kind.choices),
+        "bounds": kind.bounds,
+        "words": kind.words,
+        "required": required and key not in defaults,
+        "default": default,
+        "description": meaning_of(entry),
+        "holds": kind.holds,
+        "section": kind.model,
+        "section_meaning": meaning_of(schema, kind.model) if kind.model else "",
+        "settings": _describe_settings(schema, kind.model, own) if kind.model else [],
     }
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json")
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    return plain_json(value)
 
 
 def _describe_artifact(artifact: Artifact) -> dict[str, Any]:

@@ -113,17 +113,6 @@ def test_accept_without_an_edit(command):
     assert code == 2 and "nothing to accept" in err
 
 
-def test_describe(command):
-    code, out, _ = command("describe", "s01", "--json")
-    described = json.loads(out)
-    assert code == 0
-    assert described["outputs"][0]["shape"] == ["N", 4] and described["outputs"][0]["dtype"] == "float32"
-    rows = next(entry for entry in described["config"] if entry["key"] == "rows")
-    assert rows["default"] == 6 and rows["bounds"] == "≥ 1, ≤ 10000000"
-    assert "pixel values" in command("describe", "s01")[1]
-    assert "Scales scans." in command("describe")[1]
-
-
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
@@ -134,7 +123,6 @@ def test_describe(command):
         (["run", "-c", "toy.yaml", "--set", "s02.epohcs=1"], 2, "Did you mean 'epochs'"),
         (["run", "-c", "toy.yaml", "--data", "nowhere"], 4, "no data folder nowhere"),
         (["run"], 2, "Which run?"),
-        (["describe", "s2"], 2, "Did you mean 's02'"),
         (["status", "--run", "nowhere"], 3, "not a run folder"),
     ],
 )

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.reference.command_line import command_line_page
+from pipeline.cli.reference.settings_page import settings_page
 from pipeline.cli.reference.stage_artifacts import stage_tables
 from pipeline.cli.telling.document import AsJson, tell
 from pipeline.engine.contract import Stage
@@ -16,7 +17,7 @@ from pipeline.engine.errors import DataError
 from pipeline.engine.files import atomic_write_text
 from pipeline.engine.shipped_files import shipped
 
-COMMAND_LINE, OUTPUTS = "cli.md", "outputs.md"
+COMMAND_LINE, CONFIGURATION, OUTPUTS = "cli.md", "configuration.md", "outputs.md"
 BEGIN, END = "<!-- reference: begin -->", "<!-- reference: end -->"
 
 
@@ -25,7 +26,7 @@ def reference(
     docs: Annotated[Path, typer.Option("--docs", help="The documentation's folder.")] = Path("docs"),
     as_json: AsJson = False,
 ) -> None:
-    """Write the pages of the documentation that follow from the code: cli.md, and the stages' artifacts in outputs.md."""
+    """Write the pages of the documentation that follow from the code: cli.md, configuration.md, the artifacts in outputs.md."""
     pages = reference_pages(context.obj, docs)
     for path, text in pages.items():
         atomic_write_text(path, text)
@@ -44,4 +45,8 @@ def reference_pages(stages: Sequence[Stage], docs: Path) -> dict[Path, str]:
     if not (begin and end):
         raise DataError(f"{outputs}: has no lines {BEGIN} and {END}.", "Put them where the stages' artifacts belong.")
     tables = stage_tables(stages, shipped("configs"))
-    return {docs / COMMAND_LINE: command_line_page(), outputs: f"{before}{BEGIN}\n\n{tables}\n{END}{after}"}
+    return {
+        docs / COMMAND_LINE: command_line_page(),
+        docs / CONFIGURATION: settings_page(stages),
+        outputs: f"{before}{BEGIN}\n\n{tables}\n{END}{after}",
+    }

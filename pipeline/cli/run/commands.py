@@ -1,4 +1,4 @@
-"""`run | plan | status | verify | accept | describe`."""
+"""`run | plan | status | verify | accept`."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.run import tables as run_tables
+from pipeline.cli.run.merged_text import merged_text
 from pipeline.cli.telling.document import AsJson, BriefQuiet, tell
 from pipeline.engine.acceptance import accept_code
 from pipeline.engine.config import RunConfig, load_run_config
 from pipeline.engine.contract import Stage
-from pipeline.engine.description import describe_stage
-from pipeline.engine.errors import UsageError, did_you_mean
+from pipeline.engine.errors import UsageError
 from pipeline.engine.extras import require
 from pipeline.engine.progress import Reporter
 from pipeline.engine.record import RECORD_NAME, recorded_config
 from pipeline.engine.rundir import RunDirectory
 from pipeline.engine.runner import run_pipeline
 from pipeline.engine.survey import plan_run, survey_run
+from pipeline.engine.value_origins import value_origins
 from pipeline.engine.verification import verification_error, verify_run
 from pipeline.systems import System, systems_of_run
 
@@ -86,12 +87,19 @@ def plan(
     overrides: Override = None,
     force: Force = False,
     allow_leakage: Leakage = False,
+    steps_only: Annotated[bool, typer.Option("--steps", help="Leave out the configuration.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what `run` would do, and why; nothing is done."""
+    """Show what `run` would do, and why; nothing is done.
+
+    With -c the configuration comes first, its bases merged, and beside each value where it was written.
+    """
     settings, folder = _resolve(context.obj, config, out, overrides)
     steps = plan_run(settings, context.obj, folder, data, first, last, only, force, _flags(allow_leakage))
-    tell(as_json, [run_tables.step_record(step) for step in steps], lambda: run_tables.print_steps(steps))
+    if config is not None and not (steps_only or as_json):
+        typer.echo(merged_text(settings) + "\n")
+    document = [run_tables.step_record(step) | {"settings": value_origins(settings, [step.name[:3]])} for step in steps]
+    tell(as_json, document, lambda: run_tables.print_steps(steps))
 
 
 def status(
@@ -139,38 +147,6 @@ def accept(
         typer.echo(f"{name}: accepted")
 
 
-def describe(
-    context: typer.Context,
-    name: Annotated[str | None, typer.Argument(metavar="[STAGE]", help="Such as s02.")] = None,
-    config: ConfigFile = None,
-    augmentations: Annotated[
-        bool, typer.Option("--augmentations", help="Draw what the stage's augmentation does to a scan.")
-    ] = False,
-    image: Annotated[Path | None, typer.Option("--image", help="The scan to draw; a generated one by default.")] = None,
-    picture: Annotated[
-        Path, typer.Option("--picture", help="Where --augmentations draws.")
-    ] = Path("augmentations.png"),
-    as_json: AsJson = False,
-) -> None:
-    """Show a stage's configuration and artifacts.
-
-    Without STAGE, the stages are listed.
-    """
-    if name is None:
-        listing = [{"name": stage.name, "summary": stage.summary} for stage in context.obj]
-        tell(as_json, listing, lambda: run_tables.print_listing(listing))
-        return
-    stage = _find_stage(context.obj, name)
-    sections = load_run_config(config, context.obj).stages if config else {}
-    if augmentations:
-        from pipeline.cli.run.augmentation_option import draw_augmentations
-
-        typer.echo(f"{draw_augmentations(stage, sections, picture, image)}")
-        return
-    description = describe_stage(stage, sections.get(stage.id))
-    tell(as_json, description, lambda: run_tables.print_description(description))
-
-
 def _resolve(
     stages: Sequence[Stage], config: Path | None, out: Path | None, overrides: list[str] | None
 ) -> tuple[RunConfig, Path]:
@@ -204,12 +180,3 @@ def _existing(out: Path | None) -> Path:
 
 def _flags(allow_leakage: bool) -> frozenset[str]:
     return frozenset({"allow-leakage"}) if allow_leakage else frozenset()
-
-
-def _find_stage(stages: Sequence[Stage], name: str) -> Stage:
-    for stage in stages:
-        if name in (stage.id, stage.name):
-            return stage
-    near = did_you_mean(name, [label for stage in stages for label in (stage.id, stage.name)])
-    known = ", ".join(stage.id for stage in stages)
-    raise UsageError(f"There is no stage {name!r}.{near}", f"Stages: {known}.")

@@ -1,4 +1,4 @@
-"""Plans, states, checks and descriptions as text for people."""
+"""Plans, states and checks as text for people."""
 
 from __future__ import annotations
 
@@ -66,28 +66,6 @@ def print_checks(checks: Sequence[FileCheck]) -> None:
 def print_listing(stages: Sequence[dict[str, str]]) -> None:
     """The stages in their order."""
     show(plain_table(("stage", "what it does"), [(stage["name"], stage["summary"]) for stage in stages]))
-
-
-def print_description(description: dict[str, Any]) -> None:
-    """A stage's keys, then what it reads and makes where that is known."""
-    keys = [
-        (entry["key"], entry["type"], "required" if entry["required"] else str(entry["default"]), entry["bounds"],
-         entry["description"])
-        for entry in description["config"]
-    ]  # fmt: skip
-    heading = f"{description['name']}: {description['summary']}"
-    show(heading, plain_table(("key", "type", "default", "bounds", "meaning"), keys))
-    if description["outputs"] is None:
-        show("Its inputs and outputs depend on the configuration: give one with -c.")
-        return
-    reads = [item["name"] + (" (optional)" if item["optional"] else "") for item in description["inputs"]]
-    made = [
-        (item["name"], item["file"], "" if item["shape"] is None else "(" + ", ".join(map(str, item["shape"])) + ")",
-         item["dtype"] or "", item["unit"], item["meaning"])
-        for item in description["outputs"]
-    ]  # fmt: skip
-    show("reads: " + (", ".join(reads) or "no artifact"))
-    show(plain_table(("makes", "file", "shape", "dtype", "unit", "meaning"), made))
 
 
 def _coloured(word: str) -> Text:
