@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from pipeline.engine.config import build_run_config, load_run_config
+from pipeline.engine.config import StageConfig, build_run_config, load_run_config
+from pipeline.engine.contract import Stage
 from pipeline.engine.errors import ConfigError
 
 BASE = """\
@@ -230,3 +231,18 @@ def test_a_recorded_configuration_is_read_from_the_record(write, toy):
 def test_a_table_that_was_not_read_from_a_file_has_no_base(toy):
     with pytest.raises(ConfigError, match="configuration: unknown key 'base'"):
         build_run_config({"system": "toy", "base": "x.yaml", "s01": {}}, toy.stages)
+
+
+def test_sections_that_contradict_each_other_are_told_with_the_line_of_the_setting(write, toy):
+    class Cautious(StageConfig):
+        limit: int = 5
+
+        def check_with(self, others):
+            raise ConfigError(f"s04.limit is {self.limit}, but s01.rows is {others['s01'].rows}.", "Change one of them.")
+
+    guard = Stage("s04_guard", "Guards.", Cautious, lambda c: (), lambda c: (), lambda context: None)
+    own = write(own="base: base.yaml\ns04: {limit: 7}\n", base=BASE)
+    with pytest.raises(ConfigError, match=r"own\.yaml line 2: s04\.limit is 7, but s01\.rows is 8\. Change one of them\."):
+        load_run_config(own, [*toy.stages, guard])
+    with pytest.raises(ConfigError, match=r"base\.yaml line 11: s04\.limit is 5"):
+        load_run_config(write(own="base: base.yaml\n", base=f"{BASE}s04:\n"), [*toy.stages, guard])
