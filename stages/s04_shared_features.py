@@ -47,7 +47,8 @@ class Config(StageConfig):
 
     @model_validator(mode="after")
     def _former_sound(self) -> Self:
-        given = self.adversarial.model_fields_set & set(OF_INVERTED)
+        # By value, not by what was written: a run's record writes every default.
+        given = [name for name in OF_INVERTED if getattr(self.adversarial, name) != getattr(AdversarialSettings(), name)]
         if self.adversarial.objective == "sound" and given:
             raise ValueError(
                 f"adversarial.{min(given)} is of objective 'inverted', which was called 'sound' before; "

@@ -21,7 +21,9 @@ class Config(StageConfig):
     """How the heads are fitted. Every variant that s04 trained gets its three heads."""
 
     fit: FitSettings = FitSettings()
+    """The training of each head on task and shared features."""
     stored_precision: Literal["float16", "float32"] = "float16"
+    """Kernels are rounded to it before any score is taken."""
 
 
 def _inputs(config: Config) -> tuple[Input, ...]:

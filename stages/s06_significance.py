@@ -16,12 +16,16 @@ FIGURES = ("roc", "confusion", "metrics", "calibration", "training_noise")
 
 
 class Config(StageConfig):
-    """``seeds`` trainings on the given split, ``folds`` patient-grouped resplits of all scans."""
+    """How often every variant is trained anew, and how its intervals and tests are drawn."""
 
     seeds: Annotated[int, Field(ge=2, le=100)] = 10
+    """Trainings of every variant on the given split, each from another seed."""
     folds: Annotated[int, Field(ge=2, le=20)] = 5
+    """Resplits of all scans by patient, each trained once."""
     resamples: Annotated[int, Field(ge=100)] = 2000
+    """Bootstrap samples of the patients for each interval."""
     permutations: Annotated[int, Field(ge=100)] = 5000
+    """Permutations of each test."""
 
 
 def _inputs(config: Config) -> tuple[Input, ...]:

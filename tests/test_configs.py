@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engine.config import load_run_config
+from pipeline.engine.config import build_run_config, load_run_config
 from pipeline.engine.yaml_text import read_yaml
 from stages import STAGES
 
@@ -39,6 +39,13 @@ WHOLE = {
     "radiography_unet_folders.yaml": {
         "seed": 42, "s01.data.layout": "class_masks", "s01.data.selection": [], "s07.fit.epochs": 100, "s07.gate": None,
     },
+    "respiratory_mtl_original.yaml": {
+        "seed": 2020, "s01.data.manifest": "manifest.csv", "s01.profiles.xray_clahe.size": 224, "s02.dropout": 0.0,
+        "s02.embedders.ct_task.backbone": "EfficientNetB1", "s02.embedders.ct_task.fine_tune": None, "s02.fit.patience": 100,
+        "s02.embedders.xray_task.taps": [], "s03.fit.mixup": 0.0, "s03.fit.monitor": "val_accuracy", "s06.seeds": 10,
+        "s04.variants": ["plain", "original"], "s04.original.objective": "original", "s04.original.original_steps": 10,
+        "s04.finetune.epochs": 100, "s05.fit.learning_rate": 1e-3, "s06.folds": 5,
+    },
     "pneumonia_binary.yaml": {
         "seed": 2020, "s01.positive_class": "PNEUMONIA", "s08.classes": ["NORMAL", "PNEUMONIA"], "s08.views": 2,
         "s08.backbone": "EfficientNetLite2", "s08.augmentation.flip": 1.0, "s08.augmentation.blur": 0.0,
@@ -67,6 +74,12 @@ def value_at(raw, path):
 def test_a_configuration_is_valid_and_is_as_a_whole_what_it_was(name):
     raw = load_run_config(CONFIGS / name, STAGES).raw
     assert {path: value_at(raw, path) for path in WHOLE.get(name, {})} == WHOLE.get(name, {})
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_a_run_can_go_on_from_its_record_which_writes_every_default(name):
+    raw = load_run_config(CONFIGS / name, STAGES).raw
+    assert build_run_config(raw, STAGES).raw == raw
 
 
 def test_the_profiles_of_a_base_do_not_stay_where_they_are_replaced():

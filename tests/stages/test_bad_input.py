@@ -112,6 +112,8 @@ def test_deep_color_and_palette_scans_are_read(scans, tmp_path):
         ({"s01": {"profiles": PROFILES, "sampel_sheet": True}}, "sample_sheet"),
         ({"s01": {"profiles": PROFILES, "max_unreadable": 2}}, "max_unreadable"),
         ({"s01": {"profiles": {"x": {"modality": "xray", "size": 4}}}}, "size"),
+        ({"s04": {"adversarial": {"warmup_epochs": 5}}}, "warmup_epochs is of objective 'inverted'.*write objective: inverted"),
+        ({"s04": {"adversarial": {"objective": "sound", "tolerance": 0.1}}}, "tolerance is of objective 'inverted'"),
     ],
 )
 def test_a_wrong_configuration_names_the_key(section, said):

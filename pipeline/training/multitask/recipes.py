@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import model_validator
 
 from pipeline.engine.errors import DataError
+from pipeline.engine.settings import Settings
 from pipeline.evaluation.comparison.variants import objective_in
 from pipeline.models import respiratory_networks as networks
 from pipeline.models.stored_precision import StoredPrecision
@@ -26,7 +27,7 @@ from pipeline.training.multitask.one_logit_fit import (
     rows_of,
 )
 from pipeline.training.probabilities import sigmoid
-from pipeline.training.settings import AdversarialSettings, FitSettings, Settings
+from pipeline.training.settings import AdversarialSettings, FitSettings
 from pipeline.training.trained_network import Workshop, train_once
 
 MODALITIES = ("xray", "ct")
