@@ -49,6 +49,17 @@ def test_the_readme_is_read_in_five_minutes():
     assert len(README.read_text(encoding="utf-8").splitlines()) <= LONGEST
 
 
+def test_the_lines_without_make_are_those_of_the_makefile():
+    makefile, readme = (ROOT / "Makefile").read_text(encoding="utf-8"), README.read_text(encoding="utf-8")
+    given = dict(re.findall(r"^(\w+) [:?]= (.*)$", makefile, flags=re.MULTILINE))
+    installed = re.findall(r"\$\(RUN\) (-m pip install .*)$", makefile, flags=re.MULTILINE)
+    tested = re.findall(r"^test: .*\n\t\$\(RUN\) (-m pytest .*)$", makefile, flags=re.MULTILINE)
+    assert len(installed) == 2 and len(tested) == 1
+    for line in [*installed, *tested]:
+        words = re.sub(r"\$\(([A-Z_]+)\)", lambda name: given[name[1]], line.replace("--quiet --disable-pip-version-check ", ""))
+        assert f".venv/bin/python {words}\n" in readme
+
+
 @pytest.mark.parametrize("words", WRITTEN)
 def test_a_command_that_is_written_down_parses(words):
     parsed(words)

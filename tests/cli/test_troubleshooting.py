@@ -71,7 +71,19 @@ def of_starting(patch) -> list[str]:
     bare = subprocess.run([sys.executable, "-I", "-S", "-c", start], capture_output=True, text=True).stderr
     Path("bad.yaml").write_text("system: x\nseed: 1\ns01:\n  profils: {p: {modality: xray, size: 64}}\n")
     patch.setattr("socket.getaddrinfo", raises(OSError("Name or service not known")))
-    return [bare, call("run", "-c", "bad.yaml", "--data", "scans"), call("data", "download", "radiography")]
+    texts = [bare, call("run", "-c", "bad.yaml", "--data", "scans"), call("data", "download", "radiography")]
+    with patch.context() as inside:
+        inside.setitem(sys.modules, "kagglehub", None)
+        texts.append(call("data", "download", "radiography"))
+    for name, version in (("3.10", "3.10"), ("3.12", "3.12"), ("venv/bin/python", "3.11")):
+        program = Path(name).absolute()
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(f"#!/bin/sh\necho {version}\n")
+        program.chmod(0o755)
+        for asked in ("3.10", "3.12"):
+            words = ["make", "-s", "python", f"VENV={Path('venv').absolute()}", f"PYTHON={Path(asked).absolute()}"]
+            texts.append(subprocess.run(words, cwd=ROOT, capture_output=True, text=True).stderr)
+    return texts
 
 
 def of_data() -> list[str]:
