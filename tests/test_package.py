@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import importlib.util
 import json
 import re
 import subprocess
@@ -78,6 +79,24 @@ def test_what_the_wheel_says_of_itself(installed):
     assert (information / "licenses" / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     (command,) = metadata.PathDistribution(information).entry_points
     assert (command.group, command.name, command.value) == ("console_scripts", "respiratory", "run_pipeline:command")
+
+
+@pytest.mark.parametrize(
+    ("version", "taken"),
+    [("3.9.18", False), ("3.10.13", False), ("3.11.0", True), ("3.12.9", True), ("3.13.0", False), ("3.14.0rc1", False)],
+)
+def test_a_python_that_is_not_supported_ends_the_build_in_a_line(monkeypatch, version, taken):
+    spec = importlib.util.spec_from_file_location("supported_python", ROOT / ".ci" / "supported_python.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr("platform.python_version", lambda: version)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    hook = module.SupportedPython(str(ROOT), {})
+    if taken:
+        assert hook.update(project) is None
+    else:
+        with pytest.raises(SystemExit, match=rf"needs Python >=3\.11,<3\.13; this is {re.escape(version)}"):
+            hook.update(project)
 
 
 def test_the_version_stands_in_one_place():

@@ -73,6 +73,11 @@ def test_what_is_pinned_is_asked_for_or_is_a_tool():
     assert names(pins()) - run_time == tools()
 
 
+def test_the_package_is_built_by_the_pinned_builder():
+    built_by = [Requirement(text) for text in PYPROJECT["build-system"]["requires"]]
+    assert built_by and {str(requirement) for requirement in built_by} <= {str(pin) for pin in pins()}
+
+
 def test_answering_asks_for_neither_training_nor_tables():
     heavy = {"tensorflow", "keras", "keras-cv", "keras-hub", "tf2onnx", "pandas", "scipy", "scikit-learn", "matplotlib"}
     assert not names([requirement for extra, requirement in asked_for() if extra == BASE]) & heavy
