@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from pipeline.data.reading.assumptions import ReadScan, ScanHeader
+import numpy as np
+
+from pipeline.data.reading.assumptions import ReadScan
 from pipeline.data.reading.scan_reader import read_scan
 from pipeline.engine.arrays import Array
-from pipeline.engine.errors import DataError
+from pipeline.engine.errors import DataError, UsageError
+from pipeline.engine.given_path import FileKey, file_key, path_given, type_name
 from pipeline.inference.answers import Finding
+from pipeline.inference.array_scan import read_array, require_picture
+from pipeline.inference.scan_preview import Preview
 
-Scan = Path | Array | ReadScan
+Scan = str | os.PathLike[str] | Array | ReadScan
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +49,21 @@ class RefusedScanError(DataError):
 
     def __init__(self, judged: Judged, name: str = "") -> None:
         message = f"{name}: {judged.refusal}" if name else f"It {judged.refusal}"
-        super().__init__(message, "--no-gate answers what the gate refuses.")
+        super().__init__(message, "open_bundle(…, gate=False), --no-gate of commands, answers what the gate refuses.")
         self.judged = judged
 
 
 class GivenScan:
     """One scan. path: None where pixels were given. fault: why there are none to look at."""
 
-    def __init__(self, scan: Scan) -> None:
-        """scan: a path, uint8 (H, W) as `read_gray` gives it, or what `read_scan` gives."""
-        self._scan = scan
-        self.path = scan if isinstance(scan, Path) else None
+    def __init__(self, scan: Scan, with_colour: bool = False) -> None:
+        """scan: a path, an array as `read_array` takes it, or what `read_scan` gives. with_colour: whether it is looked at, too.
+
+        Raises UsageError for what is none of these, and for an array that is not one picture.
+        """
+        self._scan = _checked(scan)
+        self._with_colour = with_colour
+        self.path = self._scan if isinstance(self._scan, Path) else None
         self.fault: DataError | None = None
 
     @cached_property
@@ -62,8 +72,16 @@ class GivenScan:
         if isinstance(self._scan, ReadScan):
             return self._scan
         if isinstance(self._scan, Path):
-            return read_scan(self._scan, with_colour=False)
-        return ReadScan(self._scan, None, (), ScanHeader("pixels"))
+            if self._scan.is_dir():
+                mend = "Give its files one by one; of a DICOM series, what read_scan(folder, slice=N) gives."
+                raise DataError(f"{self._scan}: a folder, one scan is asked about.", mend)
+            return read_scan(self._scan, with_colour=self._with_colour)
+        return read_array(self._scan, self._with_colour)
+
+    @cached_property
+    def key(self) -> FileKey | None:
+        """What its file is told by; None where there is none."""
+        return file_key(self.path) if self.path is not None else None
 
     @property
     def gray(self) -> Array:
@@ -76,3 +94,36 @@ class GivenScan:
     def warnings(self) -> tuple[str, ...]:
         """What was assumed while it was read; () where it was not read."""
         return self.read.warnings if "read" in vars(self) else ()
+
+    def preview(self) -> Preview | None:
+        """What is kept of it for pictures; None where it cannot be read."""
+        if "read" in vars(self):
+            return Preview.of(self.read.gray)
+        return Preview(None, self.path, self.key) if self.path is not None else None
+
+
+def _checked(scan: Scan) -> Path | Array | ReadScan:
+    if isinstance(scan, ReadScan):
+        gray: object = scan.gray
+        if not isinstance(gray, np.ndarray) or gray.dtype != np.uint8 or gray.ndim != 2 or gray.size == 0:
+            raise UsageError("The ReadScan holds no gray uint8 (H, W).", "Give it as read_scan returned it, or its array alone.")
+        return scan
+    if isinstance(scan, np.ndarray):
+        require_picture(scan)
+        return scan
+    if isinstance(scan, str | os.PathLike):
+        return path_given(scan, "a scan")
+    raise UsageError(f"{type_name(scan)} is no scan.", _mend(scan))
+
+
+def _mend(scan: object) -> str:
+    if isinstance(scan, bytes | bytearray | memoryview):
+        return "Give a file's path; decode_scan(data, name) of pipeline.data.reading.scan_reader reads a file's bytes."
+    if type(scan).__module__.startswith("PIL."):
+        # The indices of a palette would be taken for gray levels.
+        return "Give its file's path, or np.asarray(image) where image.mode is L, RGB or I;16."
+    if isinstance(scan, list | tuple | set | frozenset):
+        return "Ask about several scans one by one; of pixels give np.asarray(pixels, np.uint8)."
+    if hasattr(scan, "__array__"):
+        return "Give np.asarray of it."
+    return "Give a path, an array, or what read_scan returns."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from pipeline.data.preprocessing import Profile, preprocess
 from pipeline.data.scans import MODALITIES
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import CorruptArtifactError, DataError, UsageError
+from pipeline.engine.given_path import type_name
 from pipeline.inference.answers import TITLES, Answer, Finding
 from pipeline.inference.bundle import AnyManifest, Bundle, Manifest
 from pipeline.inference.given_scan import GivenScan, Judged, RefusedScanError, Scan
@@ -42,6 +44,7 @@ class OpenedBundle(ABC, Generic[AnyManifest]):
         """Raises UsageError where there is no such device."""
         self.bundle, self._device = bundle, device
         self._door: Door | None = None
+        self._process = os.getpid()
         self._sessions = Sessions(bundle.path, bundle.graph_facts(), device)
 
     @property
@@ -69,17 +72,22 @@ class OpenedBundle(ABC, Generic[AnyManifest]):
 
     def answer(
         self, image: Scan | None = None, *, xray: Scan | None = None, ct: Scan | None = None, note: str | None = None,
-        methods: Sequence[str] = (),
+        methods: Sequence[str] | str = (),
     ) -> Answer:  # fmt: skip
-        """What the bundle says of a case. A scan is a path, uint8 (H, W) as `read_gray` gives it, or what `read_scan` gives.
+        """What the bundle says of a case. A scan is a path, an array (see `read_array`), or what `read_scan` gives.
 
-        methods: the heat maps wanted beside it.
+        note: what is written of the case, where the bundle reads notes. methods: the heat maps wanted beside it, or one.
+        May be called from several threads, but only in the process that opened the bundle.
 
-        Raises UsageError where nothing is given, or what it does not read or draw; DataError where the case cannot be used
-        or a door refuses it (a bundle of several modalities names it in the finding's `error` instead);
-        CorruptArtifactError for a graph that does not fit.
+        Raises UsageError where nothing is given, what it does not read or draw, or what is no scan at all (a list, bytes, a
+        batch); DataError where the case cannot be used or a door refuses it (a bundle of several modalities names it in the
+        finding's `error` instead); CorruptArtifactError for a graph that does not fit.
         """
-        case = {IMAGE: image, "xray": xray, "ct": ct, NOTE: note}
+        self._require_own_process()
+        methods = (methods,) if isinstance(methods, str) else tuple(methods)
+        case: dict[str, Any] = {IMAGE: image, "xray": xray, "ct": ct, NOTE: note}
+        if image is None and IMAGE in self.doors:
+            case[IMAGE] = case.pop(self.modalities[0])  # what it reads may be called by its name
         given: dict[str, Any] = {door: value for door, value in case.items() if value is not None}
         self.require(given, methods)
         if not given:
@@ -88,10 +96,13 @@ class OpenedBundle(ABC, Generic[AnyManifest]):
                 f"Neither {' nor '.join(what)} was given." if len(what) > 1 else f"{what[0].capitalize()} is needed.",
                 "Give one or both." if len(what) > 1 else "",
             )
-        scans = {name: GivenScan(scan) for name, scan in given.items() if name != NOTE}
+        if not isinstance(note, str | None):
+            raise UsageError(f"A note is text, not {type_name(note)}.", "Give a str.")
+        strict = self._door is not None and self._door.strict
+        scans = {name: GivenScan(scan, with_colour=strict) for name, scan in given.items() if name != NOTE}
         self._prepare(tuple(given))
         looked = {self._modality(name): judged for name, scan in scans.items() if (judged := self._looked_at(name, scan))}
-        answer = self._answer({**given, **scans}, tuple(methods))
+        answer = self._answer({**given, **scans}, methods)
         return _marked(answer, {self._modality(name): scan for name, scan in scans.items()}, looked)
 
     def guard(self, door: Door) -> None:
@@ -103,12 +114,25 @@ class OpenedBundle(ABC, Generic[AnyManifest]):
         for door in doors:
             if door not in self.doors:
                 read = " and ".join(DOORS[known] for known in self.doors)
-                mend = f"Leave the {door} out, or give another bundle."
+                named = " or ".join(f"{known}=" for known in self.doors if known != NOTE)
+                mend = f"Say which it is: {named}." if door == IMAGE else f"Leave the {door} out, or give another bundle."
                 raise UsageError(f"{self.path} reads {read}, not {DOORS[door]}.", mend)
         for method in methods:
             if method not in self.methods:
                 drawn = ", ".join(self.methods) or "no heat map"
                 raise UsageError(f"{self.path} does not draw {method}.", f"A bundle of {self.system} draws {drawn}.")
+
+    def __repr__(self) -> str:
+        read = " and ".join(DOORS[door] for door in self.doors)
+        return f"<bundle {self.path} of {self.system}: reads {read}, names {', '.join(self.manifest.class_names)}>"
+
+    def __reduce__(self) -> Any:
+        raise UsageError(f"{self.path}: an opened bundle does not go to another process.", "Open it there, from its path.")
+
+    def _require_own_process(self) -> None:
+        """Raise UsageError in a fork: the threads that compute did not come along, and would be waited for for ever."""
+        if os.getpid() != self._process:
+            raise UsageError(f"{self.path} was opened in another process.", "Open it in the process that asks.")
 
     @property
     def placement(self) -> dict[str, str | int | None]:
@@ -143,7 +167,10 @@ class OpenedBundle(ABC, Generic[AnyManifest]):
 def _marked(answer: Answer, scans: Mapping[str, GivenScan], looked: Mapping[str, Judged]) -> Answer:
     """The answer with what the door said of each scan, by modality, and what was assumed while it was read."""
     judged = {name: looked.get(name, Judged(NOT_ASKED, warnings=scan.warnings)) for name, scan in scans.items()}
-    findings = [judged[each.modality].mark(each) if each.modality in judged else each for each in answer.findings]
+    findings = [
+        replace(judged[each.modality].mark(each), preview=scans[each.modality].preview()) if each.modality in judged else each
+        for each in answer.findings
+    ]
     of = {name: f"{TITLES[name]}: " if len(scans) > 1 else "" for name in scans}
     told = [f"{of[name]}{sentence}" for name, said in judged.items() for sentence in said.warnings]
     return replace(answer, findings=tuple(findings), warnings=(*answer.warnings, *told))

@@ -76,5 +76,11 @@ def _width(text: str, scale: float, thickness: int) -> int:
 def write_png(path: Path, picture: Array) -> None:
     """Write uint8 (H, W) or BGR (H, W, 3) as PNG, its folders made, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write_bytes(path, png_bytes(picture))
+
+
+def png_bytes(picture: Array) -> bytes:
+    """uint8 (H, W) or BGR (H, W, 3) as a PNG."""
     _, encoded = cv2.imencode(".png", picture)
-    atomic_write_bytes(path, encoded.tobytes())
+    content: bytes = encoded.tobytes()
+    return content

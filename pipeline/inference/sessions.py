@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError, UsageError
@@ -112,7 +112,9 @@ def open_graph(
 
 
 def require_device(device: Device) -> None:
-    """Raise UsageError for "cuda" where there is no NVIDIA device, or onnxruntime cannot use one."""
+    """Raise UsageError for "cuda" where there is no NVIDIA device, or onnxruntime cannot use one, and for an unknown name."""
+    if device not in get_args(Device):
+        raise UsageError(f"There is no device {device!r}.", f"Name one of: {', '.join(get_args(Device))}.")
     if device == "cuda" and not _has_driver():
         raise UsageError("There is no NVIDIA device here.", "Use --device cpu, or leave it out.")
     if device == "cuda" and not _offers_cuda():

@@ -11,7 +11,7 @@ from pipeline.inference.activation.class_activation import at_size, grad_cam, gr
 from pipeline.inference.activation.overlays import draw_activation
 from pipeline.inference.answered_rows import answer_rows, feature_rows, write_class_table
 from pipeline.inference.bundle import open_bundle
-from tests.pictures import shaded
+from tests.pictures import as_read, shaded
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def level(value, shape=(40, 60)):
 
 
 def test_the_answer_is_that_of_the_head(binary):
-    answer = open_bundle(binary).answer(level(153))
+    answer = open_bundle(binary).answer(as_read(level(153)))
     np.testing.assert_allclose(answer.features, 0.6 * np.array([1, 0.5, 2, 0.25]), rtol=1e-5)
     logits = (0.6 - 0.5) * np.array([1, 0.5, 2, 0.25]) @ head_of(2).astype(np.float64)
     expected = np.exp(logits) / np.exp(logits).sum()
@@ -36,16 +36,16 @@ def test_the_answer_is_that_of_the_head(binary):
 @pytest.mark.parametrize(("threshold", "predicted"), [(0.05, "PNEUMONIA"), (0.5, "NORMAL")])
 def test_the_threshold_of_the_bundle_decides(binary, threshold, predicted):
     describe(binary, threshold=threshold)
-    answer = open_bundle(binary).answer(level(115))
+    answer = open_bundle(binary).answer(as_read(level(115)))
     assert 0.05 < answer.probabilities["PNEUMONIA"] < 0.5 and answer.predicted == predicted
     assert answer.confidence == answer.probabilities[predicted]
 
 
 def test_without_a_positive_class_the_most_probable_is_named(tmp_path):
     classifier = open_bundle(write_classifier(tmp_path / "three", THREE))
-    assert classifier.answer(level(200)).predicted == "VIRUS"
-    assert classifier.answer(level(20)).predicted == "BACTERIA"
-    assert sum(classifier.answer(level(90)).probabilities.values()) == pytest.approx(1)
+    assert classifier.answer(as_read(level(200))).predicted == "VIRUS"
+    assert classifier.answer(as_read(level(20))).predicted == "BACTERIA"
+    assert sum(classifier.answer(as_read(level(90))).probabilities.values()) == pytest.approx(1)
 
 
 def test_heat_maps_have_the_scans_size_and_show_the_bright_place(binary):
@@ -108,7 +108,7 @@ def test_a_bundle_of_another_system_names_its_command(bundle):
 def test_a_changed_graph_and_swapped_classes_are_refused(binary, tmp_path):
     swapped = write_classifier(tmp_path / "swapped", BINARY, BINARY[::-1])
     with pytest.raises(CorruptArtifactError, match="class_names in the graph"):
-        open_bundle(swapped).answer(level(9))
+        open_bundle(swapped).answer(as_read(level(9)))
     (binary / NETWORK).write_bytes((binary / NETWORK).read_bytes() + b"\0")
     with pytest.raises(CorruptArtifactError, match="was changed"):
         open_bundle(binary)

@@ -15,6 +15,7 @@ from pipeline.engine.errors import DataError, MissingArtifactError
 from pipeline.inference.answered_rows import AnsweredRow, answer_rows, failure_summary
 from pipeline.inference.bundle import open_bundle
 from pipeline.inference.gate.door import Door
+from tests.pictures import as_read
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def test_a_strict_door_refuses_what_is_far_and_what_fails_a_simple_check(bundle,
 
 def test_a_bundle_of_another_sort_of_scans_widens_the_gate(bundle, tiny, tmp_path):
     """Learnt from what the shipped gate takes for neither: such scans pass as well, and nothing else that did not."""
-    flat = np.full((300, 300), 128, np.uint8)
+    flat, black = (as_read(np.full((300, 300), level, np.uint8)) for level in (128, 0))
     of_flat = tiny.statistics().packed_arrays()
     of_flat["mean"] = np.full_like(of_flat["mean"], 128 / 255)
     refused = guarded(bundle).answer(xray=flat).findings[0]
@@ -133,7 +134,7 @@ def test_a_bundle_of_another_sort_of_scans_widens_the_gate(bundle, tiny, tmp_pat
     assert guarded(described(bundle, gate=entry)).answer(xray=flat).findings[0].refused
     opened = guarded(described(bundle, gate=entry | {"widens": True}))
     assert [opened.answer(xray=scan).findings[0].gate for scan in (flat, tiny.near(1), tiny.far(1))] == ["xray", "xray", "ct"]
-    assert opened.answer(xray=np.zeros_like(flat)).findings[0].refused
+    assert opened.answer(xray=black).findings[0].refused
 
 
 def test_the_header_is_asked_before_the_pixels_count(bundle, tiny):
@@ -168,4 +169,4 @@ def test_without_the_shipped_gate_nothing_is_asked_in_silence(bundle, tmp_path, 
     monkeypatch.setattr("pipeline.inference.gate.gate.SHIPPED", tmp_path / "gone")
     with pytest.raises(MissingArtifactError, match="gone"):
         guarded(bundle)
-    assert guarded(bundle, asks=False).answer(xray=np.zeros((64, 64), np.uint8)).findings[0].gate == "not asked"
+    assert guarded(bundle, asks=False).answer(xray=as_read(np.zeros((64, 64), np.uint8))).findings[0].gate == "not asked"

@@ -12,8 +12,7 @@ from pipeline.cli.bundle_source import find_bundle
 from pipeline.cli.choices import choices
 from pipeline.cli.telling.document import tell
 from pipeline.engine.progress import Reporter
-from pipeline.inference.bundle import open_bundle
-from pipeline.inference.gate.door import Door
+from pipeline.inference.gate.door import open_guarded
 from pipeline.inference.sessions import Device
 
 DeviceName = choices("DeviceName", get_args(Device))
@@ -37,12 +36,12 @@ def open_asked(
 ) -> Any:  # fmt: skip
     """The bundle that the options name, ready to answer behind its door; of a system that `command` reads, where it is given.
 
-    no_gate: what a scan is, is not asked, and that is said. of_door: see `Door`.
+    no_gate: what a scan is, is not asked, and that is said. of_door: see `open_guarded`.
     """
-    opened = open_bundle(find_bundle(bundle, run, reporter, command, system), device_of(device), command=command)
+    found = find_bundle(bundle, run, reporter, command, system)
+    opened = open_guarded(found, device_of(device), command, **{"asks": not no_gate, **of_door})
     if no_gate:
         typer.echo(UNGUARDED, err=True)
-    opened.guard(Door(opened.bundle, opened.doors, device_of(device), **{"asks": not no_gate, **of_door}))
     return opened
 
 

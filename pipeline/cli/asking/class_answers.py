@@ -8,8 +8,8 @@ from typing import Any
 
 import typer
 
-from pipeline.cli.asking.pictures import METHODS
-from pipeline.inference.answered_rows import AnsweredRow, failure_summary, refuse_all_failed, told_columns
+from pipeline.inference.activation.overlays import METHODS
+from pipeline.inference.answered_rows import AnsweredRow, failure_summary, refuse_all_failed
 
 SHOWN = 10
 
@@ -37,10 +37,8 @@ def answers_document(rows: Sequence[AnsweredRow], out: Path | None) -> dict[str,
         "failed": len(rows) - answered,
         "mean_lung_energy": {method: _mean(values) for method, values in shares.items() if values},
         "answers": [
-            {"image": row.id, "predicted": row.answer.predicted, "confidence": row.answer.confidence,
-             "caption": row.answer.findings[0].caption,
-             "probabilities": row.answer.probabilities, "true_class": row.label or None, "error": row.answer.error,
-             **row.answer.extra, **told_columns(row.answer)}
+            {"image": row.id, "true_class": row.label or None, **row.answer.findings[0].to_dict(), **row.answer.extra,
+             "warnings": list(row.answer.warnings)}
             for row in rows
         ],
     }  # fmt: skip
@@ -56,7 +54,7 @@ def answer_lines(document: dict[str, Any], told: Callable[[dict[str, Any]], list
     answered = [answer for answer in document["answers"] if answer["error"] is None]
     lines = []
     for answer in answered[:SHOWN]:
-        lines += [*told(answer), *([f"  note: {answer['warnings']}"] if answer["warnings"] else [])]
+        lines += [*told(answer), *([f"  note: {' '.join(answer['warnings'])}"] if answer["warnings"] else [])]
     if len(answered) > SHOWN:
         lines.append(f"… and {len(answered) - SHOWN} more")
     for method, share in document["mean_lung_energy"].items():

@@ -10,11 +10,10 @@ import numpy as np
 from pipeline.data.layouts.source_images import SourceImage, output_names
 from pipeline.engine.errors import UsageError
 from pipeline.engine.outputs import prepare_output, refuse_overwriting
-from pipeline.inference.activation.overlays import draw_activation
+from pipeline.inference.activation.overlays import METHODS, draw_activation
 from pipeline.inference.answers import Finding
 from pipeline.inference.pictures import write_png
 
-METHODS = {"gradcam": "Grad-CAM", "gradcam_plus_plus": "Grad-CAM++"}
 Targets = dict[SourceImage, dict[str, Path]]
 
 

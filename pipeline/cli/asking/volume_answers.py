@@ -14,7 +14,6 @@ from pipeline.data.scans import CT
 from pipeline.engine.errors import DataError
 from pipeline.engine.progress import Reporter
 from pipeline.inference.answers import Answer, Finding
-from pipeline.inference.multitask.rendering import finding_document
 from pipeline.inference.opened_bundle import finding_of
 
 RULE = "mean probability of the slices that were answered"
@@ -48,7 +47,7 @@ def answer_volume(opened: Any, ct: Path, reporter: Reporter) -> tuple[Answer, di
     names = opened.manifest.class_names
     mean = np.mean([[finding.probabilities[name] for name in names] for finding in answered], axis=0)
     whole = finding_of(opened.manifest, CT, mean)
-    told = [{"slice": number, **finding_document(finding)} for number, finding in found]
+    told = [{"slice": number, **finding.to_dict()} for number, finding in found]
     said = tuple(assumption.sentence for assumption in volume.assumptions if assumption.changes_answer)
     fields = {"volume": {"slices": volume.count, "answered": len(answered), "rule": RULE}, "slices": told}
     return Answer((whole,), warnings=said), fields
@@ -67,5 +66,5 @@ def slice_words(fields: dict[str, Any]) -> str:
 def _finding(opened: Any, scan: ReadScan | DataError) -> Finding:
     if isinstance(scan, DataError):
         return Finding(CT, error=scan.message)
-    finding: Finding = opened.answer(ct=scan).findings[0]
+    finding: Finding = opened.answer(ct=scan).without_pictures().findings[0]
     return finding

@@ -23,9 +23,7 @@ from pipeline.engine.progress import Reporter
 from pipeline.engine.rundir import RunDirectory
 from pipeline.engine.runner import run_pipeline
 from pipeline.engine.shipped_files import shipped
-from pipeline.inference.bundle import open_bundle
-from pipeline.inference.gate.door import Door
-from pipeline.inference.multitask.rendering import finding_document
+from pipeline.inference.gate.door import open_guarded
 from pipeline.systems import system_of_run
 
 CONFIG = Path("configs/demo.yaml")
@@ -88,13 +86,12 @@ def _diagnose(bundle: Path, phantoms: Path) -> dict[str, Any]:
     rows = [row for row in read_rows(phantoms / "manifest.csv") if row["split"] == "test" and row["label"] == "COVID"]
     patient = rows[0]["patient_id"]
     scans = {row["modality"]: phantoms / row["image"] for row in rows if row["patient_id"] == patient}
-    opened = open_bundle(bundle)
-    opened.guard(Door(opened.bundle, opened.doors))
+    opened = open_guarded(bundle)
     return {
         "patient_id": patient,
         "label": "COVID",
         "positive_class": opened.manifest.positive_class,
         "xray": str(scans["xray"]),
         "ct": str(scans["ct"]),
-        "answers": [finding_document(finding) for finding in opened.answer(**scans).findings],
+        "answers": [finding.to_dict() for finding in opened.answer(**scans).findings],
     }

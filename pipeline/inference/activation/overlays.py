@@ -8,6 +8,7 @@ import numpy as np
 from pipeline.engine.arrays import Array
 from pipeline.inference.pictures import write_caption
 
+METHODS = {"gradcam": "Grad-CAM", "gradcam_plus_plus": "Grad-CAM++"}
 OPACITY = 0.45
 CAPTION_SHARE = 0.045
 

@@ -10,11 +10,13 @@ from threading import Lock
 from pipeline.data.gate.kinds import KIND_WORDS, NEITHER, NOT_ASKED, PLURALS
 from pipeline.data.scans import MODALITIES
 from pipeline.engine.errors import PipelineError
+from pipeline.engine.given_path import FileKey
 from pipeline.inference.answers import TITLES
-from pipeline.inference.bundle import Bundle, Manifest
+from pipeline.inference.bundle import Bundle, Manifest, open_bundle
 from pipeline.inference.gate.gate import Gate, Verdict, open_gate, own_measures
 from pipeline.inference.gate.measures import Seen
 from pipeline.inference.given_scan import GivenScan, Judged
+from pipeline.inference.opened_bundle import OpenedBundle
 from pipeline.inference.sessions import Device
 
 REMEMBERED = 4096
@@ -49,12 +51,12 @@ class Door:
                 raise
             self.own, widening = {}, []
         self.gate: Gate | None = shipped.widened({kind: self.own[kind] for kind in widening}) if shipped else None
-        self._remembered: OrderedDict[tuple[Path, str], Judged] = OrderedDict()
+        self._remembered: OrderedDict[tuple[FileKey, str], Judged] = OrderedDict()
         self._lock = Lock()
 
     def look(self, scan: GivenScan, modality: str) -> Judged:
-        """What is said of a scan given as `modality`; paths are remembered. Raises DataError: unreadable."""
-        key = (scan.path, modality) if scan.path is not None else None
+        """What is said of a scan given as `modality`; files are remembered. Raises DataError: unreadable."""
+        key = (scan.key, modality) if scan.key is not None else None
         with self._lock:
             if key is not None and key in self._remembered:
                 self._remembered.move_to_end(key)
@@ -96,3 +98,16 @@ class Door:
         read = " and ".join(PLURALS[name] for name in MODALITIES if name in (*self._doors, modality))
         others = f"{PLURALS[verdict.kind]} (predict --{verdict.kind})"
         return f"{verdict.message}, and this bundle reads {read}: ask one that reads {others}."
+
+
+def open_guarded(
+    path: Path, device: Device = "auto", command: str | None = None, *, asks: bool = True, strict: bool = False,
+    refuses: bool = True,
+) -> OpenedBundle[Manifest]:  # fmt: skip
+    """A bundle behind its door: how every command opens one, and Python. command: see `open_bundle`; the others: see `Door`.
+
+    Raises as `open_bundle` and `open_gate`.
+    """
+    opened = open_bundle(path, device, command=command)
+    opened.guard(Door(opened.bundle, opened.doors, device, asks=asks, strict=strict, refuses=refuses))
+    return opened

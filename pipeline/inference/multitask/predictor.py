@@ -16,6 +16,7 @@ import numpy as np
 from pipeline.data.scans import CT, PAIRED, XRAY
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import DataError
+from pipeline.engine.given_path import FileKey
 from pipeline.inference.answers import TITLES, Answer, Finding
 from pipeline.inference.bundle import load_bundle
 from pipeline.inference.given_scan import GivenScan
@@ -42,8 +43,8 @@ class Predictor(OpenedBundle[MultitaskManifest]):
     """Answers for scans, one at a time, so that a row's answer never depends on its neighbours.
 
     The findings of an answer are in the order xray, ct, paired, for what is given; paired where both are. A scan that cannot
-    be used is named in its finding's `error`, and the other half is still answered. The last `cached_scans` paths are
-    remembered (about 5 KB each), so a scan that many pairs share is embedded once.
+    be used is named in its finding's `error`, and the other half is still answered. The last `cached_scans` files are
+    remembered (about 5 KB each) until they are written to, so a scan that many pairs share is embedded once.
     """
 
     doors = (XRAY, CT)
@@ -52,7 +53,7 @@ class Predictor(OpenedBundle[MultitaskManifest]):
     def __init__(self, bundle: MultitaskBundle, device: Device = "auto", cached_scans: int = CACHED_SCANS) -> None:
         super().__init__(bundle, device)
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="scan")
-        self._remembered: OrderedDict[tuple[str, Path], EmbeddedScan | str] = OrderedDict()
+        self._remembered: OrderedDict[tuple[str, FileKey], EmbeddedScan | str] = OrderedDict()
         self._cached_scans = cached_scans
         self._lock = Lock()
 
@@ -97,7 +98,9 @@ class Predictor(OpenedBundle[MultitaskManifest]):
         return self._sessions.run(self.manifest.backbones[backbone].file, {"image": image}, ("features",))[0]
 
     def _embed_or_error(self, modality: str, scan: GivenScan) -> EmbeddedScan | str:
-        key = (modality, scan.path) if scan.path is not None else None
+        if scan.fault is not None:
+            return scan.fault.message
+        key = (modality, scan.key) if scan.key is not None else None
         with self._lock:
             if key is not None and key in self._remembered:
                 self._remembered.move_to_end(key)

@@ -27,17 +27,11 @@ def answer_document(
         "class_names": list(manifest.class_names),
         "positive_class": manifest.positive_class,
         "threshold": manifest.threshold,
-        "answers": [finding_document(finding) for finding in answer.findings],
+        "answers": [finding.to_dict() for finding in answer.findings],
         "phantom": phantom,
         "warnings": list(answer.warnings),
         **(placement or {}),
     }
-
-
-def finding_document(finding: Finding) -> dict[str, Any]:
-    """One answer as JSON values."""
-    names = ("modality", "probability", "predicted", "error", "gate", "distance", "distance_threshold")
-    return {name: getattr(finding, name) for name in names}
 
 
 def answer_words(bundle: MultitaskBundle, answer: Answer, phantom: bool) -> str:

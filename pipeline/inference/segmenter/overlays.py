@@ -16,8 +16,8 @@ TINT = 0.25
 CAPTION_SHARE = 0.05
 
 
-def draw_overlay(gray: Array, lung_mask: Array, text: str) -> Array:
-    """uint8 (H, W), its lungs bool (H, W) and a caption → uint8 (H, W, 3) BGR at the same size.
+def draw_overlay(gray: Array, lung_mask: Array, text: str = "") -> Array:
+    """uint8 (H, W), its lungs bool (H, W) and a caption, where there is one → uint8 (H, W, 3) BGR at the same size.
 
     The patient's right lung is blue, the left one orange; the outline runs along the mask's edge.
     """
@@ -28,7 +28,8 @@ def draw_overlay(gray: Array, lung_mask: Array, text: str) -> Array:
         picture[lung] = np.rint(tinted).astype(np.uint8)
         outlines, _ = cv2.findContours(lung.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(picture, outlines, -1, colour, thickness, cv2.LINE_8)
-    write_caption(picture, text, CAPTION_SHARE, dimming=4, thickness_at_1=1.5)
+    if text:
+        write_caption(picture, text, CAPTION_SHARE, dimming=4, thickness_at_1=1.5)
     return picture
 
 
