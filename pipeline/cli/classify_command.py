@@ -22,7 +22,6 @@ from pipeline.cli.asking.bundle_options import (
 from pipeline.cli.asking.class_answers import answer_lines, answers_document, settle_rows
 from pipeline.cli.asking.pictures import picture_targets, write_heat_maps
 from pipeline.cli.telling.document import AsJson, Quiet
-from pipeline.cli.telling.output_folder import write_findings
 from pipeline.data.layouts.source_images import NOTE_ALONE, SourceImage, find_images
 from pipeline.data.reading.scan_reader import read_scan
 from pipeline.engine.arrays import Array
@@ -30,6 +29,7 @@ from pipeline.engine.errors import UsageError
 from pipeline.engine.extras import require
 from pipeline.engine.files import atomic_write_bytes
 from pipeline.engine.progress import Reporter
+from pipeline.evaluation.output_folder import write_findings
 from pipeline.inference.answered_rows import PREDICTIONS, AnsweredRow, answer_all, feature_rows, write_class_table
 from pipeline.inference.answers import CAUTION, Answer
 from pipeline.inference.bundle import Manifest, open_bundle

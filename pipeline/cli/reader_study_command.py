@@ -10,10 +10,10 @@ import typer
 from rich.table import Table
 
 from pipeline.cli.telling.document import AsJson, tell
-from pipeline.cli.telling.output_folder import refuse_taken_folder, write_findings
 from pipeline.cli.telling.tables import show, titled_table
 from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.metrics.names import metric_words
+from pipeline.evaluation.output_folder import refuse_taken_folder, write_findings
 from pipeline.evaluation.studies.reader_calls import read_reader_calls
 from pipeline.evaluation.studies.reader_study import ReaderStudySettings, reader_study
 from pipeline.evaluation.studies.reader_study_figure import reader_study_figure

@@ -31,6 +31,7 @@ MANIFEST_FILE = "bundle.json"
 SECTIONS = ("gate", "seen", "calibration", "audit")
 # Who reads a graph that lies by itself, with its metadata beside it and no bundle around it.
 SINGLE_GRAPH, SINGLE_GRAPH_COMMAND = ".onnx", "segment"
+NO_BUNDLE = "Give a bundle's folder; export --run DIR --out DIR makes one."
 MEND = "Fetch the bundle again, or export it again: export --run DIR --out DIR."
 
 
@@ -152,6 +153,10 @@ def system_of_bundle(path: Path) -> systems.System:
     try:
         return systems.system_named(system_of(read_description(path)))
     except UsageError as unknown:
+        from pipeline.inference.gate.description import GATE
+
+        if read_description(path).get("system") == GATE:
+            raise UsageError(f"{path} is a gate: it judges scans, and answers nothing.", f"validate --bundle {path}") from unknown
         raise UsageError(f"{path / MANIFEST_FILE}: {unknown.message}", unknown.remedy) from unknown
 
 
@@ -176,10 +181,7 @@ def read_description(path: Path) -> dict[str, Any]:
     source = path / MANIFEST_FILE
     put_back(path)
     if not source.is_file():
-        if (path / "run.json").is_file():
-            raise MissingArtifactError(f"{path} is a run, not a bundle.", f"Give it as --run {path}.")
-        what = "holds no bundle.json" if path.is_dir() else "no such folder"
-        raise MissingArtifactError(f"{path}: {what}.", "Give a bundle's folder; export --run DIR --out DIR makes one.")
+        raise _no_bundle(path)
     try:
         document = json.loads(source.read_bytes())
     except (ValueError, OSError) as cause:
@@ -191,6 +193,22 @@ def read_description(path: Path) -> dict[str, Any]:
             "Use the program that exported it, or export the bundle again.",
         )
     return dict(document)
+
+
+def _no_bundle(path: Path) -> MissingArtifactError:
+    """The error for a path at which no description lies: what is there instead, and what to give."""
+    if (path / "run.json").is_file():
+        return MissingArtifactError(
+            f"{path} is a run, not a bundle.", f"Give it as --run {path}, or export it: export --run {path} --out DIR."
+        )
+    if path.is_file():
+        inside = path.name == MANIFEST_FILE
+        mend = f"Give {path.parent}." if inside else NO_BUNDLE
+        return MissingArtifactError(f"{path} is a file, and a bundle a folder.", mend)
+    below = sorted(found.parent.name for found in path.glob(f"*/{MANIFEST_FILE}")) if path.is_dir() else []
+    what = f"holds no {MANIFEST_FILE}" if path.is_dir() else "no such folder"
+    mend = f"Give one of the bundles in it: {', '.join(below)}." if below else NO_BUNDLE
+    return MissingArtifactError(f"{path}: {what}.", mend)
 
 
 def read_section(

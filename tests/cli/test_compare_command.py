@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 
-import numpy as np
 import pytest
+from made_predictions import write_predictions
 
 from pipeline.cli.app import main
 
@@ -21,19 +21,6 @@ def command(monkeypatch, capsys):
         return code, out, err
 
     return command
-
-
-def write_predictions(path, shift: float, rows=range(40), labelled: bool = True):
-    chance = np.random.default_rng(0)
-    noise = dict(zip(range(100), chance.normal(size=100), strict=True))
-    lines = ["id,modality,probability,predicted,error" + (",label,patient_id" if labelled else "")]
-    for row in rows:
-        label = row % 2
-        probability = 1 / (1 + np.exp(-(noise[row] + shift * (2 * label - 1))))
-        truth = f",{['Non_COVID', 'COVID'][label]},P{row // 2}" if labelled else ""
-        lines.append(f"scan_{row},ct,{probability:.6f},x,{truth}")
-    path.write_text("\n".join(lines) + "\n")
-    return path
 
 
 @pytest.fixture

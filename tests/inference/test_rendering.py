@@ -29,8 +29,8 @@ def test_a_phantom_is_said_first(bundle):
     assert "phantom" in answer_words(open_bundle(bundle), ANSWERS, phantom=True).splitlines()[0]
 
 
-UNTOLD = {"caption": "", "threshold": None, "confidence": None, "probabilities": {}, "gate": "", "refused": False, "distance": None,
-          "distance_threshold": None, "warnings": []}  # fmt: skip
+UNTOLD = {"caption": "", "threshold": None, "confidence": None, "probabilities": {}, "gate": "", "refused": False,
+          "distance": None, "distance_threshold": None, "warnings": []}  # fmt: skip
 
 
 def test_the_document(bundle):

@@ -10,12 +10,12 @@ import typer
 
 from pipeline.cli.choices import choices
 from pipeline.cli.telling.document import AsJson, tell
-from pipeline.cli.telling.output_folder import png_of
 from pipeline.data.phantom import write_dataset
 from pipeline.data.phantom.contact_sheet import contact_sheet
 from pipeline.data.phantom.folders import LAYOUT_CLASSES, SOURCE_ARTIFACTS
 from pipeline.engine.extras import require
 from pipeline.engine.progress import Reporter
+from pipeline.evaluation.output_folder import png_of
 
 SourceArtifact = choices("SourceArtifact", SOURCE_ARTIFACTS)
 Layout = choices("Layout", LAYOUT_CLASSES)

@@ -10,7 +10,6 @@ import typer
 
 from pipeline.cli.data.inspection_tables import show_inspection
 from pipeline.cli.telling.document import AsJson, tell
-from pipeline.cli.telling.output_folder import write_findings
 from pipeline.data.inspection.figures import inspection_figures
 from pipeline.data.inspection.survey import inspect_scans
 from pipeline.data.layouts.data_source import DataSource, read_scans
@@ -22,6 +21,7 @@ from pipeline.engine.contract import Stage
 from pipeline.engine.errors import ConfigError, UsageError
 from pipeline.engine.progress import Reporter
 from pipeline.engine.seeds import derive_seed
+from pipeline.evaluation.output_folder import write_findings
 
 
 def inspect(

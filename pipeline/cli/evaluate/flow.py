@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Self
 from matplotlib.figure import Figure
 
 from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
-from pipeline.cli.telling.output_folder import refuse_taken_folder, write_findings
 from pipeline.data.gate.kinds import NOT_ASKED
 from pipeline.data.layouts.labelled_cases import LabelledCase, read_labelled_cases
 from pipeline.data.masks.mask_coding import MaskCoding, read_mask_coding
@@ -24,6 +23,7 @@ from pipeline.engine.listing import listed
 from pipeline.engine.outputs import prepare_output, refuse_overwriting
 from pipeline.evaluation.metrics.classification import confusion_matrix
 from pipeline.evaluation.metrics.names import metric_words
+from pipeline.evaluation.output_folder import refuse_taken_folder, write_findings
 from pipeline.evaluation.statistics.clusters import cluster_note
 from pipeline.evaluation.tables.rows import Rows
 from pipeline.inference.answered_rows import (

@@ -1,1 +1,1 @@
-"""How a command tells what it found: a document or words, tables on a terminal, a folder of files."""
+"""How a command tells what it found: a document or words, tables on a terminal."""

@@ -14,7 +14,10 @@ def comparison_table(document: dict) -> str:
     Values read "0.842 [0.79, 0.89] ±0.011": mean over seeds, patient-clustered interval, and the standard
     deviation over training seeds (training noise) where there is more than one seed.
     """
-    parts = [_modality(document, name) for name in document["modalities"]]
+    parts = []
+    for name in document["modalities"]:
+        heading, columns, rows = metric_rows(document, name)
+        parts.append(f"{heading}\n\n{text_grid(columns, rows)}")
     if document["tests"]:
         parts.append(_tests(document))
         parts.append(_verdicts(document))
@@ -23,7 +26,8 @@ def comparison_table(document: dict) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _modality(document: dict, modality: str) -> str:
+def metric_rows(document: dict, modality: str) -> tuple[str, list[str], list[list[str]]]:
+    """The table of a modality: its heading, the names of its columns, and its rows, a metric each."""
     by_arm, counts = document["modalities"][modality], document["counts"][modality]
     noise = document["training_noise"].get(modality, {})
     arms = [arm for arm in document["arms"] if arm in by_arm]
@@ -37,10 +41,10 @@ def _modality(document: dict, modality: str) -> str:
     level = document["settings"]["level"]
     heading = f"{title_of(modality)}: {counts['rows']} rows of {counts['clusters']} patients"
     if not noise:
-        return f"{heading}; mean over scans [{level:.0%} interval]\n\n{text_grid(['metric', *arms], rows)}"
+        return f"{heading}; mean over scans [{level:.0%} interval]", ["metric", *arms], rows
     classes = ", ".join(f"{count} {name}" for name, count in counts.get("by_class", {}).items())
     heading += f", {classes or str(counts['positive']) + ' positive'}; mean over seeds [{level:.0%} interval] ± training noise"
-    return heading + "\n\n" + text_grid(["metric", *arms], rows)
+    return heading, ["metric", *arms], rows
 
 
 def _tests(document: dict) -> str:
@@ -66,12 +70,15 @@ def _tests(document: dict) -> str:
     return "\n".join(lines)
 
 
+def verdict_lines(document: dict) -> list[str]:
+    """A sentence for each modality and pair of arms."""
+    return [
+        f"{title_of(entry['modality'])}, {entry['b']} against {entry['a']}: {entry['sentence']}" for entry in document["verdicts"]
+    ]
+
+
 def _verdicts(document: dict) -> str:
-    return "Verdict\n" + "\n".join(
-        f"- {title_of(entry['modality'])}, {entry['b']} against {entry['a']}: "
-        f"{entry['sentence']}"
-        for entry in document["verdicts"]
-    )
+    return "Verdict\n" + "\n".join(f"- {line}" for line in verdict_lines(document))
 
 
 def _value(interval: dict, noise: float | None) -> str:

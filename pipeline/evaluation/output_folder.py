@@ -1,11 +1,11 @@
-"""A folder that a command writes its document and figures into."""
+"""A folder that a document is written into, with its figures."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.engine.contract import MANIFEST_NAME
 from pipeline.engine.errors import UsageError
@@ -30,14 +30,14 @@ def png_of(figure: Figure) -> bytes:
     return picture.getvalue()
 
 
-def write_findings(out: Path, name: str, document: dict, figures: Mapping[str, Figure]) -> list[str]:
+def write_findings(out: Path, name: str, document: dict[str, Any], figures: Mapping[str, Figure]) -> list[str]:
     """Writes each figure as <key>.png, then `name` (JSON); returns the file names."""
     pictures = {f"{key}.png": png_of(figure) for key, figure in figures.items()}
     write_files(out, name, document, pictures)
     return [name, *pictures]
 
 
-def write_files(out: Path, name: str, document: dict, files: Mapping[str, bytes]) -> None:
+def write_files(out: Path, name: str, document: dict[str, Any], files: Mapping[str, bytes]) -> None:
     """Writes the files by name, then `name` (JSON)."""
     out.mkdir(parents=True, exist_ok=True)
     for file, content in files.items():
