@@ -59,3 +59,12 @@ def test_no_stage_goes_stale_when_the_face_changes():
     fingerprinter = Fingerprinter(HashCache(None))
     modules = set(fingerprinter.stage(STAGES[0]).modules)
     assert "pipeline" in modules and modules.isdisjoint({"pipeline.comparing", "pipeline.inference.given_bundle"})
+
+
+def test_what_lacks_an_extra_is_told_which():
+    told = loaded_after(
+        "import sys; sys.modules['pandas'] = None\n"
+        "try:\n    from pipeline import compare\n"
+        "except Exception as error:\n    print(type(error).__name__, str(error).replace(' ', '_'))"
+    )
+    assert "MissingPackageError" in told and any("[evaluate]" in words for words in told)
