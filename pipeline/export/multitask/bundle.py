@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.evaluation.comparison.words import choice_words
 from pipeline.export.bundle_folder import SCHEMA_VERSION, without_folders
 from pipeline.export.card.data_terms import data_terms
 from pipeline.export.card.rendering import render_card
@@ -87,7 +88,7 @@ class MultitaskExporter(Exporter):
     def card(self, document: Mapping[str, Any], files: Mapping[str, Mapping]) -> str:
         return render_card(
             "multitask", document=document, files=files, dataset=self.source.dataset, data_terms=data_terms(self.source),
-            extra_text=self.options.card,
+            extra_text=self.options.card, choice=choice_words(self.source.choice["variants"], "it"),
         )  # fmt: skip
 
     def document(self) -> dict[str, Any]:
