@@ -8,6 +8,7 @@ from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.comparison.alignment_words import PROBE_TITLES, alignment_sentence
 from pipeline.evaluation.comparison.text import comparison_table
 from pipeline.evaluation.comparison.words import choice_words, sentence
+from pipeline.evaluation.figures.modality_titles import title_of
 
 
 def significance_report(
@@ -74,7 +75,7 @@ def _sources(sources: Sequence[Mapping]) -> str:
     for entry in sources:
         cells = (_rate(entry["false_positive_rate"]), _rate(entry["sensitivity"]))
         lines.append(
-            f"| {entry['variant']} | {entry['modality']} | {entry['source'] or 'unnamed'} | {cells[0]} | {cells[1]} |"
+            f"| {entry['variant']} | {title_of(entry['modality'])} | {entry['source'] or 'unnamed'} | {cells[0]} | {cells[1]} |"
         )
     return "\n".join(lines)
 
