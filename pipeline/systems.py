@@ -7,6 +7,7 @@ that whoever answers with a bundle never pays for what exports one. Nothing that
 from __future__ import annotations
 
 import importlib
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -34,7 +35,7 @@ class System:
 
     name: in `bundle.json` and in configurations. command: the command that asks its bundles. told_by: an artifact that only
     a run of this system has. default_bundle: the folder of its shipped bundle below the repository. example: a command line
-    with {} for the bundle.
+    with --bundle {} for the bundle.
 
     Each of the others is "package.module:attribute":
     exporter: a subclass of `pipeline.export.template.Exporter`. opener: (path, device) → `OpenedBundle`.
@@ -50,6 +51,10 @@ class System:
     arms: str
     default_bundle: str | None
     example: str
+
+    def asking(self, option: str, source: Path) -> str:
+        """The example for a bundle, or with "--run" for a run."""
+        return self.example.replace("--bundle {}", f"{option} {shlex.quote(str(source))}")
 
     def load(self, part: Part) -> Any:
         """What a dotted place names; its module is imported here."""

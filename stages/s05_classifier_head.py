@@ -82,6 +82,7 @@ def run(context: Context) -> None:
 
 
 def _save_tables(context: Context, indexes: dict, pairs: Pairs, trained: dict[str, TrainedHeads]) -> None:
+    from pipeline.evaluation.comparison.words import choice_words
     from pipeline.evaluation.statistics.intervals import metric_intervals
     from pipeline.training.multitask.reports.prediction_frame import pair_frame, prediction_frame, split_tables
     from pipeline.training.multitask.reports.variant_choice import choose_variant
@@ -91,7 +92,7 @@ def _save_tables(context: Context, indexes: dict, pairs: Pairs, trained: dict[st
     context.save_csv("head_predictions", prediction_frame(indexes, pairs, probabilities))
     choice = choose_variant(split_tables(indexes, pairs, probabilities, "valid"))
     context.save_json("choice", choice)
-    context.log(f"validation chose {choice['chosen']}")
+    context.log(choice_words(choice["variants"], choice["chosen"]))
     context.save_json("head_metrics", {
         variant: {
             name: metric_intervals(rows.by_cluster_number(), seed=context.seed)

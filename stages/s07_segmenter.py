@@ -252,8 +252,9 @@ def _save_part(context: Context, part: JudgedPart, prefix: str) -> None:
     for name, figure in part_figures(part).items():
         context.save_figure(f"{prefix}{name}", figure)
     lungs = metrics["segmentation"].get("dice", {}).get("value")
-    shown = "no masks" if lungs is None else f"Dice {lungs:.4f}"
-    context.log(f"{part.name}: {shown}, accuracy {metrics['classification']['accuracy']['value']:.3f}")
+    shown = "no masks" if lungs is None else f"Dice {lungs:.3f}"
+    name = "validation" if part.name == "valid" else part.name
+    context.log(f"{name}: {shown}, accuracy {metrics['classification']['accuracy']['value']:.3f}")
 
 
 def _summary(config: Config, index: ClassIndex, history: FitHistory, parameters: dict[str, int]) -> dict[str, Any]:

@@ -70,6 +70,7 @@ def _external(config: Config, data: Path | None) -> Iterable[Path]:
 
 def run(context: Context) -> None:
     """Train; choose the threshold on validation; look at the test part once."""
+    from pipeline.training.classifier.report import kept_words
     from pipeline.training.classifier.task import train_classifier
     from pipeline.training.determinism import make_deterministic
 
@@ -77,7 +78,7 @@ def run(context: Context) -> None:
     task = _task(context)
     trained = train_classifier(task)
     for name, history in trained.histories.items():
-        context.log(f"{name}: kept epoch {history['best_epoch'] + 1} of {len(history['loss'])}")
+        context.log(f"{name}: {kept_words(history)}")
     save_network(context, "classifier", trained.model)
     _report(context, task, trained)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -14,7 +15,7 @@ from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.invocation import typed
 from pipeline.engine.rundir import RunDirectory
 from pipeline.export.bundle_folder import refuse_foreign_folder
-from pipeline.export.template import ExportOptions
+from pipeline.export.template import CARD, ExportOptions
 from pipeline.inference.bundle import read_description, system_of
 from pipeline.inference.segmenter import bundle as segmenter_bundle
 from pipeline.systems import system_named, system_of_run
@@ -129,7 +130,7 @@ def _report(bundle: Path, as_json: bool) -> None:
         "parity": description["parity"],
     }
     what = f"{description['variant']} variant" if "variant" in description else system.name
-    tell(as_json, answer, lambda: _words(answer, f"{bundle}: {what}", system.example.format(bundle)))
+    tell(as_json, answer, lambda: _words(answer, f"{bundle}: {what}", system.asking("--bundle", bundle)))
 
 
 def _words(answer: dict[str, Any], what: str, example: str) -> str:
@@ -139,4 +140,8 @@ def _words(answer: dict[str, Any], what: str, example: str) -> str:
         lines.append(
             f"ONNX against Keras: largest difference {parity['keras_max_difference']:.1e} (limit {parity['limit']:.0e})"
         )
-    return "\n".join([*lines, f"To use it: {typed(example)}"])
+    judged = f"evaluate --bundle {shlex.quote(answer['bundle'])} --data DIR --out DIR"
+    return "\n".join([
+        *lines, f"Model card: {answer['bundle']}/{CARD}", "Next:",
+        *(f"  {typed(words)}" for words in (example, judged)),
+    ])  # fmt: skip

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from pipeline.cli.telling.document import AsJson, tell
-from pipeline.cli.telling.tables import show, titled_table
+from pipeline.cli.telling.tables import TitledTable, show
 from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.metrics.names import metric_words
 from pipeline.evaluation.output_folder import refuse_taken_folder, write_findings
@@ -63,7 +62,7 @@ def _show(document: dict, out: Path, files: Sequence[str]) -> None:
     )
 
 
-def _by_group(document: dict) -> Table:
+def _by_group(document: dict) -> TitledTable:
     shown = [name for name in document["gaps"] if name not in ("precision", "f1", "brier")][:_COLUMNS_SHOWN]
     rows = [
         [name + (" (small)" if group["small"] else ""), str(group["patients"]), *_cells(group["metrics"], shown)]
@@ -71,7 +70,7 @@ def _by_group(document: dict) -> Table:
     ]
     everybody = ["everybody", "", *_cells(document["overall"], shown)]
     numbers = ["patients", *map(metric_words, shown)]
-    return titled_table(f"By {document['column']}", [document["column"]], numbers, [*rows, [], everybody])
+    return TitledTable(f"By {document['column']}", [document["column"]], numbers, [*rows, [], everybody])
 
 
 def _cells(metrics: Mapping[str, dict], shown: Sequence[str]) -> list[str]:

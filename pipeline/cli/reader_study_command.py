@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from pipeline.cli.telling.document import AsJson, tell
-from pipeline.cli.telling.tables import show, titled_table
+from pipeline.cli.telling.tables import TitledTable, show
 from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.metrics.names import metric_words
 from pipeline.evaluation.output_folder import refuse_taken_folder, write_findings
@@ -60,7 +59,7 @@ def _show(document: dict, out: Path, files: Sequence[str]) -> None:
     )
 
 
-def _changes(document: dict) -> Table:
+def _changes(document: dict) -> TitledTable:
     """A row for each reader and metric, then the study's."""
     adjusted = {(test["reader"], test["metric"]): test["p_adjusted"] for test in document["tests"]}
     rows: list[list[str]] = []
@@ -70,7 +69,7 @@ def _changes(document: dict) -> Table:
             rows.append(_row(reader, metric, arms, adjusted.get((reader, metric))))
         rows.append([])
     rows += [_row("readers at large", metric, made, adjusted[None, metric]) for metric, made in document["mrmc"].items()]
-    return titled_table("Without and with AI", ["reader", "metric"], ["without", "with", "change", "Holm p"], rows)
+    return TitledTable("Without and with AI", ["reader", "metric"], ["without", "with", "change", "Holm p"], rows)
 
 
 def _row(reader: str, metric: str, arms: Mapping[str, dict], p: float | None) -> list[str]:

@@ -80,5 +80,7 @@ class Reporter:
 def _progress_line(label: str, count: int, total: int | None, seconds: float) -> str:
     if not total:
         return f"  {label}: {count} in {seconds:.0f} s"
-    left = seconds / count * max(total - count, 0)
+    if count >= total:
+        return f"  {label}: {count} of {total} in {seconds:.0f} s"
+    left = seconds / count * (total - count)
     return f"  {label}: {count} of {total} ({100 * count / total:.0f} %), about {left:.0f} s left"

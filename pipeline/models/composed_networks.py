@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import keras
@@ -9,9 +10,16 @@ from keras import layers
 
 from pipeline.models.respiratory_networks import FEATURES, features_of
 
-MODALITY_OUTPUTS = ("covid_probs", "joint_features")
-PAIRED_OUTPUTS = ("covid_probs",)
+JOINT_FEATURES = "joint_features"
 BACKBONE_OUTPUTS = ("features",)
+
+
+def probability_output(positive_class: str) -> str:
+    """What the output of a class's probability is called: ``covid_probs`` for COVID, ``lung_opacity_probs`` for Lung Opacity.
+
+    A class without a Latin letter or a digit is ``positive_class_probs``: names of graphs are ASCII.
+    """
+    return f"{re.sub('[^a-z0-9]+', '_', positive_class.lower()).strip('_') or 'positive_class'}_probs"
 
 
 class ModalityParts(NamedTuple):
@@ -24,25 +32,26 @@ class ModalityParts(NamedTuple):
     head: keras.Model
 
 
-def compose_modality(modality: str, parts: ModalityParts) -> keras.Model:
+def compose_modality(modality: str, parts: ModalityParts, probability: str) -> keras.Model:
     """Backbone features to the answer for one modality.
 
     Inputs ``task_features (B, F_task)`` and ``shared_features (B, F_shared)``: what the backbones give.
-    Outputs ``covid_probs (B, 1)`` in [0, 1] and ``joint_features (B, 1280)``: task beside shared features.
+    Outputs ``probability (B, 1)`` in [0, 1], called as `probability_output` says, and ``joint_features (B, 1280)``: task
+    beside shared features.
     """
     task_in = keras.Input(parts.task_embedder.input_shape[1:], name="task_features")
     shared_in = keras.Input(parts.shared_embedder.input_shape[1:], name="shared_features")
     task = features_of(parts.task_extractor)(features_of(parts.task_embedder)(task_in))
     shared = features_of(parts.shared_extractor)(features_of(parts.shared_embedder)(shared_in))
     joint = layers.Concatenate(name="join")([task, shared])
-    probability = layers.Activation("sigmoid", name="sigmoid")(parts.head(joint))
-    return keras.Model([task_in, shared_in], {"covid_probs": probability, "joint_features": joint}, name=modality)
+    answer = layers.Activation("sigmoid", name="sigmoid")(parts.head(joint))
+    return keras.Model([task_in, shared_in], {probability: answer, JOINT_FEATURES: joint}, name=modality)
 
 
-def compose_paired(head: keras.Model) -> keras.Model:
-    """``xray_features`` and ``ct_features`` ``(B, 1280)`` (the ``joint_features``) → ``covid_probs (B, 1)``."""
+def compose_paired(head: keras.Model, probability: str) -> keras.Model:
+    """``xray_features`` and ``ct_features`` ``(B, 1280)`` (the ``joint_features``) → ``probability (B, 1)``."""
     xray = keras.Input((2 * FEATURES,), name="xray_features")
     ct = keras.Input((2 * FEATURES,), name="ct_features")
     joint = layers.Concatenate(name="join")([xray, ct])
-    probability = layers.Activation("sigmoid", name="sigmoid")(head(joint))
-    return keras.Model([xray, ct], {"covid_probs": probability}, name="paired")
+    answer = layers.Activation("sigmoid", name="sigmoid")(head(joint))
+    return keras.Model([xray, ct], {probability: answer}, name="paired")

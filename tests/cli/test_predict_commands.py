@@ -211,6 +211,9 @@ def test_evaluate_folders(bundle, data, tmp_path, call):
     assert sum(metrics["confusion"]["ct"].values()) == 12
     for name in ("roc", "confusion", "calibration"):
         assert cv2.imread(str(out / f"{name}.png")).std() > 0
+    *_, command = words.splitlines()
+    assert command.split() == ["python", "run_pipeline.py", "compare", "--predictions", str(out), "OTHER", "--out", "DIR"]
+    assert call("compare", "--predictions", out)[0] == 0
 
 
 def test_evaluate_a_table_of_pairs_in_json(bundle, data, tmp_path, call, monkeypatch):

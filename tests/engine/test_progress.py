@@ -30,7 +30,7 @@ def test_plain_lines_are_rare(monkeypatch):
     assert out.getvalue().splitlines() == [
         "  scans: 3 of 9 (33 %), about 24 s left",
         "  scans: 6 of 9 (67 %), about 12 s left",
-        "  scans: 9 of 9 (100 %), about 0 s left",
+        "  scans: 9 of 9 in 36 s",
     ]
 
 

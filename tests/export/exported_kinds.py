@@ -45,7 +45,7 @@ def graphs(backwards=False):
     from pipeline.models import respiratory_networks as networks
     from pipeline.models.fusion import FusionShape, build_fusion, with_class_shares
 
-    said = {"system": "tiny"}
+    said, outputs = {"system": "tiny"}, ("covid_probs", "joint_features")
     keras.utils.set_random_seed(5)
     shared = networks.build_shared_adversarial(networks.build_generator())
     embedders = [networks.build_embedder(np.zeros(16), np.ones(16), f"embedder_{role}") for role in ("task", "shared")]
@@ -56,7 +56,7 @@ def graphs(backwards=False):
     classifier, encoder = _sibling("tiny_classifier_run").tiny_classifier(3), tiny_encoder()
     makers = {
         "backbone": lambda: convert_network(backbone, ("features",), said),
-        "modality": lambda: convert_network(composed.compose_modality("xray", parts), composed.MODALITY_OUTPUTS, said),
+        "modality": lambda: convert_network(composed.compose_modality("xray", parts, outputs[0]), outputs, said),
         "unet_nhwc": lambda: convert_segmenter(unet, said),
         "unet_nchw": lambda: convert_segmenter(unet, said, layout="NCHW"),
         "classifier": lambda: convert_classifier(classifier, said),

@@ -9,7 +9,10 @@ from onnx import TensorProto
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError, StaleArtifactError, UsageError
 from pipeline.engine.files import sha256_file
 from pipeline.export.multitask.bundle import MultitaskExporter
+from pipeline.export.multitask.finished_run import FinishedRun
 from pipeline.export.parity import Graph
+from pipeline.inference.sessions import open_graph
+from pipeline.models.composed_networks import probability_output
 
 
 def described(bundle):
@@ -66,6 +69,32 @@ def test_graphs_give_the_runs_probabilities_from_its_pixels(bundle, finished_run
     paired = Graph(bundle / "paired.onnx").answer({"xray_features": joint["xray"], "ct_features": joint["ct"][::-1]})
     stored = np.load(finished_run / "s05_classifier_head/probabilities_paired.npy")[0]
     np.testing.assert_allclose(paired["covid_probs"][:, 0], stored, atol=1e-4)
+
+
+def test_the_probability_is_called_after_the_class(bundle, finished_run, tmp_path):
+    """The name stands in `bundle.json` and in both kinds of graph, also where it comes after `joint_features`."""
+    from pipeline.inference.bundle import open_bundle
+
+    assert described(bundle)["probability_output"] == "covid_probs"
+    source = FinishedRun(finished_run)
+    source.dataset = {**source.dataset, "class_names": ["Normal", "Lung Opacity"], "positive_class": "Lung Opacity"}
+    made = MultitaskExporter(source).write(tmp_path / "bundle")
+    assert described(made)["probability_output"] == "lung_opacity_probs"
+    assert set(open_graph(made / "xray.onnx", "cpu").outputs) == {"lung_opacity_probs", "joint_features"}
+    assert list(open_graph(made / "paired.onnx", "cpu").outputs) == ["lung_opacity_probs"]
+    scans = {name: np.load(finished_run / f"s01_preprocessing/pixels_{name}_p.npy")[0] for name in ("xray", "ct")}
+    answers = [open_bundle(folder).answer(**scans, methods=("gradcam",)) for folder in (bundle, made)]
+    for of_covid, of_opacity in zip(*(answer.findings for answer in answers), strict=True):
+        assert of_covid.error is None and of_covid.probability == of_opacity.probability
+        assert set(of_opacity.probabilities) == {"Normal", "Lung Opacity"}
+
+
+@pytest.mark.parametrize(("name", "output"), [
+    ("COVID", "covid_probs"), ("Viral Pneumonia", "viral_pneumonia_probs"), ("Non_COVID", "non_covid_probs"),
+    ("COVID-19 (PCR+)", "covid_19_pcr_probs"), ("Pneumonie à virus", "pneumonie_virus_probs"), ("肺炎", "positive_class_probs"),
+])  # fmt: skip
+def test_names_of_outputs_are_ascii(name, output):
+    assert probability_output(name) == output
 
 
 def test_the_predictor_accepts_it(bundle):

@@ -27,7 +27,8 @@ def shipped(name: str) -> tuple[dict, dict]:
 def rendered(document: dict, files: dict, **facts) -> str:
     patients = dict.fromkeys(document.get("class_names", []), 7)
     system = document.get("system", "respiratory_mtl")
-    given = {"dataset": {"leakage": []}, "data_terms": [], "extra_text": "", "recipe": {"rows": patients, "patients": patients}}
+    given = {"dataset": {"leakage": []}, "data_terms": [], "extra_text": "", "recipe": {"rows": patients, "patients": patients},
+             "choice": "validation chose it"}  # fmt: skip
     return render_card(TEMPLATES.get(system, system), document=document, files=files, **given | facts)
 
 
@@ -84,3 +85,13 @@ def test_values_without_bounds_or_without_a_value():
     assert "| Matthews correlation | undefined |\n| Brier score (lower is better) | 0.500 [0.250, 0.750] |\n\n## Data" in card
     document["figures"] = {}
     assert "## Figures\n\n**The run recorded none.**\n\n## Data" in rendered(document, files)
+
+
+def test_a_metric_is_told_as_everywhere_and_a_lone_variant_was_not_chosen():
+    document, files = shipped("radiography_unet")
+    card = rendered(document, files)
+    assert "| macro-F1 | " in card and "| F1 of VIRAL | " in card and "| Dice of COVID | " in card
+    assert "| Brier score (lower is better) | " in card and "per_class" not in card
+    card = rendered(*shipped("respiratory_mtl"), choice="it is the only variant that was trained")
+    assert "it is the only variant that was trained.\n" in card and "validation chose" not in card
+    assert "| class-wise mean accuracy (mean of PPV and NPV) | " in card

@@ -152,7 +152,7 @@ def test_names_that_are_long_or_not_utf8_and_near_copies_go_through(scans, tmp_p
         "X_Ray_Test/COVID/copy.jpg", "X_Ray_Train/COVID/05.png", "mirrored"
     )  # fmt: skip
     manifest = json.loads((folder / "manifest.json").read_text())
-    assert any("1 pairs of images are nearly one picture on two sides" in text for text in manifest["warnings"])
+    assert any("1 pair of images is nearly one picture on two sides" in text for text in manifest["warnings"])
     # The table of patients names the old file names: which scans it leaves out is said.
     assert any("3 of 129 scans have no patient id there" in text and "copy.jpg" in text for text in manifest["warnings"])
     before = (folder / "manifest.json").stat().st_mtime_ns

@@ -104,11 +104,12 @@ def test_findings_say_scores_verdicts_alignment_and_places(tiny_run):
     assert list(findings["alignment"]) == ["raw", "plain", "adversarial"]
     answers = [{"modality": "xray", "probability": 0.25, "predicted": "Non_COVID", "error": None},
                {"modality": "ct", "probability": None, "predicted": None, "error": "cut short"}]  # fmt: skip
-    diagnosis = {"xray": "x.png", "ct": "c.png", "label": "COVID", "answers": answers}
+    diagnosis = {"xray": "x.png", "ct": "c.png", "label": "COVID", "positive_class": "COVID", "answers": answers}
     findings |= {"bundle": "b", "duration_s": 3.0, "diagnosis": diagnosis}
     text = findings_text(findings)
     value = findings["metrics"]["paired"]["auc"]["value"]
-    assert f"{value:.3f}" in text and findings["report"] in text and "Non_COVID, probability 0.250" in text
+    assert f"{value:.3f}" in text and findings["report"] in text and "Non_COVID, probability of COVID 0.250" in text
+    assert text.startswith(f"Validation chose the variant {findings['chosen']!r}. On the test part")
     assert "CT                        no answer: cut short" in text
     assert all(entry["sentence"] in text for entry in findings["verdicts"])
 

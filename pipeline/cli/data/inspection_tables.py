@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.table import Table
-
-from pipeline.cli.telling.tables import show, titled_table
+from pipeline.cli.telling.tables import TitledTable, show
 from pipeline.data.inspection.survey import leakage_sentences
 
 LISTED = 10
@@ -26,13 +24,13 @@ def show_inspection(document: dict, out: Path | None) -> None:
     )
 
 
-def _counts(rows: list[dict]) -> Table:
+def _counts(rows: list[dict]) -> TitledTable:
     words, numbers = ("source", "modality", "label", "split"), ("scans", "patients")
     cells = [[*(row[name] or "-" for name in words), *(str(row[name]) for name in numbers)] for row in rows]
-    return titled_table("Scans", words, numbers, cells)
+    return TitledTable("Scans", words, numbers, cells)
 
 
-def _pixels(sizes: list[dict], intensities: list[dict]) -> Table:
+def _pixels(sizes: list[dict], intensities: list[dict]) -> TitledTable:
     group, sides, levels = ("source", "modality", "label"), ("width", "height"), ("mean", "sd", "p1", "p50", "p99")
     rows = [
         [
@@ -43,7 +41,7 @@ def _pixels(sizes: list[dict], intensities: list[dict]) -> Table:
         for size, level in zip(sizes, intensities, strict=True)
     ]
     title = "Sizes, median (least-most) px, and gray levels, 0-255"
-    return titled_table(title, [", ".join(group)], [*sides, *levels], rows, no_wrap=True)
+    return TitledTable(title, [", ".join(group)], [*sides, *levels], rows)
 
 
 def _unreadable(rows: list[dict]) -> list[str]:

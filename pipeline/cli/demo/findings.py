@@ -11,6 +11,7 @@ from pipeline.engine.interval_text import interval_text
 from pipeline.engine.invocation import typed
 from pipeline.engine.rundir import RunDirectory
 from pipeline.evaluation.comparison.alignment_words import PROBE_TITLES, alignment_sentence, strongest_probe
+from pipeline.evaluation.comparison.words import choice_words, sentence
 
 TITLES = {"xray": "X-ray", "ct": "CT", "paired": "paired", "shuffled_pairs": "shuffled pairs (control)", "raw": "raw embeddings"}
 METRICS = ("auc", "accuracy")
@@ -31,6 +32,7 @@ def read_findings(run: RunDirectory) -> dict[str, Any]:
         "schema_version": 1,
         "run": str(run.path),
         "chosen": chosen,
+        "variants": comparison["arms"],
         "seeds": int(run.load("significance_seed_probabilities_xray").shape[1]),
         "metrics": {
             modality: {metric: by_arm[chosen][metric] for metric in METRICS}
@@ -54,6 +56,7 @@ def _in_order(modalities: dict[str, Any]) -> list[tuple[str, Any]]:
 def findings_text(document: dict[str, Any]) -> str:
     """The document for people: table, verdicts, alignment, the diagnosed pair, the other systems, places."""
     probes, diagnosis = document["alignment"], document["diagnosis"]
+    choice = sentence(choice_words(document["variants"], f"the variant {document['chosen']!r}"))
     scores = {
         modality: "".join(f"{interval_text(metrics[metric]):<24}" for metric in METRICS)
         + str(document["counts"][modality]["clusters"])
@@ -61,7 +64,7 @@ def findings_text(document: dict[str, Any]) -> str:
     }
     parts = [
         [
-            f"Validation chose the variant {document['chosen']!r}. On the test part, mean of {document['seeds']} trainings "
+            f"{choice}. On the test part, mean of {document['seeds']} trainings "
             "[95 % interval, clustered by patient]:",
             f"  {'':<26}{'AUC':<24}{'accuracy':<24}patients",
             *_titled(scores),

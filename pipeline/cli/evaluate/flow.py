@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from pipeline.data.masks.mask_coding import MaskCoding, read_mask_coding
 from pipeline.data.splitting.labelled_pictures import warn_of_copies
 from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.interval_text import interval_text
+from pipeline.engine.invocation import typed
 from pipeline.engine.listing import listed
 from pipeline.engine.outputs import prepare_output, refuse_overwriting
 from pipeline.evaluation.metrics.classification import confusion_matrix
@@ -110,7 +112,9 @@ class Evaluator(ABC):
         written = [name for name in self.outputs if (self.out / name).exists()]
         notes = [f"note: {warning}" for warning in document["warnings"]]
         said = [*self.words(document), *self._gate_words(document["gate"]), *notes]
-        return Evaluation(document, "\n".join([*said, f"{', '.join(written)} in {self.out}"]))
+        beside = typed(f"compare --predictions {shlex.quote(str(self.out))} OTHER --out DIR")
+        return Evaluation(document, "\n".join([*said, f"{', '.join(written)} in {self.out}", "Next, beside another evaluation:",
+                                               f"  {beside}"]))  # fmt: skip
 
     def narrowed(self, rows: Sequence[AnsweredRow], out: Path) -> Self:
         """The evaluator of some of the rows, which are written to `out`; lungs are not looked into again."""

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.run import tables as run_tables
+from pipeline.cli.run.ending import ending, ending_words
 from pipeline.cli.run.merged_text import merged_text
 from pipeline.cli.telling.document import AsJson, BriefQuiet, tell
 from pipeline.engine.acceptance import accept_code
@@ -55,8 +56,12 @@ def run(
     ] = None,
     track: Annotated[str | None, typer.Option("--track", help="Afterwards log the run to this MLflow address.")] = None,
     quiet: BriefQuiet = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Run the stages that are not up to date."""
+    """Run the stages that are not up to date.
+
+    It ends with the reports, the figures and the commands that come next.
+    """
     for module in ("tensorflow", *(["keras_tuner"] if search is not None else []), *(["mlflow"] if track is not None else [])):
         require(module)
     stages, flags, reporter = context.obj, _flags(allow_leakage), Reporter(quiet)
@@ -67,13 +72,12 @@ def run(
         found = searched_overrides(settings, stages, folder, data, search, flags, reporter)
         settings, folder = _resolve(stages, config, out, [*(overrides or []), *found])
     outcomes = run_pipeline(settings, stages, folder, data, first, last, only, force, flags, reporter)
-    ran = sum(outcome.action == "ran" for outcome in outcomes)
-    seconds = sum(outcome.duration_s for outcome in outcomes)
-    typer.echo(f"{folder}: {ran} run in {seconds:.1f} s, {len(outcomes) - ran} unchanged")
+    document = ending(settings, stages, folder, data, flags, outcomes)
     if track is not None:
         from pipeline.training.experiment_tracking import track_run
 
-        typer.echo(f"logged as MLflow run {track_run(folder, track)}")
+        document["mlflow_run"] = track_run(folder, track)
+    tell(as_json, document, lambda: ending_words(document))
 
 
 def plan(

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.data.scans import Scan
 from pipeline.data.splitting.near_duplicates import find_near_duplicates
-from pipeline.engine.listing import listed
+from pipeline.engine.listing import counted, listed
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class Leakage:
         """One line for each kind of near pairs that a split, or a score, should not have; empty where there is none."""
         kinds = (("on two sides of the split", self.near_across), ("with different labels", self.near_conflicts))
         return [
-            f"{len(pairs)} pairs of images are nearly one picture {what} (JPEG copies, other sizes, mirror images): "
+            f"{counted(len(pairs), 'pair of images is', 'pairs of images are')} nearly one picture {what} "
+            f"(JPEG copies, other sizes, mirror images): "
             f"{listed([str(pair) for pair in pairs])}."
             for what, pairs in kinds if pairs
         ]  # fmt: skip
@@ -50,12 +51,12 @@ class Leakage:
         if self.patients:
             name, splits = next(iter(self.patients.items()))
             found.append(
-                f"{len(self.patients)} patients are on more than one side of the split "
+                f"{counted(len(self.patients), 'patient is', 'patients are')} on more than one side of the split "
                 f"(first: {name} in {' and '.join(splits)})."
             )
         if self.pixels:
             found.append(
-                f"{len(self.pixels)} images are on more than one side of the split with identical pixels "
+                f"{counted(len(self.pixels), 'image is', 'images are')} on more than one side of the split with identical pixels "
                 f"(first: {' = '.join(self.pixels[0])})."
             )
         return found

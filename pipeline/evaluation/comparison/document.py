@@ -15,6 +15,7 @@ from pipeline.evaluation.comparison.tests import (
     resplit_tests,
 )
 from pipeline.evaluation.comparison.verdicts import overall_verdict
+from pipeline.evaluation.figures.modality_titles import title_of
 from pipeline.evaluation.metrics.classification import binary_counts, confusion_matrix
 from pipeline.evaluation.metrics.names import metric_words, tested_metrics
 from pipeline.evaluation.statistics.clusters import cluster_note
@@ -56,7 +57,7 @@ def build_comparison(
     for modality in names:
         aligned, note = align_arms({arm: mine[modality] for arm, mine in arms.items() if modality in mine}, modality)
         clustering = cluster_note(next(iter(aligned.values())).patients)
-        notes += [*([note] if note else []), *([f"{modality}: {clustering}"] if clustering else [])]
+        notes += [*([note] if note else []), *([f"{title_of(modality)}: {clustering}"] if clustering else [])]
         tables = {arm: rows.by_cluster_number() for arm, rows in aligned.items()}
         _describe(document, modality, tables, settings)
         if modality in controls:

@@ -11,8 +11,8 @@ from pipeline.evaluation.tables.text_grid import text_grid
 def comparison_table(document: dict) -> str:
     """Text of a `build_comparison` document: a table of metrics for each modality, the tests, the verdicts.
 
-    Values read "0.842 [0.79, 0.89] ±0.011": mean over seeds, patient-clustered interval, and the standard
-    deviation over training seeds (training noise) where there is more than one seed.
+    Values read "0.842 [0.79, 0.89] ±0.011": mean over trainings, patient-clustered interval, and the standard
+    deviation over trainings (training noise) where there are several.
     """
     parts = []
     for name in document["modalities"]:
@@ -38,12 +38,14 @@ def metric_rows(document: dict, modality: str) -> tuple[str, list[str], list[lis
         ]
         for metric in dict.fromkeys(metric for arm in arms for metric in by_arm[arm])
     ]
-    level = document["settings"]["level"]
+    interval = f"[{100 * document['settings']['level']:g} % interval]"
     heading = f"{title_of(modality)}: {counts['rows']} rows of {counts['clusters']} patients"
     if not noise:
-        return f"{heading}; mean over scans [{level:.0%} interval]", ["metric", *arms], rows
+        return f"{heading}; mean over scans {interval}", ["metric", *arms], rows
     classes = ", ".join(f"{count} {name}" for name, count in counts.get("by_class", {}).items())
-    heading += f", {classes or str(counts['positive']) + ' positive'}; mean over seeds [{level:.0%} interval] ± training noise"
+    several = any(entry["seeds"] > 1 for by_metric in noise.values() for entry in by_metric.values())
+    values = f"mean over trainings {interval} ± training noise" if several else f"value {interval}"
+    heading += f", {classes or str(counts['positive']) + ' positive'}; {values}"
     return heading, ["metric", *arms], rows
 
 

@@ -14,6 +14,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.comparison.variants import variant_meaning
+from pipeline.evaluation.metrics.names import LOWER_IS_BETTER, metric_words
+
+PER_CLASS = "per_class"
+REMARKS = {**dict.fromkeys(LOWER_IS_BETTER, " (lower is better)"), "class_wise_mean_accuracy": " (mean of PPV and NPV)"}
 
 
 def render_card(template: str, **facts: Any) -> str:
@@ -44,15 +48,20 @@ def _measured_parts(figures: Mapping[str, Mapping], first: Iterable[str]) -> dic
     return {name: figures[name]["metrics"] for name in [*first, *figures] if figures.get(name, {}).get("metrics")}
 
 
-def _intervals(figures: Any, place: str = "") -> Iterator[tuple[str, Mapping]]:
-    """Every ``{value, low, high}`` of nested figures, by its dotted place."""
+def _intervals(figures: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[str, Mapping]]:
+    """Every ``{value, low, high}`` of nested figures, by the metric's name in the grammar of metrics."""
     if not isinstance(figures, Mapping):
         return
     if {"value", "low", "high"} <= set(figures):
-        yield place, figures
+        yield f"{place[-1]}:{place[-2]}" if PER_CLASS in place[:-1] else place[-1], figures
         return
     for name, inner in figures.items():
-        yield from _intervals(inner, f"{place}.{name}" if place else str(name))
+        yield from _intervals(inner, (*place, str(name)))
+
+
+def _metric_row(metric: str) -> str:
+    """A metric at the head of its row, with what a reader needs to know of it."""
+    return metric_words(metric) + REMARKS.get(metric.partition(":")[0], "")
 
 
 _ENVIRONMENT = Environment(
@@ -62,5 +71,5 @@ _ENVIRONMENT = Environment(
 _ENVIRONMENT.filters |= {
     "variant_meaning": variant_meaning,
     "interval": _interval, "cell": _cell, "thousands": "{:,}".format, "numbered": _numbered,
-    "measured_parts": _measured_parts, "intervals": _intervals,
+    "measured_parts": _measured_parts, "intervals": _intervals, "metric": metric_words, "metric_row": _metric_row,
 }  # fmt: skip

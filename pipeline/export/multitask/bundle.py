@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.evaluation.comparison.words import choice_words
 from pipeline.export.bundle_folder import SCHEMA_VERSION, without_folders
 from pipeline.export.card.data_terms import data_terms
 from pipeline.export.card.rendering import render_card
@@ -34,7 +35,8 @@ class MultitaskExporter(Exporter):
     def __init__(self, source: FinishedRun, options: ExportOptions = PLAIN) -> None:
         super().__init__(source, options)
         self.backbones, self.read_by = collect_backbones(source)
-        self.networks = _compose(source)
+        self.probability = composed.probability_output(source.dataset["positive_class"])
+        self.networks = _compose(source, self.probability)
 
     @classmethod
     def read_run(cls, run_dir: Path) -> FinishedRun:
@@ -45,7 +47,7 @@ class MultitaskExporter(Exporter):
         metadata = graph_metadata(class_names(dataset), dataset["positive_class"], SYSTEM, SCHEMA_VERSION)
         graphs = {b.file: convert_network(b.network, composed.BACKBONE_OUTPUTS, metadata) for b in self.backbones.values()}
         graphs |= {
-            f"{name}.onnx": convert_network(network, outputs_of(name), metadata) for name, network in self.networks.items()
+            f"{name}.onnx": convert_network(network, self.outputs_of(name), metadata) for name, network in self.networks.items()
         }
         for graph in graphs.values():
             store_as_float16(graph, require=self.source.stored_precision == "float16")
@@ -59,11 +61,15 @@ class MultitaskExporter(Exporter):
         for key, backbone in self.backbones.items():
             compare_with_keras(record, f"backbone_{key}", backbone_graphs[key], backbone.network, composed.BACKBONE_OUTPUTS)
         for name, network in self.networks.items():
-            compare_with_keras(record, name, graphs[name], network, outputs_of(name))
+            compare_with_keras(record, name, graphs[name], network, self.outputs_of(name))
         features = compare_backbone_rows(record, self.source, self.read_by, backbone_graphs)
-        compare_stored_rows(record, self.source, graphs)
-        compare_whole_path(record, self.source, graphs, features)
+        compare_stored_rows(record, self.source, graphs, self.probability)
+        compare_whole_path(record, self.source, graphs, features, self.probability)
         return record.document()
+
+    def outputs_of(self, name: str) -> tuple[str, ...]:
+        """Output names of a network: ``xray``, ``ct`` or ``paired``."""
+        return (self.probability,) if name == "paired" else (self.probability, composed.JOINT_FEATURES)
 
     def write_keras(self, folder: Path) -> dict[str, Any]:
         """The run's own files, under the names that they have here."""
@@ -82,7 +88,7 @@ class MultitaskExporter(Exporter):
     def card(self, document: Mapping[str, Any], files: Mapping[str, Mapping]) -> str:
         return render_card(
             "multitask", document=document, files=files, dataset=self.source.dataset, data_terms=data_terms(self.source),
-            extra_text=self.options.card,
+            extra_text=self.options.card, choice=choice_words(self.source.choice["variants"], "it"),
         )  # fmt: skip
 
     def document(self) -> dict[str, Any]:
@@ -92,6 +98,7 @@ class MultitaskExporter(Exporter):
             "class_names": class_names(self.source.dataset),
             "positive_class": self.source.dataset["positive_class"],
             "threshold": THRESHOLD,
+            "probability_output": self.probability,
             "profiles": {name: self.source.dataset["profiles"][name] for name in sorted(set(profile_of.values()))},
             "backbones": {key: backbone.entry() for key, backbone in self.backbones.items()},
             "modalities": modality_entries(self.read_by, profile_of),
@@ -108,7 +115,7 @@ def class_names(dataset: dict[str, Any]) -> list[str]:
     return [" or ".join(name for name in dataset["class_names"] if name != positive), positive]
 
 
-def _compose(source: FinishedRun) -> dict[str, Any]:
+def _compose(source: FinishedRun, probability: str) -> dict[str, Any]:
     shared = source.load_network(f"shared_{source.variant}")
     networks = {
         modality: composed.compose_modality(modality, composed.ModalityParts(
@@ -117,12 +124,7 @@ def _compose(source: FinishedRun) -> dict[str, Any]:
             shared_embedder=source.load_network(f"embedder_{modality}_shared"),
             shared_extractor=shared,
             head=source.load_network(f"head_{modality}"),
-        ))
+        ), probability)
         for modality in MODALITIES
     }  # fmt: skip
-    return {**networks, "paired": composed.compose_paired(source.load_network("head_paired"))}
-
-
-def outputs_of(name: str) -> tuple[str, ...]:
-    """Output names of a bundle's network: ``xray``, ``ct`` or ``paired``."""
-    return composed.PAIRED_OUTPUTS if name == "paired" else composed.MODALITY_OUTPUTS
+    return {**networks, "paired": composed.compose_paired(source.load_network("head_paired"), probability)}

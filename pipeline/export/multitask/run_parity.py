@@ -37,31 +37,34 @@ def compare_backbone_rows(
     return features
 
 
-def compare_stored_rows(record: ParityRecord, source: FinishedRun, graphs: Mapping[str, Graph]) -> None:
-    """The networks on every row of the run's stored features against the run's own probabilities."""
+def compare_stored_rows(record: ParityRecord, source: FinishedRun, graphs: Mapping[str, Graph], probability: str) -> None:
+    """The networks on every row of the run's stored features against the run's own probabilities.
+
+    probability: the output that gives them.
+    """
     joint = {}
     for modality in MODALITIES:
         inputs = {f"{role}_features": np.asarray(source.load(f"backbone_features_{modality}_{role}")) for role in ROLES}
         answer = graphs[modality].answer(inputs)
         joint[modality] = answer["joint_features"]
         stored = source.probabilities(modality)
-        record.compare(modality, answer["covid_probs"][:, 0], stored, "the run's probabilities, every scan")
+        record.compare(modality, answer[probability][:, 0], stored, "the run's probabilities, every scan")
     pairs = _pair_rows(source)
     answer = graphs["paired"].answer({f"{m}_features": joint[m][pairs[m]] for m in MODALITIES})
     stored = source.probabilities("paired")
-    record.compare("paired", answer["covid_probs"][:, 0], stored, "the run's probabilities, every pair")
+    record.compare("paired", answer[probability][:, 0], stored, "the run's probabilities, every pair")
 
 
 def compare_whole_path(
     record: ParityRecord, source: FinishedRun, graphs: Mapping[str, Graph],
-    features: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    features: Mapping[str, tuple[np.ndarray, np.ndarray]], probability: str,
 ) -> None:  # fmt: skip
     """Pixels to probability through backbone and network graphs, against the run's probabilities."""
     for modality in MODALITIES:
         rows = features[f"{modality}_task"][0]
         answer = graphs[modality].answer({f"{role}_features": features[f"{modality}_{role}"][1] for role in ROLES})
         stored = source.probabilities(modality)[rows]
-        record.compare(f"{modality} from pixels", answer["covid_probs"][:, 0], stored, "the run's probabilities")
+        record.compare(f"{modality} from pixels", answer[probability][:, 0], stored, "the run's probabilities")
 
 
 def _pair_rows(source: FinishedRun) -> dict[str, np.ndarray]:

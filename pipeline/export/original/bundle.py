@@ -34,10 +34,11 @@ from pipeline.export.onnx.stored_weights import store_as_float16
 from pipeline.export.parity import Graph, ParityRecord, compare_with_keras
 from pipeline.export.template import PLAIN, Exporter, ExportOptions
 from pipeline.models.backbones.construction import InputScaling
-from pipeline.models.composed_networks import BACKBONE_OUTPUTS, MODALITY_OUTPUTS
+from pipeline.models.composed_networks import BACKBONE_OUTPUTS, JOINT_FEATURES, probability_output
 from pipeline.models.original_models import check_shapes, ends_in_sigmoid, features_before_logit, find_models, load_models
 
 CLASS_NAMES = ("Non_COVID", "COVID")
+PROBABILITY = probability_output(CLASS_NAMES[1])
 OPERATIONS: dict[str, tuple[Operation, ...]] = {"xray": ("clahe",), "ct": ("clahe", "opening")}
 
 
@@ -68,7 +69,7 @@ class OriginalExporter(Exporter):
         self.backbones = {name: _backbone(name, models[name], self.files[name], self.profiles[name]) for name in names}
         networks = {m: _compose(m, models, self.files, self.backbones, self.positive_index) for m in MODALITIES}
         self.graphs = {f"backbone_{key}": (backbone.network, BACKBONE_OUTPUTS) for key, backbone in self.backbones.items()}
-        self.graphs |= {name: (network, MODALITY_OUTPUTS) for name, network in networks.items()}
+        self.graphs |= {name: (network, (PROBABILITY, JOINT_FEATURES)) for name, network in networks.items()}
 
     @classmethod
     def read_run(cls, run_dir: Path) -> Path:
@@ -96,6 +97,7 @@ class OriginalExporter(Exporter):
             "class_names": list(CLASS_NAMES),
             "positive_class": CLASS_NAMES[1],
             "threshold": 0.5,
+            "probability_output": PROBABILITY,
             "profiles": {profile.key: profile.model_dump(mode="json") for profile in self.profiles.values()},
             "backbones": {key: backbone.entry() for key, backbone in self.backbones.items()},
             "modalities": modality_entries({key: key for key in self.backbones}, {k: p.key for k, p in self.profiles.items()}),
@@ -135,4 +137,4 @@ def _compose(
     head = models[f"head_{modality}"]
     output = head(joint) if ends_in_sigmoid(head) else ops.sigmoid(head(joint))
     probability = output if positive_index == 1 else ops.subtract(1.0, output)
-    return keras.Model(inputs, {"covid_probs": probability, "joint_features": joint}, name=modality)
+    return keras.Model(inputs, {PROBABILITY: probability, JOINT_FEATURES: joint}, name=modality)

@@ -12,6 +12,7 @@ import numpy as np
 import pipeline.models.text_encoders  # noqa: F401 - registers the layers that architectures name
 from pipeline.engine.arrays import read_selected
 from pipeline.engine.files import atomic_write_bytes, atomic_write_text, plain_json
+from pipeline.evaluation.comparison.words import choice_words
 from pipeline.export.bundle_folder import SCHEMA_VERSION, write_description
 from pipeline.export.card.rendering import render_card
 from pipeline.export.checked_run import REAL_ROWS, CheckedRun
@@ -80,7 +81,10 @@ class VisionTextExporter(Exporter):
         return check_fusion_parity(load_bundle(folder, FusionManifest), self.networks, *_samples(self.source, self.recipe))
 
     def card(self, document: Mapping[str, Any], files: Mapping[str, Mapping]) -> str:
-        return render_card(self.SYSTEM, document=document, files=files, recipe=self.recipe, extra_text=self.options.card)
+        choice = choice_words(self.recipe["chosen_by"]["mean_validation_auc"], "it", "fusion")
+        return render_card(
+            self.SYSTEM, document=document, files=files, recipe=self.recipe, extra_text=self.options.card, choice=choice
+        )
 
     def document(self) -> dict[str, Any]:
         patches, width = self.networks["patch_backbone"].output_shape[1:]

@@ -15,7 +15,7 @@ from pipeline.inference.multitask.bundle import Embedder, MultitaskBundle
 from pipeline.inference.opened_bundle import network_image
 from pipeline.inference.sessions import Device, Graph
 
-IMAGE, FEATURES, PROBABILITY = "image", "features", "covid_probs"
+IMAGE, FEATURES = "image", "features"
 ROLES = ("task", "shared")
 POOL = "GlobalAveragePool"
 TOLERANCE = 1e-3
@@ -86,11 +86,12 @@ class ScanActivation:
     def _open_logit(self, modality: str) -> Graph:
         """The network up to what its sigmoid reads: probabilities near 0 and 1 have no differences left."""
         parts = GraphParts(self.bundle.path / self.bundle.manifest.modalities[modality].network, self._device)
-        node = parts.maker_of(PROBABILITY)
+        probability = self.bundle.manifest.probability_output
+        node = parts.maker_of(probability)
         while node is not None and node.op_type in ("Identity", "Squeeze", "Reshape"):
             node = parts.maker_of(node.input[0])
         if node is None or node.op_type != "Sigmoid":
-            raise CorruptArtifactError(f"{parts.path}: {PROBABILITY} is no sigmoid.", "Export the bundle again.")
+            raise CorruptArtifactError(f"{parts.path}: {probability} is no sigmoid.", "Export the bundle again.")
         return parts.part(parts.inputs, [node.input[0]])
 
 

@@ -49,9 +49,13 @@ class PairedNetwork(Entry):
 
 
 class MultitaskManifest(Manifest):
-    """`bundle.json`, as far as predicting needs it."""
+    """`bundle.json`, as far as predicting needs it.
+
+    probability_output: of the networks; bundles that do not say it are of the first kind, made for COVID alone.
+    """
 
     variant: str
+    probability_output: str = "covid_probs"
     class_names: tuple[str, str]
     positive_class: str
     threshold: float = Field(ge=0, le=1)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pipeline.inference.multitask.activation import ScanActivation
 
 CACHED_SCANS = 4096
-OUTPUTS = ("covid_probs", "joint_features")
+JOINT_FEATURES = "joint_features"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Predictor(OpenedBundle[MultitaskManifest]):
             if key not in features:
                 features[key] = self._features(gray, *key)
             feeds[f"{role}_features"] = features[key]
-        probabilities, joint = self._sessions.run(network.network, feeds, OUTPUTS)
+        probabilities, joint = self._sessions.run(network.network, feeds, (self.manifest.probability_output, JOINT_FEATURES))
         return EmbeddedScan(_probability(probabilities), joint)
 
     def _features(self, gray: Array, backbone: str, profile: str) -> Array:
@@ -122,7 +122,7 @@ class Predictor(OpenedBundle[MultitaskManifest]):
             return f"no answer for {' and '.join(failed)}"
         feeds = {f"{name}_features": scan.joint_features for name, scan in embedded.items() if isinstance(scan, EmbeddedScan)}
         try:
-            return _probability(self._sessions.run(network, feeds, OUTPUTS[:1])[0])
+            return _probability(self._sessions.run(network, feeds, (self.manifest.probability_output,))[0])
         except DataError as error:
             return error.message
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -173,14 +173,25 @@ def _metrics(part: Part, task: ClassifierTask, decision: Decision) -> dict:
     return said
 
 
+def kept_words(history: Mapping[str, Any]) -> str:
+    """Which of a training's epochs, or of the penalties that it tried, gave the weights."""
+    best, penalties = history["best_epoch"], history.get("inverse_penalty")
+    if penalties is None:
+        return f"kept epoch {best + 1} of {len(history['loss'])}"
+    if len(penalties) == 1:
+        return f"one penalty, C = {penalties[0]:g}"
+    tried = ", ".join(f"{penalty:g}" for penalty in penalties)
+    return f"kept the penalty C = {penalties[best]:g}, which has the least validation loss of {tried}"
+
+
 def _training_figure(name: str, history: dict) -> Figure:
     curves = {key: values for key, values in history.items() if key != "best_epoch"}
     penalties = curves.pop("inverse_penalty", None)
     if penalties is None:
-        return fit_figure(curves, f"Training of the {'head' if name == 'head' else 'network'}", history["best_epoch"])
-    best = history["best_epoch"]
-    title = f"Logistic head, one fit a penalty: C = {penalties[best]:g} has the least validation loss"
-    figure = fit_figure({"step": penalties, **curves}, title, best, "C, the inverse of the penalty")
+        what = "Training of the head" if name == "head" else "Training of the network"
+        return fit_figure(curves, f"{what}: {kept_words(history)}", history["best_epoch"])
+    title = f"Logistic head: {kept_words(history)}"
+    figure = fit_figure({"step": penalties, **curves}, title, history["best_epoch"], "C, the inverse of the penalty")
     for axis in figure.axes:
         axis.set_xscale("log")
     return figure

@@ -7,6 +7,7 @@ import numpy as np
 from pipeline.data.scan_index import TEXT_COLUMNS, ModalityIndex, modality_index
 from pipeline.data.scans import PAIRED
 from pipeline.engine.rundir import RunDirectory
+from pipeline.evaluation.comparison.words import choice_words
 from pipeline.evaluation.tables.csv_tables import CONTROL
 from pipeline.evaluation.tables.prediction_files import read_predictions
 from pipeline.evaluation.tables.rows import Arms, Rows
@@ -23,10 +24,12 @@ def run_arms(run: RunDirectory) -> RunArms:
 
     Several runs are read from one of the two, since s05 and s06 draw pairs of their own.
     """
-    dataset, chosen = run.load_json("dataset"), run.load_json("choice")["chosen"]
+    dataset, choice = run.load_json("dataset"), run.load_json("choice")
+    chosen = choice["chosen"]
     names = (" or ".join(name for name in dataset["class_names"] if name != dataset["positive_class"]), dataset["positive_class"])
     levels = {"s05": lambda: _one_training(run, names)}
-    heading, shared = f"{run.path}: validation chose {chosen}", {"controls": (CONTROL,), "drawn": (PAIRED, CONTROL)}
+    heading = f"{run.path}: {choice_words(choice['variants'], chosen)}"
+    shared = {"controls": (CONTROL,), "drawn": (PAIRED, CONTROL)}
     if not run.has("significance_seed_probabilities_xray"):
         heading += ". One training (s05), since s06 was not made."
         return RunArms(levels, {"s05": ONE_TRAINING}, heading, dataset["leakage"], chosen=chosen, **shared)

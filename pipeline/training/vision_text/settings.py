@@ -22,6 +22,8 @@ def _maskable(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 MaskableWords = Annotated[tuple[str, ...], AfterValidator(_maskable)]
+# Trainings of each fusion whose mean validation AUC chooses the one that is stored.
+CHOOSING_SEEDS = 3
 
 
 class EncoderSettings(Settings):

@@ -18,9 +18,8 @@ from pipeline.training.network_artifacts import save_network
 from pipeline.training.vision_text.arm_trainer import ArmTrainer
 from pipeline.training.vision_text.features import FusionFeatures, Retune
 from pipeline.training.vision_text.rows import NotedScans
-from pipeline.training.vision_text.settings import FusionSettings
+from pipeline.training.vision_text.settings import CHOOSING_SEEDS, FusionSettings
 
-CHOOSING_SEEDS = 3
 PARTS = ("train", "valid", "test")
 
 

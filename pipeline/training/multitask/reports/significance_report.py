@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.comparison.alignment_words import PROBE_TITLES, alignment_sentence
 from pipeline.evaluation.comparison.text import comparison_table
+from pipeline.evaluation.comparison.words import choice_words, sentence
+from pipeline.evaluation.figures.modality_titles import title_of
 
 
 def significance_report(
@@ -14,9 +16,10 @@ def significance_report(
     over_seeds: Mapping[str, Mapping[str, Mapping]],
 ) -> str:  # fmt: skip
     """Markdown: the chosen variant, tables, tests, verdicts, sources, and the cautions that belong to them."""
+    arms, chosen = document["arms"], f"**{document['chosen']}**"
     parts = [
-        "# With and without adversarial training",
-        f"Positive class: {dataset['positive_class']}. Validation chose **{document['chosen']}**; "
+        "# With and without adversarial training" if len(arms) > 1 else f"# Metrics of the {document['chosen']} variant",
+        f"Positive class: {dataset['positive_class']}. {sentence(choice_words(arms, chosen))}; "
         "no choice of this run used the test part.",
         _leakage(dataset),
         comparison_table(dict(document)).strip(),
@@ -72,7 +75,7 @@ def _sources(sources: Sequence[Mapping]) -> str:
     for entry in sources:
         cells = (_rate(entry["false_positive_rate"]), _rate(entry["sensitivity"]))
         lines.append(
-            f"| {entry['variant']} | {entry['modality']} | {entry['source'] or 'unnamed'} | {cells[0]} | {cells[1]} |"
+            f"| {entry['variant']} | {title_of(entry['modality'])} | {entry['source'] or 'unnamed'} | {cells[0]} | {cells[1]} |"
         )
     return "\n".join(lines)
 

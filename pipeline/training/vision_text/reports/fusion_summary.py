@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.comparison.text import comparison_table
+from pipeline.evaluation.comparison.words import choice_words, sentence
+from pipeline.training.vision_text.settings import CHOOSING_SEEDS
 
 MASKED_SHOWN = 30
 AUDITED_ELSEWHERE = (
@@ -59,10 +61,12 @@ def _masked(masked: Mapping[str, int]) -> str:
 
 
 def _stored(recipe: Mapping) -> str:
-    scores = ", ".join(f"{arm} {score:.3f}" for arm, score in recipe["chosen_by"]["mean_validation_auc"].items())
+    candidates, chosen = recipe["chosen_by"]["mean_validation_auc"], f"**{recipe['chosen']}**"
+    scores = ", ".join(f"{arm} {score:.3f}" for arm, score in candidates.items())
     test = recipe["stored_test"]
     return (
-        f"## The stored network\n\n**{recipe['chosen']}**, by the validation AUC of s01's split (mean of 3 trainings: {scores}). "
+        f"## The stored network\n\n{sentence(choice_words(candidates, chosen, 'fusion'))}; AUC on the validation part of s01's "
+        f"split, mean of {CHOOSING_SEEDS} trainings: {scores}. "
         f"On that split's test part ({recipe['stored_rows']['test']} scans): AUC {interval_text(test['auc'])}, "
         f"balanced accuracy {interval_text(test['balanced_accuracy'])}. The folds above say more than these few scans."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.engine.rundir import RunDirectory
+from pipeline.evaluation.comparison.words import choice_words
 from pipeline.evaluation.tables.rows import Arms, Rows
 from pipeline.evaluation.tables.run_arms import RunArms, made_artifacts
 from pipeline.training.vision_text.reports.fusion_findings import WHAT
@@ -25,8 +26,10 @@ def run_arms(run: RunDirectory) -> RunArms:
             for arm, of_arm in zip(recipe["arms"], answers, strict=True)
         }
 
-    chosen = run.load_json("fusion_recipe")["chosen"]
-    heading = f"{run.path}: every row out of fold; validation chose {chosen} to be stored."
+    recipe = run.load_json("fusion_recipe")
+    chosen = recipe["chosen"]
+    stored = choice_words(recipe["chosen_by"]["mean_validation_auc"], chosen, "fusion")
+    heading = f"{run.path}: every row out of fold; {stored} and is stored."
     warnings = run.load_json("dataset")["leakage"]
     return RunArms(
         {"": read}, heading=heading, warnings=warnings, document="fusion_comparison",
