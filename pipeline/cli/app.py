@@ -13,6 +13,7 @@ import typer
 
 from pipeline.cli.lazy_group import Command, Group, LazyGroup, command_of
 from pipeline.cli.telling.shortages import shortage_of
+from pipeline.cli.telling.tensorflow_log import quiet_tensorflow
 from pipeline.engine.contract import Stage
 from pipeline.engine.errors import PipelineError
 from pipeline.engine.extras import brought_by_extra
@@ -111,7 +112,7 @@ def _tell_version(asked: bool) -> None:
 
 
 def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and TensorFlow's log.")] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_tell_version, is_eager=True)
     ] = False,
@@ -134,6 +135,7 @@ def main(stages: Sequence[Stage], argv: Sequence[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     if not debug:
         sys.excepthook = _report_bug
+        quiet_tensorflow()
     try:
         with brought_by_extra():
             build_app(stages).main(args=words, prog_name=entry()[-1])
