@@ -73,7 +73,8 @@ def test_debug_and_a_level_of_the_users_own_show_the_log(talkative, words, envir
 
 
 def test_an_import_that_fails_says_so_and_gives_standard_error_back(talkative):
-    script = IMPORTING.replace("import tensorflow\n", "try:\n    import tensorflow\nexcept ImportError as error:\n    print(error)\n")
+    tried = "try:\n    import tensorflow\nexcept ImportError as error:\n    print(error)\n"
+    script = IMPORTING.replace("import tensorflow\n", tried)
     done = imported(talkative, script, "--help", BROKEN="1")
     assert "no such symbol" in done.stdout and "after" in done.stderr and ERRORS.splitlines()[0] in done.stderr
 
