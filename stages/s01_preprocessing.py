@@ -48,6 +48,12 @@ class Config(StageConfig):
         for name in self.profiles:
             if not name.replace("_", "").isalnum():
                 raise ConfigError(f"s01.profiles: {name!r} cannot name a file.", "Use letters, digits and _.")
+        # Windows and macOS take names of two cases for one.
+        folded: dict[str, str] = {}
+        for name in self.profiles:
+            if (first := folded.setdefault(name.casefold(), name)) != name:
+                mend = "Let them differ in more than case."
+                raise ConfigError(f"s01.profiles: {first!r} and {name!r} would be one file.", mend)
         for name in self.lung_masks:
             if name not in self.profiles:
                 raise ConfigError(f"s01.lung_masks: there is no profile {name!r}.{did_you_mean(name, self.profiles)}")

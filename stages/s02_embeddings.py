@@ -14,6 +14,7 @@ from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
 from pipeline.engine.errors import ConfigError, did_you_mean
+from pipeline.engine.files import move
 from pipeline.engine.settings import Settings
 from pipeline.models.backbones.names import NO_FILE, feature_key, require_backbone
 from pipeline.training.network_artifacts import save_network
@@ -201,7 +202,7 @@ def _features_once(context: Context, embedder: Embedder, backbone: keras.Model) 
         with ArrayWriter(unfinished, backbone.output_shape[1:], "float32") as writer:
             for block in frozen_features(backbone, pixels, lambda steps, total: context.progress(steps, total, label)):
                 writer.append(block)
-        unfinished.replace(finished)
+        move(unfinished, finished)
     return finished
 
 

@@ -1,4 +1,4 @@
-"""Tests marked `realdata` are left out where the real scans are not; what runs where, when two processes share the tests."""
+"""Tests are left out where what they need is not: real scans, POSIX; and what runs where, when two processes share them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 
 def pytest_collection_modifyitems(config, items):
-    if not REAL_SCANS.exists():
-        absent = pytest.mark.skip(reason="../shared/data is absent")
+    absent = {
+        "realdata": None if REAL_SCANS.exists() else "../shared/data is absent",
+        "posix": None if os.name == "posix" else "the system knows no such signals, pipes, limits or links",
+    }
+    for marker, reason in absent.items():
         for item in items:
-            if "realdata" in item.keywords:
-                item.add_marker(absent)
+            if reason is not None and marker in item.keywords:
+                item.add_marker(pytest.mark.skip(reason=reason))
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=lambda item: LONGEST.index(group) if (group := _group(item.nodeid)) in LONGEST else len(LONGEST))
 

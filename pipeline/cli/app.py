@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,9 +14,11 @@ import typer
 
 from pipeline.cli.lazy_group import Command, Group, LazyGroup, command_of
 from pipeline.cli.telling.shortages import shortage_of
+from pipeline.cli.telling.tensorflow_log import quiet_tensorflow
 from pipeline.engine.contract import Stage
 from pipeline.engine.errors import PipelineError
 from pipeline.engine.extras import brought_by_extra
+from pipeline.engine.files import ON_WINDOWS
 from pipeline.engine.invocation import entry
 from pipeline.version import __version__
 
@@ -114,7 +117,7 @@ def _tell_version(asked: bool) -> None:
 
 
 def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and TensorFlow's log.")] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_tell_version, is_eager=True)
     ] = False,
@@ -131,12 +134,15 @@ def main(stages: Sequence[Stage], argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Files may be called what no terminal can show; standard error escapes it already.
-        sys.stdout.reconfigure(errors="backslashreplace")
+        # Files may be called what no terminal can show; standard error escapes it already. What another program reads is UTF-8
+        # on Windows too, whose own encoding has no word for half of what is told.
+        own = "utf-8" if ON_WINDOWS and not sys.stdout.isatty() and "PYTHONIOENCODING" not in os.environ else None
+        sys.stdout.reconfigure(encoding=own, errors="backslashreplace")
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     if not debug:
         sys.excepthook = _report_bug
+        quiet_tensorflow()
     try:
         with brought_by_extra():
             build_app(stages).main(args=words, prog_name=entry()[-1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +45,6 @@ def gate(
     as_json: AsJson = False,
 ) -> None:
     """Learn what tells X-rays, CT slices and other pictures apart, and say how well, out of fold by patient."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from pipeline.evaluation.studies.gate_figures import gate_table
     from pipeline.export.gate.gate_bundle import write_gate_bundle
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
@@ -86,8 +85,7 @@ def bundle_of_run(run: Path, reporter: Reporter, system: System) -> Path:
 
 
 def _export(run: Path, finished: Path, system: System) -> None:
-    # The exporter imports TensorFlow; whoever has a bundle must never pay for that, nor read its log.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # The exporter imports TensorFlow; whoever has a bundle must never pay for that.
     system.load("exporter").for_commands(run).write(finished)
     for outdated in finished.parent.iterdir():
         if outdated != finished and outdated.is_dir():

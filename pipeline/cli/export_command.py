@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -70,7 +69,6 @@ def export(
     }  # fmt: skip
     sources = {name: value for name, value in (("run", run), ("original", original), ("checkpoint", checkpoint)) if value}
     _refuse_nonsense(sources, given)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     _report(_write(sources, given, out), as_json)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -97,7 +96,6 @@ def segment(
 def _other_runtime(opened: Any, runtime: Runtime) -> Any:
     """TensorFlow is loaded for Keras only."""
     if runtime is Runtime.KERAS:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         from pipeline.training.segmenter.keras_runtime import KerasRuntime
 
         return KerasRuntime(opened.bundle)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.engine.errors import DataError
+from pipeline.engine.files import move
 
 
 def refuse_occupied(out: Path, source: Path | None = None) -> None:
@@ -38,6 +39,6 @@ def new_folder(out: Path) -> Iterator[Path]:
         staging.chmod(0o755)
         if out.is_dir():
             out.rmdir()
-        staging.rename(out)
+        move(staging, out)
     finally:
         shutil.rmtree(staging, ignore_errors=True)

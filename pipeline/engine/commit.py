@@ -7,13 +7,14 @@ renames leaves a complete staging folder, which `recover` moves into place.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from pathlib import Path
 from types import TracebackType
 
 from pipeline.engine.contract import MANIFEST_NAME
 from pipeline.engine.errors import StorageError
-from pipeline.engine.files import flush_to_disk, remove_folder
+from pipeline.engine.files import ON_WINDOWS, flush_to_disk, move, remove_folder
 
 STAGING_NAME = ".staging"
 SCRATCH_NAME = ".scratch"
@@ -59,7 +60,10 @@ class Staging:
         for file in sorted(self.folder.rglob("*")):
             flush_to_disk(file)
         flush_to_disk(self.folder)
-        _move_into_place(self._run_dir, self._name)
+        try:
+            _move_into_place(self._run_dir, self._name)
+        except PermissionError as error:
+            raise storage_error(error, self._run_dir / self._name) from error
 
 
 def recover(run_dir: Path) -> list[str]:
@@ -81,7 +85,7 @@ def recover(run_dir: Path) -> list[str]:
         if place.exists():
             remove_folder(old)
         else:
-            old.rename(place)
+            move(old, place)
     return finished
 
 
@@ -110,6 +114,9 @@ def storage_error(error: OSError, place: Path) -> StorageError:
     """Return the StorageError for a folder that cannot be written."""
     if is_disk_full(error):
         return StorageError(f"The disk is full: {place} cannot be written.", "Free some space and try again.")
+    if error.errno in _REFUSED and ON_WINDOWS:
+        mend = "Close it and try again, or choose a folder of your own with --out."
+        return StorageError(f"{place} may not be written to, or a program has a file in it open.", mend)
     if error.errno in _REFUSED:
         return StorageError(f"{place} may not be written to.", "Choose a folder of your own with --out.")
     return StorageError(f"{place} cannot be written: {error.strerror or error}.", "Choose another --out.")
@@ -120,10 +127,12 @@ def _move_into_place(run_dir: Path, name: str) -> None:
     old = staged.with_name(name + OLD_SUFFIX)
     if place.exists():
         remove_folder(old)
-        place.rename(old)
-    staged.rename(place)
+        move(place, old)
+    move(staged, place)
     flush_to_disk(run_dir)
-    remove_folder(old)
+    # What is committed stays so; `recover` removes what cannot be removed now.
+    with contextlib.suppress(PermissionError):
+        remove_folder(old)
 
 
 def _discard(folder: Path) -> None:

@@ -8,7 +8,7 @@ import re
 import time
 from pathlib import Path
 
-from pipeline.engine.files import remove_folder
+from pipeline.engine.files import move, remove_folder
 
 # longer than the two renames of a process that is alive
 BETWEEN_RENAMES_S = 0.2
@@ -24,16 +24,16 @@ def exchange(finished: Path, place: Path) -> None:
         remove_folder(left)
     former = place.with_name(f".{place.name}.{os.getpid()}.former")
     if place.exists():
-        place.replace(former)
+        move(place, former)
     try:
-        finished.replace(place)
+        move(finished, place)
     except BaseException:
         if former.exists():
-            former.replace(place)
+            move(former, place)
         raise
     if former.exists():
         # it goes under another name: half removed it must never be put back
-        former.replace(finished)
+        move(former, finished)
         remove_folder(finished)
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import json
 import math
 import os
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.engine.file_names import printable, short_name
 
 CHUNK_BYTES = 1 << 20
+ON_WINDOWS = os.name == "nt"
+# Windows refuses to rename or remove what any program has open, a scanner for viruses among them, which soon lets go.
+PATIENCE_S = 2.0 if ON_WINDOWS else 0.0
 
 
 def sha256_file(path: Path) -> str:
@@ -32,7 +37,7 @@ def atomic_write_bytes(path: Path, content: bytes) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        beside.replace(path)
+        move(beside, path)
     finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
@@ -74,7 +79,10 @@ def plain_json(value: Any) -> Any:
 
 def flush_to_disk(path: Path) -> None:
     """Ask the system to put a file or folder on the disk itself, so that it outlives a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
+    # Windows flushes what is open for writing, and opens no folder.
+    if ON_WINDOWS and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDWR if ON_WINDOWS else os.O_RDONLY)
     try:
         # Some network file systems refuse fsync on folders: the rename itself still happened.
         with contextlib.suppress(OSError):
@@ -83,7 +91,29 @@ def flush_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
+def move(source: Path, place: Path) -> None:
+    """Rename a file over what is there, or a folder to where nothing is. Raises OSError.
+
+    PermissionError on Windows: a file in it is still open after `PATIENCE_S`.
+    """
+    _patiently(lambda: source.replace(place))
+
+
 def remove_folder(path: Path) -> None:
-    """Remove a folder and what is in it; nothing happens where there is none."""
+    """Remove a folder and what is in it; nothing happens where there is none. Raises OSError, as `move`."""
     if path.exists():
-        shutil.rmtree(path)
+        _patiently(lambda: shutil.rmtree(path))
+
+
+def _patiently(action: Callable[[], object]) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            action()
+            return
+        except PermissionError:
+            if time.monotonic() >= until:
+                raise
+        # An array of this process that is mapped, and in use no longer.
+        gc.collect()
+        time.sleep(0.05)

@@ -88,6 +88,7 @@ class HashCache:
 def _open(path: Path) -> sqlite3.Connection | None:
     """Open or make the cache; a damaged one is thrown away, an impossible one is done without."""
     for _ in range(2):
+        connection = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(path, timeout=2.0)
@@ -98,11 +99,11 @@ def _open(path: Path) -> sqlite3.Connection | None:
                 "PRIMARY KEY (kind, path)) WITHOUT ROWID"
             )
             return connection
-        except sqlite3.OperationalError:
-            return None
-        except sqlite3.DatabaseError:
+        except (sqlite3.DatabaseError, OSError) as error:
+            if connection is not None:
+                connection.close()
+            if not isinstance(error, sqlite3.DatabaseError) or isinstance(error, sqlite3.OperationalError):
+                return None
             with contextlib.suppress(OSError):
                 path.unlink()
-        except OSError:
-            return None
     return None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from pipeline.engine.files import ON_WINDOWS
 
 IN_REPOSITORY = ("python", "run_pipeline.py")
 # The command that an installed package has.
@@ -56,4 +59,9 @@ class Invocation:
             words += ["--from", first, *(["--to", last] if last else [])]
         for name in only:
             words += ["--only", name]
-        return shlex.join([*words, *(["--force"] if force else [])])
+        return command_line([*words, *(["--force"] if force else [])])
+
+
+def command_line(words: Sequence[str]) -> str:
+    """Words as they are typed in this system's shell."""
+    return subprocess.list2cmdline(words) if ON_WINDOWS else shlex.join(words)

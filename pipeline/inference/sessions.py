@@ -23,8 +23,11 @@ Device = Literal["auto", "cpu", "cuda"]
 Shape = Sequence[int | str | None]
 MEND = "Fetch the bundle again, or export it again."
 OPENED_AT_ONCE = 2
-# NVIDIA's driver, on Linux and below Windows (WSL).
-DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
+# NVIDIA's driver, on Linux, below Windows (WSL) and on Windows.
+DRIVERS = (
+    Path("/dev/nvidiactl"), Path("/dev/dxg"),
+    *([Path(os.environ["SYSTEMROOT"], "System32", "nvcuda.dll")] if "SYSTEMROOT" in os.environ else []),
+)  # fmt: skip
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 # TF32 would round what is multiplied to 10 bits, and the answers would no longer be those of the bundle's figures.
 CUDA_OPTIONS = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
@@ -130,7 +133,11 @@ def thread_count() -> int:
             told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in processor.splitlines())}
             if "core id" in told:
                 cores.add((told.get("physical id", ""), told["core id"]))
-    return len(cores) or os.cpu_count() or 1
+    if not cores:
+        import psutil  # type: ignore[import-untyped]
+
+        return psutil.cpu_count(logical=False) or os.cpu_count() or 1
+    return len(cores)
 
 
 class Sessions:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import keras
 import tensorflow as tf
 
@@ -13,6 +11,5 @@ def make_deterministic(seed: int) -> None:
 
     The same seed on the same machine then gives the same weights, bit for bit.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)

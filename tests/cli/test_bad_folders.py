@@ -159,6 +159,7 @@ def test_one_picture_under_two_classes_is_told_with_the_pair(bundle, tmp_path, c
     assert "1 pictures are there more than once, and count so often: NORMAL/4.png = NORMAL/twice.png" in warned
 
 
+@pytest.mark.posix
 def test_thumbnails_and_checkpoints_are_not_judged_and_said(bundle, tmp_path, call):
     root = labelled(tmp_path / "scans")
     for place in (".ipynb_checkpoints/0-checkpoint.png", "NORMAL/@eaDir/SYNO.png", "NORMAL/0_thumb.png", "PNEUMONIA/gone.png"):

@@ -207,6 +207,7 @@ amendment.amend_bundle(Path(sys.argv[1]), "gate", Path(sys.argv[2]))
 """
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("at", ["copytree", "sha256_file", "write_json"])
 def test_a_process_killed_midway_leaves_the_old_bundle(bundle, section, command, at):
     before = content(bundle)
@@ -241,18 +242,21 @@ def left_behind(bundle, section) -> dict[str, bytes]:
     return before
 
 
+@pytest.mark.posix
 def test_the_next_to_open_a_bundle_finds_the_one_that_a_kill_left(bundle, left_behind):
     from pipeline.inference.bundle import open_bundle
 
     assert open_bundle(bundle).path == bundle and content(bundle) == left_behind
 
 
+@pytest.mark.posix
 def test_the_next_amendment_goes_on_from_the_one_that_a_kill_left(bundle, section, left_behind, command):
     assert amend(command, bundle, "--from", section)[0] == 0
     assert left_behind.keys() | {"gate.npz", "gate_backbone.onnx"} == content(bundle).keys()
     assert not [path.name for path in bundle.parent.iterdir() if path.name.endswith(".former")]
 
 
+@pytest.mark.posix
 def test_the_next_export_replaces_the_one_that_a_kill_left_or_leaves_it(bundle, left_behind):
     from pipeline.export.bundle_folder import staged_bundle
 

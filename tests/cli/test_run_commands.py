@@ -172,6 +172,19 @@ def of_python():
     return bytearray(1 << 60)
 
 
+def test_a_file_in_use_is_no_bug(command, monkeypatch):
+    """As Windows says it."""
+
+    def in_use(*_):
+        error = PermissionError(13, "The process cannot access the file because it is being used by another process", "a.json")
+        error.winerror = 32
+        raise error
+
+    monkeypatch.setattr("pipeline.engine.context.Context.save_json", in_use)
+    code, _, err = command("run", "-c", "toy.yaml")
+    assert code == 3 and "A file is open in another program (a.json)" in err and "bug" not in err
+
+
 @pytest.mark.parametrize("shortage", [of_numpy, of_tensorflow, of_python])
 def test_memory_that_does_not_suffice_is_no_bug(command, monkeypatch, shortage):
     monkeypatch.setattr("pipeline.engine.context.Context.save_json", lambda *_: shortage())

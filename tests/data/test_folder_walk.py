@@ -78,6 +78,7 @@ def test_sidecars_and_thumbnails_are_counted(tmp_path):
                     "thumbnails: 5 (first: SYNOPHOTO_THUMB_M.jpg)."]  # fmt: skip
 
 
+@pytest.mark.posix
 def test_linked_folders_are_followed_once_and_broken_links_named(tmp_path):
     outside = put(tmp_path / "elsewhere" / "deep" / "out.png").parents[1]
     root = tmp_path / "data"
@@ -99,6 +100,7 @@ def test_linked_folders_are_followed_once_and_broken_links_named(tmp_path):
     ]
 
 
+@pytest.mark.posix
 def test_a_pipe_is_not_waited_for(tmp_path):
     put(tmp_path / "a.png")
     os.mkfifo(tmp_path / "b.png")
@@ -106,6 +108,7 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     assert found == ["a.png"] and "pipes, sockets and devices: 1 (first: b.png)" in told[0]
 
 
+@pytest.mark.posix
 def test_a_linked_class_folder_is_read(tmp_path):
     root = tmp_path / "data"
     for label in "AB":
@@ -128,6 +131,7 @@ def test_ordinary_names_are_no_systems(name):
     assert is_foreign_folder(f".{name}") and is_foreign_folder(f"@{name}") and not is_foreign_folder(ordinary)
 
 
+@pytest.mark.posix
 def test_a_file_that_may_not_be_read_is_named_later(tmp_path):
     """What cannot be opened is no scan by its content; by its name it still is one."""
     put(tmp_path / "closed.png").chmod(0)

@@ -25,6 +25,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.posix
 def test_nothing_is_written_over_or_into_the_data(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "a").write_text("mine")

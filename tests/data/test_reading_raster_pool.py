@@ -26,7 +26,6 @@ from pipeline.data.reading.scan_reader import decoding_apart, read_scan
 from pipeline.engine.errors import DataError, UsageError
 from tests.data.raster_encoders import png_chunk
 
-posix = pytest.mark.skipif(os.name != "posix", reason="limits of processor time and memory are POSIX")
 HANG_GUARD_S = 600
 NOISE = np.random.default_rng(0).integers(0, 256, (300, 400), dtype=np.uint8)
 
@@ -103,7 +102,7 @@ def test_reading_ahead_is_bounded(pool: DecoderPool, scans: list[Path]) -> None:
             break
 
 
-@posix
+@pytest.mark.posix
 def test_a_file_that_keeps_the_decoder_busy_costs_one_file(scans: list[Path], tmp_path: Path) -> None:
     side = 11000
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
@@ -115,7 +114,7 @@ def test_a_file_that_keeps_the_decoder_busy_costs_one_file(scans: list[Path], tm
     assert "busy.png: reading it took over 0.1 s of processor time" in found[1].message and found[1].remedy
 
 
-@posix
+@pytest.mark.posix
 def test_a_file_larger_than_the_memory_costs_one_file(pool: DecoderPool, scans: list[Path], tmp_path: Path) -> None:
     huge = tmp_path / "huge.png"
     with huge.open("wb") as stream:
@@ -125,7 +124,42 @@ def test_a_file_larger_than_the_memory_costs_one_file(pool: DecoderPool, scans: 
     assert "huge.png: needs more memory" in found[1].message
 
 
-@posix
+def test_where_a_pipe_holds_little_each_request_follows_a_reply(scans: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows: nothing is written while a worker may be writing, and files and answers still belong together."""
+    written: list[str] = []
+    real = decoder_process.send_frame, decoder_process.receive_frame
+    monkeypatch.setattr(decoder_process, "send_frame", lambda write, what: written.append("asked") or real[0](write, what))
+    monkeypatch.setattr(decoder_process, "receive_frame", lambda read: (real[1](read), written.append("answered"))[0])
+    monkeypatch.setattr(decoder_process, "_ASKED_AHEAD", 1)
+    with DecoderPool(1) as own:
+        found = list(own.read_in_order(scans[:10]))
+    assert written[:2] == ["answered", "asked"]  # a worker says when it is ready
+    assert written[1::2] == ["asked"] * 10 and written[2::2] == ["answered"] * 10
+    for number, one in enumerate(found):
+        assert isinstance(one, DataError) if number % 7 == 3 else int(one.gray.min()) == number
+
+
+@pytest.mark.parametrize("error", [OSError(22, "Invalid argument"), BrokenPipeError(), ConnectionResetError()])
+def test_a_pipe_whose_other_end_is_closed_costs_one_file(
+    scans: list[Path], monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    """Windows tells of it by errno 22."""
+    real, left = decoder_process.send_frame, [error]
+
+    def send(write, what):
+        if left:
+            raise left.pop()
+        real(write, what)
+
+    with DecoderPool(1) as own:
+        own.read(scans[0])
+        monkeypatch.setattr(decoder_process, "send_frame", send)
+        with pytest.raises(DataError, match="01.png: its decoder crashed over it"):
+            own.read(scans[1])
+        assert own.read(scans[1]).gray.shape == NOISE.shape
+
+
+@pytest.mark.posix
 def test_a_file_that_never_comes_costs_one_file(pool: DecoderPool, scans: list[Path], tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     found = list(pool.read_in_order([scans[0], tmp_path / "pipe.png", scans[1]]))
@@ -133,21 +167,21 @@ def test_a_file_that_never_comes_costs_one_file(pool: DecoderPool, scans: list[P
     assert "pipe.png: reading it took over 1.5 s" in found[1].message
 
 
-@posix
-@pytest.mark.parametrize("told", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL, signal.SIGTERM])
-def test_a_crash_costs_one_file_and_the_worker_is_replaced(scans: list[Path], tmp_path: Path, told: signal.Signals) -> None:
+@pytest.mark.posix
+@pytest.mark.parametrize("told", ["SIGSEGV", "SIGABRT", "SIGKILL", "SIGTERM"])
+def test_a_crash_costs_one_file_and_the_worker_is_replaced(scans: list[Path], tmp_path: Path, told: str) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     with DecoderPool(1) as own:
         own.read(scans[0])
         (worker,) = (child for child in children() if child.pid == own._idle[0]._process.pid)
-        threading.Timer(0.3, os.kill, (worker.pid, told)).start()
-        with pytest.raises(DataError, match=rf"pipe\.png: its decoder crashed over it \({told.name}\)"):
+        threading.Timer(0.3, os.kill, (worker.pid, signal.Signals[told])).start()
+        with pytest.raises(DataError, match=rf"pipe\.png: its decoder crashed over it \({told}\)"):
             own.read(tmp_path / "pipe.png")
         assert own.read(scans[1]).gray.shape == NOISE.shape
         assert not psutil.pid_exists(worker.pid)
 
 
-@posix
+@pytest.mark.posix
 def test_a_large_scan_may_take_its_time() -> None:
     limits = Limits(seconds=2.0)
     assert limits.allowed(200_000) == 2.0 and limits.allowed(40 << 20) == 20.0
@@ -229,7 +263,7 @@ def test_reading_apart_is_for_as_long_as_it_is_said(scans: list[Path], monkeypat
         assert len(asked) == 2
 
 
-@posix
+@pytest.mark.posix
 def test_a_worker_that_ended_while_it_was_idle_is_nobodys_fault(scans: list[Path]) -> None:
     with DecoderPool(1) as own:
         own.read(scans[0])
@@ -245,9 +279,10 @@ def test_without_a_process_files_are_read_in_this_one(scans: list[Path], monkeyp
         assert own.read(scans[0]).gray.shape == NOISE.shape
 
 
-@posix
-@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGKILL])
-def test_workers_end_with_the_program(scans: list[Path], told: signal.Signals) -> None:
+@pytest.mark.posix
+@pytest.mark.parametrize("name", ["SIGINT", "SIGKILL"])
+def test_workers_end_with_the_program(scans: list[Path], name: str) -> None:
+    told = signal.Signals[name]
     program = (
         "import sys, itertools, pathlib, signal\n"
         "from pipeline.data.reading.gray_reader import read_in_order\n"

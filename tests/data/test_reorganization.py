@@ -1,4 +1,5 @@
 from collections import defaultdict
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ from pipeline.data.layouts.kermany_names import KermanyName, read_kermany_name
 from pipeline.data.new_folder import refuse_occupied
 from pipeline.data.rearranging.reorganization import labelled, published_leakage, read_pool, remaining_leakage, split_anew
 from pipeline.data.rearranging.reorganized_folders import write_label_sets
-from pipeline.engine.errors import DataError
+from pipeline.engine.errors import DataError, StorageError
 
 
 @pytest.mark.parametrize(
@@ -148,6 +149,19 @@ def test_folders_are_written_and_nothing_is_moved(published, tmp_path, mode):
     assert any(row.startswith("train/PNEUMONIA/person") for row in rows)
     with pytest.raises(DataError, match="not empty"):
         write_label_sets(scans, out, ("binary",), mode)
+
+
+def test_where_no_link_can_be_made_copies_are_named_and_nothing_is_left(published, tmp_path, monkeypatch):
+    """As on Windows without the right to make links."""
+
+    def refused(*_):
+        raise OSError(1314, "A required privilege is not held by the client")
+
+    monkeypatch.setattr(Path, "symlink_to", refused)
+    scans = split_anew(read_pool(published), seed=1)
+    with pytest.raises(StorageError, match=r"no link to it can be made here \(A required privilege.* Copy the files instead"):
+        write_label_sets(scans, tmp_path / "new" / "folders", ("binary",), "link")
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 def test_files_of_one_name_do_not_fall_on_each_other(published, tmp_path):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import ntpath
+from pathlib import Path, PureWindowsPath
 
 import cv2
 import numpy as np
 import pytest
 
-from pipeline.data.layouts.source_images import find_images, output_names
+from pipeline.data.layouts.source_images import _common_folder, find_images, output_names
 from pipeline.engine.errors import DataError, UsageError
 
 
@@ -68,6 +69,13 @@ def test_names_that_differ_by_their_suffix_only(tmp_path):
         put(tmp_path / name)
     named = [name.as_posix() for name in output_names(find_images([tmp_path]))]
     assert named == ["dotted.name", "x.jpg", "x.png", "y"]
+
+
+def test_images_on_two_drives_are_refused(monkeypatch):
+    """Windows alone has drives; its rule for paths is there on every system."""
+    monkeypatch.setattr("os.path.commonpath", ntpath.commonpath)
+    with pytest.raises(UsageError, match=r"several drives \(C:, D:\)"):
+        _common_folder([PureWindowsPath("C:/scans"), PureWindowsPath("D:/more")])
 
 
 def test_nothing_to_do(tmp_path):

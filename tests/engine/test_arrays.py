@@ -102,6 +102,7 @@ def test_absent_file_is_missing(tmp_path):
         open_array(tmp_path / "none.npy")
 
 
+@pytest.mark.posix
 def test_memory_does_not_grow_with_the_file(tmp_path):
     code = f"""
 import resource, sys

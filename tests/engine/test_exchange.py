@@ -68,6 +68,7 @@ def test_a_place_that_was_empty(finished, tmp_path):
     assert names(tmp_path) == ["elsewhere"]
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("before", [1, 2, 3])
 def test_a_kill_at_any_rename_leaves_the_old_folder_or_the_new_one(finished, place, before):
     killed(finished, place, before)
@@ -77,6 +78,7 @@ def test_a_kill_at_any_rename_leaves_the_old_folder_or_the_new_one(finished, pla
     assert names(place) == ["text"]
 
 
+@pytest.mark.posix
 def test_what_a_kill_left_goes_with_the_next_exchange(finished, place, tmp_path):
     killed(finished, place, 3)
     assert len(names(tmp_path)) == 2
@@ -99,6 +101,7 @@ def test_the_old_folder_comes_back_where_the_exchange_fails(finished, place, mon
     assert (place / "text").read_text() == "old" and names(place.parent) == ["finished", "place.1"]
 
 
+@pytest.mark.posix
 def test_only_its_own_former_folder_is_put_back(place, finished, tmp_path):
     killed(finished, place, 2)
     for other in ("place", "1", "PLACE.1"):
@@ -119,6 +122,7 @@ def test_one_who_looks_on_between_the_renames_takes_nothing(finished, place, mon
     assert (place / "text").read_text() == "new" and (former / "text").read_text() == "old"
 
 
+@pytest.mark.posix
 def test_who_may_not_look_or_write_finds_what_there_is(finished, place, tmp_path, monkeypatch):
     killed(finished, place, 2)
 

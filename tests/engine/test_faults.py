@@ -53,6 +53,7 @@ def write_config(folder: Path, seconds: float = 0.0) -> Path:
     return path
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_run_is_finished_by_the_same_command(toy, reference, tmp_path, capsys, moment):
     config = write_config(tmp_path)
@@ -72,6 +73,7 @@ def test_killed_run_is_finished_by_the_same_command(toy, reference, tmp_path, ca
     assert not list(toy.folder.glob(".staging/*")) and not list(toy.folder.glob(".scratch/*"))
 
 
+@pytest.mark.posix
 def test_run_killed_before_anything_was_there(toy, reference, tmp_path):
     config = write_config(tmp_path)
     main(reference.stages, arguments(reference, config))
@@ -93,6 +95,7 @@ def test_run_killed_at_any_time(toy, reference, tmp_path, seconds):
     assert toy.contents() == reference.contents()
 
 
+@pytest.mark.posix
 def test_scratch_of_another_configuration_is_not_taken_up(toy, tmp_path, capsys):
     config = write_config(tmp_path)
     assert start(toy, config, kill="s02 epoch 2").wait(HANGS_S) == -signal.SIGKILL

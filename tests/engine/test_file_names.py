@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.engine.errors import DataError
-from pipeline.engine.file_names import LONGEST, printable, short_name
+from pipeline.engine.file_names import LONGEST, flat_name, is_legal, printable, short_name
 from pipeline.engine.files import atomic_write_bytes, atomic_write_text, plain_json, write_json
 from pipeline.engine.hash_cache import HashCache
 
@@ -65,3 +65,28 @@ def test_a_broken_name_is_hashed_and_remembered(tmp_path):
         first = cache.sha256(file)
     with HashCache(tmp_path / "cache.sqlite") as cache:
         assert cache.sha256(file) == first and len(first) == 64
+
+
+@pytest.mark.parametrize("name", ["a.png", "COVID (1).png", "肺.dcm", "console.png", "com10.txt", ".hidden", "a.b.c", "nul_1"])
+def test_names_that_every_system_takes(name):
+    assert is_legal(name) and flat_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "a:b", "a?.png", "a\\b", "a|b", 'a"b', "<a>", "a*", "a\tb", "a.", "a ", "con",
+                                  "NUL.png", "Com1", "lpt9.tar.gz", "aux .txt"])  # fmt: skip
+def test_names_that_windows_does_not_take(name):
+    assert not is_legal(name)
+    if name:
+        assert is_legal(flat_name(name)) and is_legal(flat_name(f"C:/{name}/x.png"))
+
+
+@given(st.lists(st.text(alphabet='ab:?*|\\. /\n', min_size=1, max_size=8), min_size=2, max_size=2, unique=True))
+def test_flat_names_are_legal_and_kept_apart(paths):
+    names = [flat_name(f"{path}x.png") for path in paths]
+    assert all(is_legal(name) and name.endswith(".png") for name in names)
+    assert names[0] != names[1] or any("__" in f"{path}x.png".replace("/", "__") for path in paths)
+
+
+def test_a_path_becomes_one_name():
+    assert flat_name("site/COVID/1.png") == "site__COVID__1.png"
+    assert flat_name("C:/x/1.png").startswith("C___x__1~") and flat_name("C:/x/1.png").endswith(".png")

@@ -8,6 +8,7 @@ from pipeline.engine.errors import StorageError, UsageError
 from pipeline.engine.outputs import prepare_output, refuse_overwriting
 
 
+@pytest.mark.posix
 def test_an_output_on_its_source_is_refused_under_any_name(tmp_path):
     source, link = tmp_path / "source.png", tmp_path / "link.csv"
     source.write_bytes(b"x")

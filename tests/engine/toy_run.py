@@ -8,15 +8,15 @@ from toy_stages import STAGES, reach
 
 from pipeline.cli.app import main
 
-rename = Path.rename
+replace = Path.replace
 
 
-def rename_or_die(self: Path, target: Path) -> Path:
+def replace_or_die(self: Path, target: Path) -> Path:
     leaving = Path(target).name == "s02_scale.old"
     arriving = self.parent.name == ".staging" and self.name == "s02_scale"
     if leaving:
         reach("before the renames")
-    moved = rename(self, target)
+    moved = replace(self, target)
     if leaving:
         reach("between the renames")
     if arriving:
@@ -24,5 +24,5 @@ def rename_or_die(self: Path, target: Path) -> Path:
     return moved
 
 
-Path.rename = rename_or_die  # type: ignore[method-assign]
+Path.replace = replace_or_die  # type: ignore[method-assign]
 raise SystemExit(main(STAGES))

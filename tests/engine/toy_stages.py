@@ -42,7 +42,7 @@ class ScoreConfig(StageConfig):
 def reach(moment: str) -> None:
     """Kill this process the hard way at the moment named by TOY_KILL."""
     if os.environ.get("TOY_KILL") == moment:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 def scan_files(config: ScanConfig, data: Path | None) -> Iterable[Path]:

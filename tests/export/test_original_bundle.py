@@ -103,6 +103,7 @@ def test_positive_index_one_reads_the_output_as_it_is(original, imported, tmp_pa
         OriginalExporter(original[0], ExportOptions(positive_index=2)).write(tmp_path / "b2")
 
 
+@pytest.mark.posix
 def test_missing_and_doubled_files_are_all_named(original, tmp_path):
     for path in original[0].iterdir():
         if not re.match("Shared|CT_Scan", path.name):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import os
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from pipeline.engine.commit import Staging
 
 TINY = """\
 system: respiratory_mtl
@@ -55,6 +58,32 @@ def artifact_bytes(run: Path, stages=("s01", "s02", "s03", "s04", "s05", "s06"))
     kinds = (".npy", ".h5", ".json", ".csv")
     files = [path for stage in stages for path in sorted(run.glob(f"{stage}_*/**/*")) if path.suffix in kinds]
     return {path.relative_to(run).as_posix(): path.read_bytes() for path in files if path.name != "manifest.json"}
+
+
+def open_below(folder: Path) -> list[str]:
+    """The files of a folder that this process has open or mapped; [] where the system does not tell."""
+    own = Path("/proc/self")
+    if not own.is_dir():
+        return []
+    held = [line.split(maxsplit=5)[-1] for line in (own / "maps").read_text(encoding="utf-8").splitlines()]
+    for descriptor in (own / "fd").iterdir():
+        with suppress(OSError):
+            held.append(os.readlink(descriptor))
+    return sorted({path for path in held if path.startswith(f"{folder.resolve()}/")})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_open_at_a_commit():
+    """Windows renames no folder of which a file is open: no stage of these tests may still hold what it wrote."""
+    commit = Staging.commit
+
+    def watched(staging: Staging) -> None:
+        assert open_below(staging.folder) == []
+        commit(staging)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Staging, "commit", watched)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -118,6 +118,7 @@ def wait_for(pattern: str, folder: Path, process: subprocess.Popen) -> None:
         time.sleep(0.005)
 
 
+@pytest.mark.posix
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "sign"),

@@ -73,6 +73,7 @@ def weights(folder: Path, name: str) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in [*run.glob("*.h5"), *run.glob("checkpoints/*.h5"), *run.glob("*.csv")]}
 
 
+@pytest.mark.posix
 def test_killed_and_started_again(folder):
     whole = started(folder, "whole")
     assert "epoch 20 (32 px)" in whole.communicate(timeout=LIMIT_S)[1] and whole.returncode == 0

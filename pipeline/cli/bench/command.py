@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -96,7 +95,6 @@ def bench(
     The ratio of memory is the peak over ten times the images to the peak over the images; that of gate, the share of
     pictures judged rightly.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     wanted = [name for name in MEASUREMENTS if name not in NEEDS_DATA] if what.value == EVERYTHING else [what.value]
     rows = [row for name in wanted for row in MEASUREMENTS[name](Request(images, bundle, data))]
     tell(as_json, rows, lambda: _words(rows))

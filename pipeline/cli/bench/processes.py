@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from statistics import median
 
 import cv2
 import numpy as np
+import psutil
 
 from pipeline.data.phantom import make_patient
 from pipeline.engine.errors import MissingArtifactError, PipelineError
@@ -20,6 +22,7 @@ from pipeline.engine.extras import require
 ENTRY = Path(__file__).parents[3] / "run_pipeline.py"  # beside the package, in a repository and where it is installed
 BARE_IMPORTS = "import numpy, cv2, onnxruntime"
 GROWTH = 10
+SECONDS_BETWEEN_LOOKS = 0.02
 FOLDERS = {"xray": ("X_Ray_Train", "X_Ray_Test"), "ct": ("CT_Scan_Train", "CT_Scan_Test")}
 MEMORY_CONFIG = """\
 system: respiratory_mtl
@@ -71,7 +74,7 @@ def bench_memory(images: int = 100) -> dict:
     peaks, seconds = [], 0.0
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "memory.yaml")
-        config.write_text(MEMORY_CONFIG)
+        config.write_text(MEMORY_CONFIG, encoding="utf-8")
         for count in (images, GROWTH * images):
             data, out = Path(folder, f"scans_{count}"), Path(folder, f"run_{count}")
             _write_scans(data, count)
@@ -91,20 +94,36 @@ def bench_memory(images: int = 100) -> dict:
 
 def _seconds(words: list[str]) -> float:
     begun = time.perf_counter()
-    _check(subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False))
+    _check(subprocess.run([sys.executable, *words], capture_output=True, encoding="utf-8", check=False))
     return time.perf_counter() - begun
 
 
 def _peak_mib(words: list[str]) -> float:
-    """Peak resident memory of one run of the command line, from the kernel's account of that one process."""
-    with tempfile.TemporaryFile("w+") as errors:
+    """Peak resident memory of one run of the command line, from the system's account of that one process."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
         process = subprocess.Popen([sys.executable, str(ENTRY), *words], stdout=subprocess.DEVNULL, stderr=errors)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        peak = _accounted_peak(process) if hasattr(os, "wait4") else watched_peak(process)
         errors.seek(0)
         _check(subprocess.CompletedProcess(words, process.returncode, "", errors.read()))
+    return peak / 2**20
+
+
+def _accounted_peak(process: subprocess.Popen) -> int:
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
     # Linux counts in KiB, macOS in bytes.
-    return usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def watched_peak(process: subprocess.Popen) -> int:
+    """The peak resident memory of a process, in bytes, by looking at it until it ends; Windows keeps the peak itself."""
+    peak, watched = 0, psutil.Process(process.pid)
+    while process.poll() is None:
+        with contextlib.suppress(psutil.Error):
+            held = watched.memory_info()
+            peak = max(peak, getattr(held, "peak_wset", held.rss))
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    return peak
 
 
 def _check(done: subprocess.CompletedProcess) -> None:
@@ -117,7 +136,7 @@ def _write_pair(folder: Path) -> tuple[Path, Path]:
     patient = make_patient(0, "covid")
     paths = folder / "xray.png", folder / "ct.png"
     for path, image in zip(paths, (patient.xray, patient.ct), strict=True):
-        cv2.imwrite(str(path), image)
+        _write_png(path, image)
     return paths
 
 
@@ -131,4 +150,9 @@ def _write_scans(root: Path, count: int) -> None:
                 folder = root / FOLDERS[modality][number % 4 == 0] / label
                 folder.mkdir(parents=True, exist_ok=True)
                 noisy = np.clip(image + chance.normal(0, 6, image.shape), 0, 255).astype(np.uint8)
-                cv2.imwrite(str(folder / f"{label}_{number:06d}.png"), noisy)
+                _write_png(folder / f"{label}_{number:06d}.png", noisy)
+
+
+def _write_png(path: Path, image: np.ndarray) -> None:
+    # OpenCV's own writer takes no path beyond ASCII on Windows.
+    path.write_bytes(cv2.imencode(".png", image)[1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,7 +75,6 @@ def _phantoms(folder: Path, patients: int | None, reporter: Reporter) -> Path:
 
 
 def _run_stages(stages: Sequence[Stage], out: Path, phantoms: Path, reporter: Reporter) -> None:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     config = CONFIG if CONFIG.is_file() else shipped(CONFIG)
     run_pipeline(load_run_config(config, stages), stages, out, phantoms, reporter=reporter)
 

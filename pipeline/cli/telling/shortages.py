@@ -1,4 +1,4 @@
-"""Disk or memory that does not suffice: expected failures, whatever they are called where they arise."""
+"""Disk or memory that does not suffice, a file in use: expected failures, whatever they are called where they arise."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pipeline.engine.errors import PipelineError, StorageError
 
 # TensorFlow's error by its name, for it is imported only where it computes; onnxruntime's by its words, for it has no name.
 _OF_TENSORFLOW, _OF_ONNXRUNTIME = "ResourceExhaustedError", "Failed to allocate memory"
+# Windows: another program has the file open, or a part of it locked.
+_IN_USE = (32, 33)
 
 
 def shortage_of(error: Exception) -> PipelineError | None:
@@ -15,6 +17,9 @@ def shortage_of(error: Exception) -> PipelineError | None:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         place = f" ({error.filename})" if error.filename else ""
         return StorageError(f"The disk is full{place}.", "Free some space and try again.")
+    if getattr(error, "winerror", None) in _IN_USE:
+        place = f" ({error.filename})" if getattr(error, "filename", None) else ""
+        return StorageError(f"A file is open in another program{place}.", "Close it there and try again.")
     if isinstance(error, MemoryError) or type(error).__name__ == _OF_TENSORFLOW or _OF_ONNXRUNTIME in str(error):
         said = next(iter(str(error).splitlines()), "")
         return StorageError(

@@ -59,7 +59,7 @@ def find_images(
     if not given:
         raise UsageError("No image was named.", "Name images, or a folder of them.")
     places = [Path(os.path.abspath(path)) for path in given]
-    root = Path(os.path.commonpath([place if path.is_dir() else place.parent for place, path in zip(places, given, strict=True)]))
+    root = _common_folder([place if path.is_dir() else place.parent for place, path in zip(places, given, strict=True)])
     found: dict[Path, SourceImage] = {}
     for place, path in zip(places, given, strict=True):
         for file, label in _images_of(path, warn) if path.is_dir() else [(path, "")]:
@@ -83,6 +83,14 @@ def output_names(images: Iterable[SourceImage]) -> list[PurePosixPath]:
         image.relative.with_suffix("") if stems[image.relative.with_suffix("")] == 1 else image.relative for image in images
     )
     return [name.with_name(short_name(name.name, LONGEST - ROOM_FOR_ENDINGS)) if name.name else name for name in whole]
+
+
+def _common_folder(folders: Sequence[Path]) -> Path:
+    try:
+        return Path(os.path.commonpath(folders))
+    except ValueError as cause:
+        drives = ", ".join(sorted({folder.drive for folder in folders}))
+        raise UsageError(f"The images lie on several drives ({drives}).", "Name those of one drive at a time.") from cause
 
 
 def _images_of(folder: Path, warn: Warn) -> list[tuple[Path, str]]:

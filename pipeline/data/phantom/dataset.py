@@ -23,6 +23,8 @@ from pipeline.data.scans import XRAY
 from pipeline.engine.errors import ConfigError, PipelineError, StorageError
 
 MANIFEST = "manifest.csv"
+# What concurrent.futures can wait for on Windows.
+MOST_WORKERS = 61
 MANIFEST_COLUMNS = (
     "id", "image", "modality", "label", "condition", "patient_id", "split", "mask_path", "source", "age", "sex", "notes"
 )  # fmt: skip
@@ -84,7 +86,7 @@ def _count_workers(workers: int | None, patients: int) -> int:
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise ConfigError(f"The number of workers is {workers!r}.", "Give 1 or more.")
     # A process takes longer to start than a few patients take to make.
-    return min(workers, max(1, patients // 4)) if isinstance(patients, int) else workers
+    return min(workers, MOST_WORKERS, max(1, patients // 4)) if isinstance(patients, int) else workers
 
 
 def _fill(

@@ -11,6 +11,7 @@ import numpy as np
 from keras import layers, ops
 
 from pipeline.engine.errors import ConfigError, CorruptArtifactError, did_you_mean
+from pipeline.models.backbones.application_weights import build_published
 from pipeline.models.backbones.efficientnet_lite import build_efficientnet_lite, imagenet_checkpoint, load_pytorch_weights
 from pipeline.models.backbones.names import NO_FILE, Family, require_backbone
 from pipeline.models.backbones.resnet18 import IMAGENET_MEAN, IMAGENET_STD, build_resnet18, load_torchvision_weights
@@ -71,8 +72,9 @@ def build_backbone(
         mirrored: the features are the mean of those of the scan and of its left-right mirror image.
 
     Raises:
-        ConfigError: unknown backbone or layer, or ImageNet weights neither installed nor downloadable.
-        CorruptArtifactError: a weight file that does not fit.
+        ConfigError: unknown backbone or layer, or ImageNet weights neither here nor to be fetched.
+        StorageError: ImageNet weights are not here, and there is nowhere to put them.
+        CorruptArtifactError: a weight file that does not fit, or is not the published one.
     """
     body, scaling = frozen_body(name, image_size, weights)
     tapped = tapped_body(body, taps)
@@ -130,13 +132,17 @@ def _lite(name: str, image_size: int, weights: str | Path) -> tuple[keras.Model,
 def _application(name: str, image_size: int, weights: str | Path) -> tuple[keras.Model, InputScaling]:
     constructor = getattr(keras.applications, name)
     source = None if weights == "none" else str(weights)
+
+    def build() -> keras.Model:
+        return constructor(include_top=False, weights=source, input_shape=(image_size, image_size, 3))
+
     try:
-        body = constructor(include_top=False, weights=source, input_shape=(image_size, image_size, 3))
+        body = build_published(name, build) if source == "imagenet" else build()
     except (OSError, ValueError) as cause:
         first_line = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
         raise ConfigError(
             f"weights {source!r} of {name} could not be loaded: {first_line}",
-            "Give a local .weights.h5 file under `weights:`, or connect once so that Keras can download them.",
+            "Give a local .weights.h5 file of the same network under `weights:`, or `weights: none`.",
         ) from cause
     return body, scaling_of(sys.modules[constructor.__module__].preprocess_input)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from statistics import median
 
 import keras
 import numpy as np
+import psutil
 import tensorflow as tf
 
 from pipeline.engine.arrays import ArrayWriter
@@ -102,7 +102,7 @@ def bench_chain(rows: int = 400, epochs: int = 8, repeats: int = 4) -> dict:
     """Seconds of one retraining of the whole chain, both variants, as s06 repeats it; there is nothing to compare it with.
 
     The first is not counted in ``median_ms`` (it compiles); ``first_ms`` is its own. ``growth_mib``: resident memory
-    that each later retraining added, ``None`` where the system does not tell it.
+    that each later retraining added.
     """
     features, scans, pairs, recipe = _chain(rows, epochs)
     seconds, held = [], []
@@ -113,7 +113,7 @@ def bench_chain(rows: int = 400, epochs: int = 8, repeats: int = 4) -> dict:
             train_chain_once(f"seed_{number}", features, scans, pairs, recipe, workshop)
             seconds.append(time.perf_counter() - begun)
             held.append(_resident_mib())
-    growth = None if held[0] is None else (held[-1] - held[0]) / (repeats - 1)
+    growth = (held[-1] - held[0]) / (repeats - 1)
     return {"name": "chain", "reference": None, "ratio": None, "median_ms": 1000 * median(seconds[1:]),
             "first_ms": 1000 * seconds[0], "growth_mib": growth, "n": 2 * rows}  # fmt: skip
 
@@ -135,9 +135,8 @@ def _chain(rows: int, epochs: int) -> tuple[dict, dict, Pairs, ChainRecipe]:
     return features, scans, Pairs(pairs, scans["xray"].labels[pairs[:, 0]], split), recipe
 
 
-def _resident_mib() -> float | None:
-    pages = Path("/proc/self/statm")
-    return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20 if pages.exists() else None
+def _resident_mib() -> float:
+    return psutil.Process().memory_info().rss / 2**20
 
 
 def _separable(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

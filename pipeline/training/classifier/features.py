@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from pipeline.engine.arrays import ArrayWriter, read_selected
+from pipeline.engine.files import move
 from pipeline.training.frozen_features import compiled_forward, scaled
 from pipeline.training.image_augmentation import AugmentationSettings, augment_batch
 
@@ -46,5 +47,5 @@ def _view_once(forward, shape, pixels, file_rows, view, augmentation, seed, fold
             if view:
                 scans = augment_batch(scans, augmentation, seed, view, start)
             writer.append(forward(scaled(scans)).numpy())
-    unfinished.replace(finished)
+    move(unfinished, finished)
     return finished

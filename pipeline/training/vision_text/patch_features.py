@@ -8,6 +8,7 @@ from keras import layers
 
 from pipeline.engine.arrays import ArrayWriter, open_array, read_layout
 from pipeline.engine.context import Context
+from pipeline.engine.files import move
 from pipeline.models.backbones.construction import build_backbone
 from pipeline.models.stored_precision import StoredPrecision, round_kernels
 from pipeline.training.frozen_features import frozen_features
@@ -38,7 +39,7 @@ def patch_features(context: Context, network: keras.Model, profile: str) -> np.n
         with ArrayWriter(unfinished, network.output_shape[1:], "float32") as writer:
             for block in blocks:
                 writer.append(block)
-        unfinished.replace(finished)
+        move(unfinished, finished)
     return np.asarray(open_array(finished))
 
 

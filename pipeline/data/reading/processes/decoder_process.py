@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from pipeline.data.reading.assumptions import ReadScan
@@ -25,6 +26,8 @@ STARTUP = (
 _ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 _SECONDS_TO_START, _SECONDS_TO_END = 60.0, 2.0
 _SET_PIPE_SIZE, _PIPE_SIZE = 1031, 1 << 20
+# Windows has pipes that may not hold what a worker has not read yet: there the next request follows the last reply.
+_ASKED_AHEAD = 1 if sys.platform == "win32" else sys.maxsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +81,21 @@ class DecoderProcess:
     def ask(self, requests: Sequence[Request]) -> list[ReadScan | PipelineError]:
         """The replies. Where the process ends over a file, that file's DataError is the last of them."""
         replies: list[ReadScan | PipelineError] = []
-        clock = None
+        clock, coming = None, iter(requests)
         try:
             # All at once: the worker need not wait for this process between two files.
-            for request in requests:
+            for request in islice(coming, _ASKED_AHEAD):
                 send_frame(self._process.stdin.write, request)
             for request in requests:
                 clock = _Clock(self._process, request.seconds * self._limits.clock)
                 with clock:
                     reply = receive_frame(self._process.stdout.readinto)
                 replies.append(scan_of(reply) if isinstance(reply, tuple) else reply)
-        except (EOFError, BrokenPipeError, ConnectionError):
+                for following in islice(coming, 1):
+                    send_frame(self._process.stdin.write, following)
+        except (EOFError, OSError):
+            # Its end of a pipe is closed; Windows says so by another error than others.
+            self._process.kill()
             self._process.wait()
             failed = requests[len(replies)]
             return [*replies, DataError(f"{failed.path}: {self._finding(failed, clock is not None and clock.fired)}.", _REMEDY)]

@@ -121,7 +121,7 @@ def _limit_memory(megabytes: int) -> None:
     try:
         import resource
 
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
         taken = pages * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (taken + megabytes * _MEGABYTE,) * 2)
     except (ImportError, OSError, ValueError):
