@@ -53,7 +53,7 @@ bench: setup
 	$(RUN) run_pipeline.py bench
 
 docs: setup
-	$(RUN) -m mkdocs build
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build
 
 clean:
 	rm -rf runs site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

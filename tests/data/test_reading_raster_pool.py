@@ -88,6 +88,18 @@ def test_order_and_errors_in_their_places(pool: DecoderPool, scans: list[Path]) 
             np.testing.assert_array_equal(found.gray, np.maximum(NOISE, number))
 
 
+def test_relative_paths_begin_where_the_asker_is(pool: DecoderPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, name in enumerate(("first", "second")):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "scan.png"), np.roll(NOISE, number))
+    for number, name in enumerate(("first", "second")):
+        monkeypatch.chdir(tmp_path / name)
+        np.testing.assert_array_equal(pool.read("scan.png").gray, np.roll(NOISE, number))
+        found = list(pool.read_in_order(["scan.png", Path("gone.png")] * 3))
+        assert all(str(each).startswith("gone.png: no such file") for each in found[1::2])
+        assert all((each.gray == np.roll(NOISE, number)).all() for each in found[::2])
+
+
 def test_reading_ahead_is_bounded(pool: DecoderPool, scans: list[Path]) -> None:
     asked: list[Path] = []
 

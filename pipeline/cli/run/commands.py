@@ -35,7 +35,7 @@ RunFolder = Annotated[Path | None, typer.Option("--out", "--run", help="Run fold
 First = Annotated[str | None, typer.Option("--from", help="First stage, such as s02.")]
 Last = Annotated[str | None, typer.Option("--to", help="Last stage.")]
 Only = Annotated[list[str] | None, typer.Option("--only", help="Just this stage; may be repeated.")]
-Override = Annotated[list[str] | None, typer.Option("--set", help="A key set over the file: s04.epochs=20.")]
+Override = Annotated[list[str] | None, typer.Option("--set", help="A key set over the file: s04.fit.epochs=20.")]
 Force = Annotated[bool, typer.Option("--force", help="Run the selected stages again, changed or not.")]
 Leakage = Annotated[bool, typer.Option("--allow-leakage", help="Go on with equal scans on both sides.")]
 

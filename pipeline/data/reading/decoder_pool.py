@@ -90,7 +90,8 @@ class DecoderPool:
             size = os.path.getsize(path)
         except (OSError, ValueError):
             size = 0
-        return Request(str(path), None, slice, with_colour, self.limits.allowed(size))
+        folder = "" if os.path.isabs(path) else os.getcwd()
+        return Request(str(path), None, slice, with_colour, self.limits.allowed(size), folder)
 
     def _ask_for(self, paths: Sequence[Path | str], with_colour: bool) -> list[ReadScan | PipelineError]:
         return self._ask([self._request(path, None, with_colour) for path in paths])

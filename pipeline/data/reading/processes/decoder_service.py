@@ -29,13 +29,17 @@ _MEGABYTE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One file to read, at `path`, or the bytes `data` of an upload that errors call `path`."""
+    """One file to read, at `path`, or the bytes `data` of an upload that errors call `path`.
+
+    folder: where a relative path begins: whoever asks may have left the folder in which this process was started.
+    """
 
     path: str
     data: bytes | None
     slice: int | str | None
     with_colour: bool
     seconds: float
+    folder: str = ""
 
 
 def send_frame(write: Callable[[Any], int | None], content: object) -> None:
@@ -101,6 +105,8 @@ def _answered(request: Request) -> ReadScan:
     from pipeline.data.reading.scan_reader import decode_scan, file_bytes, is_volume, read_scan
 
     data = request.data
+    if request.folder:
+        os.chdir(request.folder)
     if data is None and request.slice is None and not is_volume(request.path):
         data = file_bytes(request.path)
     _load_decoders(data)
