@@ -86,7 +86,8 @@ def fusion_run(tmp_path):
             "arm": np.repeat(ARMS, 12).tolist(), "probability": answers.mean(axis=1).ravel().tolist()}  # fmt: skip
     array = io.BytesIO()
     np.save(array, answers)
-    recipe = json.dumps({"arms": ARMS, "chosen": "gated", "class_names": ["Other", "COVID"]}).encode()
+    chosen_by = {"mean_validation_auc": {arm: 0.9 if arm == "gated" else 0.8 for arm in ARMS}}
+    recipe = json.dumps({"arms": ARMS, "chosen": "gated", "chosen_by": chosen_by, "class_names": ["Other", "COVID"]}).encode()
     stored = json.dumps({"schema_version": 1, "arms": list(ARMS), "stored": True}).encode()
     return make_run(tmp_path / "fusions", {"s09_vision_text": {
         "fusion_recipe": ("fusion_recipe.json", recipe), "fusion_out_of_fold": ("out_of_fold.csv", csv_of(rows)),

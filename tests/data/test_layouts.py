@@ -93,9 +93,11 @@ def test_a_near_miss_is_named(four_folders: Path, old: str, new: str, hint: str)
     assert Path(old).name in str(caught.value) and hint in str(caught.value)
 
 
-def test_a_folder_too_high_is_told(four_folders: Path) -> None:
-    with pytest.raises(DataError, match=f"It is in .*{four_folders.name}: give that"):
-        read_respiratory_folders(four_folders.parent)
+def test_a_folder_too_high_is_told(four_folders: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    above = tmp_path_factory.mktemp("above")
+    four_folders.rename(above / "scans")
+    with pytest.raises(DataError, match="It is in .*scans: give that"):
+        read_respiratory_folders(above)
 
 
 def test_empty_and_additional_class_folders_are_refused(four_folders: Path) -> None:

@@ -170,6 +170,7 @@ def test_an_opened_bundle_stays_in_its_process(classifier, scan):
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.posix
 def test_a_fork_is_refused_and_not_left_waiting(classifier, scan):
     classifier.answer(scan)
     child = os.fork()

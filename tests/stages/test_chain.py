@@ -100,7 +100,7 @@ def test_what_the_last_stage_says(tiny_run):
     }  # fmt: skip
     assert not any("accepted" in verdict["sentence"] for verdict in document["verdicts"])
     out_of_fold = np.load(tiny_run.folder / "s06_significance" / "fold_probabilities_ct.npy")
-    assert out_of_fold.shape == (2, 24) and np.isfinite(out_of_fold).all()
+    assert out_of_fold.shape == (3, 24) and np.isfinite(out_of_fold).all()
 
 
 def test_one_seed_in_two_folders_gives_the_same_bytes(tiny_run, run_tiny, without_graphs, tmp_path, contents):

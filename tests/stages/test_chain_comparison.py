@@ -75,7 +75,7 @@ def test_two_runs_are_aligned_by_id_and_named_by_folder(command, tiny_run, tmp_p
     shutil.copytree(tiny_run.folder, twin)
     code, out, _ = command("compare", "--run", tiny_run.folder, twin, "--json")
     document = json.loads(out)
-    assert code == 0 and document["arms"] == ["first/plain", "first/adversarial", "twin/plain", "twin/adversarial"]
+    assert code == 0 and document["arms"] == [f"{run}/{arm}" for run in ("first", "twin") for arm in ("plain", "adversarial", "erased")]
     own = json.loads((next(twin.glob("s06_*")) / "comparison.json").read_text())
     for modality, by_arm in own["confusion"].items():
         assert document["confusion"][modality]["twin/plain"] == by_arm["plain"] == document["confusion"][modality]["first/plain"]
@@ -85,7 +85,7 @@ def test_two_runs_are_aligned_by_id_and_named_by_folder(command, tiny_run, tmp_p
 def test_two_runs_of_which_one_has_no_s06(command, tiny_run, without_s06):
     code, out, _ = command("compare", "--run", tiny_run.folder, "--run", without_s06, "--json")
     document = json.loads(out)
-    assert code == 0 and len(document["arms"]) == 4
+    assert code == 0 and len(document["arms"]) == 6
     assert sum("since s06 was not made" in warning for warning in document["warnings"]) == 2
     same = document["confusion"]["paired"]
     assert same["first/plain"] == same["until_s05/plain"]
@@ -101,7 +101,7 @@ def test_findings_say_scores_verdicts_alignment_and_places(tiny_run):
     run = RunDirectory(tiny_run.folder)
     findings = read_findings(run)
     assert list(findings["metrics"]) == ["xray", "ct", "paired", "shuffled_pairs"] and findings["seeds"] == 2
-    assert list(findings["alignment"]) == ["raw", "plain", "adversarial"]
+    assert list(findings["alignment"]) == ["raw", "plain", "adversarial", "erased"]
     answers = [{"modality": "xray", "probability": 0.25, "predicted": "Non_COVID", "error": None},
                {"modality": "ct", "probability": None, "predicted": None, "error": "cut short"}]  # fmt: skip
     diagnosis = {"xray": "x.png", "ct": "c.png", "label": "COVID", "positive_class": "COVID", "answers": answers}
@@ -120,4 +120,4 @@ def test_two_runs_with_s06_are_compared_without_tensorflow(tiny_run, tmp_path):
     command = [sys.executable, "-c", HEAVY, *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    assert len(json.loads(done.stdout)["arms"]) == 4
+    assert len(json.loads(done.stdout)["arms"]) == 6

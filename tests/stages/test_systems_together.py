@@ -35,7 +35,7 @@ def document(**more) -> dict:
         "seed": 3,
         "s01": {"data": {"selection": [scans], "valid_fraction": 0.25}, "sample_sheet": False, "lung_masks": ["xray"],
                 "profiles": {name: {"modality": name, "size": SIZE} for name in ("xray", "ct")}},
-        "s02": {"embedders": embedders, "fit": fit}, "s03": {"fit": fit}, "s04": {"variant": "plain", "fit": fit},
+        "s02": {"embedders": embedders, "fit": fit}, "s03": {"fit": fit}, "s04": {"variants": ["plain"], "fit": fit},
         "s05": {"fit": fit}, "s06": {},
         "s07": {"profile": "xray", "positive_class": "COVID", "architecture": {"channels": [4, 8], "decoded_channels": 4},
                 "fit": {"epochs": 1, "batch_size": 8}, "tensorboard": True, "gate": {"profile": "xray"}},

@@ -25,7 +25,7 @@ def test_three_arms_where_nothing_is_said():
         ({"variants": ["plain", "plain"]}, "each once"),
         ({"variants": []}, "at least one"),
         ({"adversarial": {"warmup_epochs": 5}}, "was called 'sound' before"),
-        ({"adversarial": {"objective": "sound", "hold_epochs": 3}}, "write objective: inverted"),
+        ({"adversarial": {"objective": "sound", "hold_epochs": 4}}, "write objective: inverted"),
     ],
 )
 def test_a_wrong_choice_is_told_with_what_it_should_be(section, said):

@@ -40,7 +40,7 @@ def read_findings(run: RunDirectory) -> dict[str, Any]:
         },
         "counts": comparison["counts"],
         "verdicts": comparison["verdicts"],
-        "alignment": {name: {"probe": scores["strongest"], **strongest_probe(scores)} for name, scores in probes.items()},
+        "alignment": {name: {"probe": scores["strongest"], **strongest_probe(scores)} for name, scores in _as_trained(probes, comparison["arms"])},
         "alignment_sentence": alignment_sentence(probes),
         "warnings": [*run.warnings(), *comparison["warnings"]],
         "report": str(run.artifact("significance_report")),
@@ -51,6 +51,11 @@ def read_findings(run: RunDirectory) -> dict[str, Any]:
 def _in_order(modalities: dict[str, Any]) -> list[tuple[str, Any]]:
     names = [*(name for name in TITLES if name in modalities), *(name for name in modalities if name not in TITLES)]
     return [(name, modalities[name]) for name in names]
+
+
+def _as_trained(probes: dict[str, Any], arms: list[str]) -> list[tuple[str, Any]]:
+    """The raw embeddings first, then the arms in their order; JSON keeps names sorted."""
+    return [(name, probes[name]) for name in ("raw", *arms) if name in probes]
 
 
 def findings_text(document: dict[str, Any]) -> str:
