@@ -40,7 +40,10 @@ def read_findings(run: RunDirectory) -> dict[str, Any]:
         },
         "counts": comparison["counts"],
         "verdicts": comparison["verdicts"],
-        "alignment": {name: {"probe": scores["strongest"], **strongest_probe(scores)} for name, scores in _as_trained(probes, comparison["arms"])},
+        "alignment": {
+            name: {"probe": scores["strongest"], **strongest_probe(scores)}
+            for name, scores in _as_trained(probes, comparison["arms"])
+        },
         "alignment_sentence": alignment_sentence(probes),
         "warnings": [*run.warnings(), *comparison["warnings"]],
         "report": str(run.artifact("significance_report")),
