@@ -75,7 +75,8 @@ def test_two_runs_are_aligned_by_id_and_named_by_folder(command, tiny_run, tmp_p
     shutil.copytree(tiny_run.folder, twin)
     code, out, _ = command("compare", "--run", tiny_run.folder, twin, "--json")
     document = json.loads(out)
-    assert code == 0 and document["arms"] == [f"{run}/{arm}" for run in ("first", "twin") for arm in ("plain", "adversarial", "erased")]
+    arms = ("plain", "adversarial", "erased")
+    assert code == 0 and document["arms"] == [f"{run}/{arm}" for run in ("first", "twin") for arm in arms]
     own = json.loads((next(twin.glob("s06_*")) / "comparison.json").read_text())
     for modality, by_arm in own["confusion"].items():
         assert document["confusion"][modality]["twin/plain"] == by_arm["plain"] == document["confusion"][modality]["first/plain"]
