@@ -62,7 +62,7 @@ def test_the_wheel_holds_the_code_the_configurations_and_the_gate(wheel):
     with zipfile.ZipFile(wheel) as archive:
         held = {PurePosixPath(name) for name in archive.namelist() if ".dist-info/" not in name}
     here = [*(ROOT / "pipeline").rglob("*"), *(ROOT / "stages").rglob("*")]
-    code = {path.relative_to(ROOT) for path in here if path.suffix in (".py", ".j2") or path.name == "py.typed"}
+    code = {path.relative_to(ROOT) for path in here if path.suffix in (".py", ".pyi", ".j2") or path.name == "py.typed"}
     configs = {SHIPPED / path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.yaml")}
     gate = {SHIPPED / path.relative_to(ROOT) for path in (BUNDLES / "gate").iterdir()}
     assert held == {*map(PurePosixPath, code), *configs, *gate, PurePosixPath("run_pipeline.py")}
