@@ -101,7 +101,8 @@ def test_what_the_code_imports_is_asked_for():
     optional = {module for modules in EXTRAS.values() for module in modules}
     unasked = {}
     for module, files in imported().items():
-        packages = {canonicalize_name(name) for name in providers.get(module, ())}
+        # one that is not installed here is taken to be called as its package
+        packages = {canonicalize_name(name) for name in providers.get(module, (module,))}
         packages = {BROUGHT_ALONG.get(package, package) for package in packages}
         if module not in optional and not packages & base:
             unasked[module] = files

@@ -33,6 +33,9 @@ COMMANDS = Group("Respiratory scans: numbered stages, each runnable alone; score
         "pipeline.cli.run.describe_command:describe",
         "Show a stage's settings and artifacts, and with -c its values and where each was written.",
     ),
+    "doctor": Command(
+        "pipeline.cli.doctor.command:doctor", "Say what this machine has and lacks, what each lack costs, and how to mend it."
+    ),
     "export": Command(
         "pipeline.cli.export_command:export", "Write a bundle: ONNX graphs, preprocessing, class names, model card, hashes."
     ),

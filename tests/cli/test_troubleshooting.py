@@ -67,7 +67,8 @@ def said(tmp_path_factory):
 
 
 def of_starting(patch) -> list[str]:
-    start = f"import sys, runpy; sys.path.insert(0, {str(ROOT)!r}); runpy.run_path({str(ROOT / 'run_pipeline.py')!r})"
+    entry = str(ROOT / "run_pipeline.py")
+    start = f"import sys, runpy; sys.path.insert(0, {str(ROOT)!r}); runpy.run_path({entry!r}, run_name='__main__')"
     bare = subprocess.run([sys.executable, "-I", "-S", "-c", start], capture_output=True, text=True).stderr
     Path("bad.yaml").write_text("system: x\nseed: 1\ns01:\n  profils: {p: {modality: xray, size: 64}}\n")
     patch.setattr("socket.getaddrinfo", raises(OSError("Name or service not known")))
@@ -152,8 +153,8 @@ def of_devices(patch) -> list[str]:
     """On a machine without an NVIDIA device, and on one whose onnxruntime is the processor's."""
     texts = []
     for has_driver in (False, True):
-        patch.setattr("pipeline.inference.sessions._has_driver", lambda found=has_driver: found)
-        patch.setattr("pipeline.inference.sessions._offers_cuda", lambda: False)
+        patch.setattr("pipeline.inference.sessions.has_driver", lambda found=has_driver: found)
+        patch.setattr("pipeline.inference.sessions.offers_cuda", lambda: False)
         texts.append(call("predict", "--device", "cuda"))
     return texts
 

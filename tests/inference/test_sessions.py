@@ -41,7 +41,7 @@ def cuda(monkeypatch, path):
     asked = []
     monkeypatch.setattr(sessions, "DRIVERS", (path,))
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [sessions.CUDA, sessions.CPU])
-    monkeypatch.setattr(sessions, "_load_cuda", lambda: None)
+    monkeypatch.setattr(sessions, "load_cuda", lambda: None)
     real = onnxruntime.InferenceSession
 
     def session(source, options, providers, enable_fallback):

