@@ -201,3 +201,4 @@ def test_table_lines_up(predictions, resplits):
         assert len({len(line) for line in block.splitlines()}) == 1
     assert "CT: 80 rows of 40 patients, 40 positive" in text
     assert "no difference shown at this sample size" in text
+    assert "; mean over trainings [95 % interval] ± training noise\n" in text
