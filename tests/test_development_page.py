@@ -27,7 +27,8 @@ ROWS = {row[1]: re.findall(r"`([^`]+)`", row[2]) for row in re.finditer(r"^\| `m
 def recipe(target: str) -> list[str]:
     """A target's own lines, as they are typed in the environment."""
     found = re.search(rf"^{target}:[^\n]*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
-    lines = [line.strip() for line in found[1].splitlines()] if found else []
+    # A variable that only silences a notice is set in no row: its form differs from shell to shell.
+    lines = [re.sub(r"^[A-Z0-9_]+=\S+ ", "", line.strip()) for line in found[1].splitlines()] if found else []
     typed = [re.sub(r"\$\(RUN\)", "python", line).replace("$(VENV)/bin/", "").replace("$(WORKERS)", "2") for line in lines]
     return [re.sub(r" --quiet --disable-pip-version-check", "", line) for line in typed]
 
