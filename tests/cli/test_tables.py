@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from pipeline.cli.telling.tables import TitledTable
+from pipeline.cli.telling.tables import TitledTable, show
 
 METRICS = ("balanced accuracy", "sensitivity", "specificity", "AUC", "macro-F1")
 INTERVAL = "0.842 [0.790, 0.890]"
@@ -38,3 +38,10 @@ def test_a_terminal_that_is_wide_enough_has_one_table():
 def test_words_wider_than_the_terminal_are_folded():
     text = printed(TitledTable("t", ["source"], ["scans"], [["x" * 100, "12"]]), 40)
     assert text.count("x") == 100 and "12" in text and "…" not in text
+
+
+def test_a_command_stays_on_one_line(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    command = "predict --run " + "/".join(["a folder with a long name"] * 6)
+    show(command, TitledTable("t", ["a"], ["b"], [["x", "1"]]))
+    assert capsys.readouterr().out.splitlines()[0] == command

@@ -98,6 +98,11 @@ def test_figures_draw_every_group(scans: list[Scan]) -> None:
     assert set(figures) == {"counts", "sizes", "intensity"}
     assert len(figures["sizes"].axes[0].collections) == 4
     assert sum(len(axes.lines) for axes in figures["intensity"].axes) == 4
+    for axes in figures["intensity"].axes:
+        assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == len(axes.lines)
+        assert len({line.get_linestyle() for line in axes.lines}) == len(axes.lines), "colour alone tells them apart"
+    of_one_place = [float(marks.get_sizes()[0]) for marks in figures["sizes"].axes[0].collections]
+    assert len(set(of_one_place)) == 4, "groups of one size hide each other"
     assert sum(bar.get_width() for bar in figures["counts"].axes[0].patches) == 12
 
 

@@ -129,7 +129,9 @@ def test_fairness_names_the_worst_group_and_opens_small_ones():
     assert points[1].get_marker() == "D" and points[0].get_marker() == "o"
     assert points[2].get_markerfacecolor() == "white" and points[0].get_markerfacecolor() != "white"
     assert points[1].get_xdata()[0] == document["groups"]["M"]["metrics"]["balanced_accuracy"]["value"]
-    assert len(figure.axes) == 3
+    assert len(figure.axes) == 3 and len({axis.get_xlim() for axis in figure.axes}) == 1
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "not ranked: the metric rests on fewer than 10 patients" in words
     with pytest.raises(DataError, match="None of auc"):
         fairness_figure(document, ("auc",))
 
@@ -145,6 +147,7 @@ def test_reader_study_draws_each_reader_and_the_study(readers):
     figure = drawn(reader_study_figure(document))
     labels = [label.get_text() for label in figure.axes[1].get_yticklabels()]
     assert labels == [*names, "readers at large"]
+    assert len({axis.get_xlim() for axis in figure.axes[1:]}) == 1 and "95 % intervals" in figure.get_suptitle()
     change = document["per_reader"]["R0"]["difference"]["sensitivity"]["value"]
     assert figure.axes[1].lines[0].get_xdata()[0] == change
     assert figure.axes[1].lines[readers].get_xdata()[0] == document["mrmc"]["sensitivity"]["difference"]["value"]

@@ -66,7 +66,7 @@ def plain_table(columns: Sequence[str], rows: Iterable[Sequence[RenderableType]]
 
 
 def show(*parts: RenderableType) -> None:
-    """Print each part on lines of its own."""
+    """Print each part on lines of its own; words stay on one line, so that a path or a command can be copied."""
     console = Console(highlight=False, markup=False, emoji=False)
     for part in parts:
-        console.print(part)
+        console.print(part, soft_wrap=isinstance(part, str))

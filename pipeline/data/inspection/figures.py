@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 # Okabe & Ito's colours, told apart by colour-blind readers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 LINES = ("-", "--", ":", "-.")
+MARKERS = "os^Dv*"
+TITLES = {"xray": "X-ray", "ct": "CT"}
 
 
 def inspection_figures(inspection: Inspection) -> dict[str, Figure]:
@@ -46,8 +48,8 @@ def _counts(inspection: Inspection) -> Figure:
     axes.set_yticks(range(len(groups)), [_caption(group) for group in groups], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("scans")
-    axes.set_title("Scans by source, label and split")
-    axes.legend(fontsize=8)
+    axes.set_title("Scans by modality, source, label and split")
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
@@ -60,10 +62,12 @@ def _sizes(inspection: Inspection) -> Figure:
         axes.scatter(
             found.widths,
             found.heights,
-            s=8,
-            alpha=0.5,
-            color=COLOURS[place % len(COLOURS)],
-            marker="ox^s"[place // len(COLOURS) % 4],
+            # open and each larger than the one before: groups of one size lie around each other, none hides another
+            s=14 + 22 * (place % len(COLOURS)),
+            alpha=0.7,
+            facecolors="none",
+            edgecolors=COLOURS[place % len(COLOURS)],
+            marker=MARKERS[place % len(MARKERS)],
             label=_caption((modality, source, label)),
         )
     axes.set_xlabel("width, px")
@@ -86,17 +90,17 @@ def _intensity(inspection: Inspection) -> Figure:
             axes.plot(
                 histogram / histogram.sum(),
                 color=COLOURS[place % len(COLOURS)],
-                linestyle=LINES[place // len(COLOURS) % len(LINES)],
+                linestyle=LINES[place % len(LINES)],
                 linewidth=1.2,
                 label=_caption(("", source, label)),
             )
         axes.set_yscale("log")
         axes.set_xlabel("gray level")
         axes.set_ylabel("share of pixels")
-        axes.set_title(f"Intensities, {modality or 'modality unknown'}")
+        axes.set_title(f"Gray levels, {TITLES.get(modality, modality) or 'modality unknown'}")
         axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
 def _caption(parts: tuple[str, str, str]) -> str:
-    return " / ".join(part for part in parts if part)
+    return " / ".join(TITLES.get(part, part) for part in parts if part)

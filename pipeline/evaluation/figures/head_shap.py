@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from pipeline.evaluation.figures.style import GRAY, PALETTE, new_figure, set_title
 
 SHOWN = 15
 FAINT = "#CCCCCC"
+FOR, AGAINST = PALETTE[0], PALETTE[1]
 
 
 def head_shap_figure(classes: Mapping[str, Mapping[str, Any]], background: str) -> Figure:
@@ -25,16 +27,17 @@ def head_shap_figure(classes: Mapping[str, Mapping[str, Any]], background: str) 
         shown: Sequence[Mapping[str, Any]] = told["features"][:SHOWN]
         places = range(len(shown))
         means = [entry["mean"] for entry in shown]
-        axis.barh(places, [entry["mean_absolute"] for entry in shown], color=FAINT, label="mean |value|")
-        colours = [PALETTE[0] if mean >= 0 else PALETTE[1] for mean in means]
-        axis.barh(places, means, height=0.4, color=colours, label="mean value")
+        axis.barh(places, [entry["mean_absolute"] for entry in shown], color=FAINT)
+        colours = [FOR if mean >= 0 else AGAINST for mean in means]
+        axis.barh(places, means, height=0.4, color=colours)
         axis.axvline(0, color=GRAY, linewidth=0.8)
         axis.set_yticks(places, [str(entry["feature"]) for entry in shown])
         axis.invert_yaxis()
         axis.set(xlabel="mean SHAP value (logit)", ylabel="feature")
         axis.set_title(f"{name}, {told['images']} image{'s' if told['images'] != 1 else ''}, "
                        f"expected logit {told['expected_logit']:.2f}", fontsize=9)  # fmt: skip
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", frameon=False, fontsize=8)
+    handles = [Patch(color=colour) for colour in (FAINT, FOR, AGAINST)]
+    labels = ["mean |value|", "mean value, for the class", "mean value, against it"]
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=8)
     set_title(figure, f"What the head reads; background: {background}")
     return figure

@@ -11,7 +11,8 @@ from pipeline.evaluation.figures.panels import Curve, curves_figure
 from pipeline.evaluation.tables.rows import Arms
 
 TITLE = "Precision and recall"
-KEY = "AP: average precision; dotted: the class's share of the rows"
+KEY = "AP: average precision, thin dotted: the class's share"
+THIN_DOTTED = (0, (1, 4))
 
 
 def precision_recall_figure(arms: Arms, document: Mapping | None = None, seed: int = 0, title: str = TITLE) -> Figure:
@@ -25,7 +26,7 @@ def precision_recall_figure(arms: Arms, document: Mapping | None = None, seed: i
         precision, recall, _ = precision_recall_curve(curve.positive, curve.scores.mean(axis=0))
         share = float(np.mean(curve.positive))
         axis.plot(recall, precision, drawstyle="steps-post", **curve.style)
-        axis.axhline(share, color=curve.style["color"], linestyle=":", linewidth=0.9)
+        axis.axhline(share, color=curve.style["color"], linestyle=THIN_DOTTED, linewidth=1.0)
         return f"AP {curve.interval('average_precision', document, seed)}, share {share:.2f}"
 
-    return curves_figure(arms, f"{title} ({KEY})", ("Recall (sensitivity)", "Precision"), "lower left", draw)
+    return curves_figure(arms, f"{title}; {KEY}", ("Recall (sensitivity)", "Precision"), "lower left", draw)

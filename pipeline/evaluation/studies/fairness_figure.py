@@ -25,6 +25,8 @@ def fairness_figure(document: dict, metrics: Sequence[str] = SHOWN) -> Figure:
         raise DataError(f"None of {', '.join(metrics)} is in the fairness document.", f"It has {', '.join(document['gaps'])}.")
     groups = document["groups"]
     figure, axes = new_figure(1, len(names), 2.9, 1.7 + 0.42 * len(groups))
+    for axis in axes[1:]:
+        axis.sharex(axes[0])
     for column, (axis, metric) in enumerate(zip(axes, names, strict=True)):
         _panel(axis, document, metric)
         labels = [f"{name} (n = {group['patients']})" for name, group in groups.items()] if column == 0 else []
@@ -34,14 +36,14 @@ def fairness_figure(document: dict, metrics: Sequence[str] = SHOWN) -> Figure:
         axis.grid(axis="x", color="#dddddd", linewidth=0.6)
         axis.set_axisbelow(True)
     level, smallest = document["settings"]["level"], document["settings"]["smallest"]
-    figure.suptitle(f"By {document['column']}, with {level:.0%} intervals by patient", fontsize=11)
+    figure.suptitle(f"By {document['column']}, with {100 * level:g} % intervals by patient", fontsize=11)
     legend = [
         axes[0].plot([], [], color=ORDINARY, marker="o", linestyle="")[0],
         axes[0].plot([], [], color=WORST, marker="D", linestyle="")[0],
         axes[0].plot([], [], color=GRAY, marker="o", markerfacecolor="white", linestyle="")[0],
         axes[0].plot([], [], color=GRAY, linewidth=1)[0],
     ]
-    words = ["group", "worst group", f"not ranked: the metric rests on fewer than {smallest}", "everybody"]
+    words = ["group", "worst group", f"not ranked: the metric rests on fewer than {smallest} patients", "everybody"]
     figure.legend(legend, words, loc="outside lower center", ncols=4 if len(names) > 1 else 2, frameon=False, fontsize=8)
     return figure
 

@@ -21,6 +21,8 @@ def reader_study_figure(document: dict) -> Figure:
     readers = document["readers"]
     figure, axes = new_figure(1, 1 + len(CHANGES), 3.3, max(4.0, 2.2 + 0.32 * len(readers)))
     _operating_points(axes[0], document)
+    for axis in axes[2:]:
+        axis.sharex(axes[1])
     for column, (axis, metric) in enumerate(zip(axes[1:], CHANGES, strict=True)):
         changes = [document["per_reader"][name]["difference"][metric] for name in readers]
         study = document["mrmc"][metric]["difference"]
@@ -37,7 +39,7 @@ def reader_study_figure(document: dict) -> Figure:
         axis.set_axisbelow(True)
     counts, level = document["counts"], document["settings"]["level"]
     figure.suptitle(
-        f"{counts['readers']} readers, {counts['cases']} cases ({counts['positive']} positive), with {level:.0%} intervals",
+        f"{counts['readers']} readers, {counts['cases']} cases ({counts['positive']} positive), with {100 * level:g} % intervals",
         fontsize=11,
     )
     return figure
