@@ -23,6 +23,7 @@ def test_a_panel_a_class_and_a_bar_a_feature():
     assert "1 image," in first.get_title() and "7 images" in second.get_title() and "-0.25" in second.get_title()
     assert "features of the 8 images" in figure.get_suptitle()
     (legend,) = figure.legends
-    told_by = {text.get_text(): patch.get_facecolor() for text, patch in zip(legend.get_texts(), legend.get_patches(), strict=True)}
+    entries = zip(legend.get_texts(), legend.get_patches(), strict=True)
+    told_by = {text.get_text(): patch.get_facecolor() for text, patch in entries}
     assert told_by["mean value, for the class"] == mean[0].get_facecolor()
     assert told_by["mean value, against it"] == mean[1].get_facecolor()
