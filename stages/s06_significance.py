@@ -89,8 +89,8 @@ def _stacked(by_variant: dict, name: str):
 def _report(context: Context, chain, by_seed, resplit) -> None:
     from pipeline.evaluation.comparison.document import build_comparison
     from pipeline.evaluation.comparison.tests import ComparisonSettings
+    from pipeline.evaluation.comparison.text import verdict_lines
     from pipeline.evaluation.figures.comparison import comparison_figures
-    from pipeline.evaluation.figures.modality_titles import title_of
     from pipeline.training.multitask.reports.out_of_fold import out_of_fold_frame, source_rates
     from pipeline.training.multitask.reports.prediction_frame import split_tables
     from pipeline.training.multitask.reports.significance_report import significance_report
@@ -115,8 +115,8 @@ def _report(context: Context, chain, by_seed, resplit) -> None:
         context.save_figure(f"significance_figure_{name}", figure)
     text = significance_report(document, sources, dataset, context.load_json("alignment"), by_seed.alignment)
     context.save_bytes("significance_report", text.encode())
-    for sentence in document["verdicts"]:
-        context.log(f"{title_of(sentence['modality'])}: {sentence['sentence']}")
+    for line in verdict_lines(document):
+        context.log(line)
 
 
 STAGE = Stage("s06_significance", "every variant retrained over seeds and resplits, compared with paired tests", Config, _inputs,

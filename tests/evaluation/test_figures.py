@@ -65,6 +65,17 @@ def test_the_calibration_legend_covers_nothing_and_nothing_is_cut_off(prediction
         assert not any(legend.get_window_extent().overlaps(axis.get_tightbbox()) for axis in shown)
 
 
+def test_three_arms_are_drawn_apart_a_modality_in_a_row(predictions):
+    arms = {arm: predictions["plain"] for arm in ("plain", "adversarial", "erased")}
+    figure = calibration_figure(arms)
+    figure.draw_without_rendering()
+    panels = [axis for axis in figure.axes if axis.axison and axis.get_title()]
+    for modality, start in (("X-ray", 0), ("CT", 3), ("Paired", 6)):
+        row = panels[start : start + 3]
+        assert [axis.get_title() for axis in row] == [f"{modality}\n{arm}" for arm in arms]
+        assert len({round(axis.get_position().y0, 3) for axis in row}) == 1
+
+
 @pytest.mark.parametrize(("rows", "bins", "has_error"), [(19, 0, False), (20, 2, False), (30, 3, True), (500, 8, True)])
 def test_few_rows_make_few_bins_and_too_few_no_curve(rows, bins, has_error):
     generator = np.random.default_rng(3)

@@ -32,11 +32,17 @@ def calibration_figure(arms: Arms, title: str = TITLE) -> Figure:
     drawn = _panels(arms)
     # The legend has a row of its own: curves and bars may run anywhere in their panel.
     heights = (PANEL_INCHES, STRIP_INCHES, LEGEND_LINE_INCHES * (1 + max(len(panel.curves) for panel in drawn)))
-    figure, blocks = stacked_axes(len(drawn), min(COLUMNS, len(drawn)), WIDTH_INCHES, heights)
+    figure, blocks = stacked_axes(len(drawn), min(_columns(arms), len(drawn)), WIDTH_INCHES, heights)
     for axes, panel in zip(blocks, drawn, strict=True):
         _draw_panel(*axes, panel)
     set_title(figure, f"{title}; {BARS}")
     return figure
+
+
+def _columns(arms: Arms) -> int:
+    """Panels in a row: the curves of one panel that were taken apart, where they fit into it."""
+    most = max(len(panel.curves) for panel in curve_panels(arms))
+    return most if MOST_CURVES < most <= COLUMNS else COLUMNS
 
 
 def _panels(arms: Arms) -> list[Panel]:
