@@ -104,7 +104,8 @@ def test_the_version_stands_in_one_place():
     assert asked.stdout == f"respiratory-pipeline {__version__}\n"
     citation = YAML(typ="safe").load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == __version__
-    holding = [path.name for path in (ROOT / "pipeline").rglob("*.py") if f'"{__version__}"' in path.read_text(encoding="utf-8")]
+    own = re.compile(rf'^\w*version\w* = "{re.escape(__version__)}"', re.MULTILINE | re.IGNORECASE)
+    holding = [path.name for path in (ROOT / "pipeline").rglob("*.py") if own.search(path.read_text(encoding="utf-8"))]
     assert holding == ["version.py"]
     assert "version" not in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 

@@ -17,14 +17,14 @@ NARROWEST_TEXT = 36
 
 def print_description(description: dict[str, Any]) -> None:
     """Fits a terminal of 80 columns; where inputs and outputs are not known without a configuration, says so."""
-    show(f"{description['name']}: {description['summary']}")
+    show(Text(f"{description['name']}: {description['summary']}"))
     for section in setting_sections(description):
-        show("", f"{section.path}: {section.meaning}", _entries(map(_setting, section.settings)))
+        show("", Text(f"{section.path}: {section.meaning}"), _entries(map(_setting, section.settings)))
     if description["outputs"] is None:
-        show("", "What it reads and makes depends on the configuration: give one with -c.")
+        show("", Text("What it reads and makes depends on the configuration: give one with -c."))
         return
     reads = [item["name"] + (" (optional)" if item["optional"] else "") for item in description["inputs"]]
-    show("", "reads: " + (", ".join(reads) or "no artifact"))
+    show("", Text("reads: " + (", ".join(reads) or "no artifact")))
     show("", "makes:", _entries(map(_artifact, description["outputs"])))
 
 
