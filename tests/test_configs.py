@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.engine.config import build_run_config, load_run_config
+from pipeline.engine.errors import ConfigError
 from pipeline.engine.yaml_text import read_yaml
 from stages import STAGES
 
@@ -113,3 +114,18 @@ def own_overrides(tree, path=()):
     elif isinstance(tree.value, dict):
         for name, inner in tree.value.items():
             yield from own_overrides(inner, (*path, name))
+
+
+@pytest.mark.parametrize(
+    "override",
+    ['fit.epochs="30"', "fit.epochs=30.0", "fit.epochs=true", "fit.augmentation.flip=true", 'fit.augmentation.flip="0.5"',
+     "fit.fuse_pointwise=1", "fit.fuse_pointwise=yes", "fit.clip_norm=.inf", "fit.clip_norm=.nan", "gate.profile=5"],
+)  # fmt: skip
+def test_a_nested_setting_is_not_converted_in_silence(override):
+    with pytest.raises(ConfigError, match=rf"--set .*: s07\.{override.partition('=')[0]} is .*must be"):
+        load_run_config(CONFIGS / "radiography_unet.yaml", STAGES, [f"s07.{override}"])
+
+
+def test_a_whole_number_is_a_number():
+    raw = load_run_config(CONFIGS / "radiography_unet.yaml", STAGES, ["s07.fit.clip_norm=2"]).raw
+    assert raw["s07"]["fit"]["clip_norm"] == 2.0

@@ -121,7 +121,7 @@ def _validate_section(stage: Stage, section: Written) -> StageConfig:
         raise ConfigError(f"{section.origin.words}: {stage.id} is {values!r}: it must be a table of keys.")
     try:
         # Strict validation accepts a list for a tuple, or a string for a path, only as JSON.
-        return stage.config.model_validate_json(json.dumps(values, default=str))
+        return stage.config.model_validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
         raise ConfigError(describe_faults(error, stage.config, stage.id, section)) from error
 
