@@ -21,6 +21,7 @@ from pipeline.cli.asking.bundle_options import (
 )
 from pipeline.cli.asking.class_answers import answer_lines, answers_document, settle_rows
 from pipeline.cli.asking.pictures import picture_targets, write_heat_maps
+from pipeline.cli.asking.untouched_data import refuse_inside_data
 from pipeline.cli.telling.document import AsJson, Quiet
 from pipeline.data.layouts.source_images import NOTE_ALONE, SourceImage, find_images
 from pipeline.data.reading.scan_reader import read_scan
@@ -74,6 +75,7 @@ def classify(
     """
     methods = tuple(name for name, wanted in (("gradcam", gradcam), ("gradcam_plus_plus", plus_plus)) if wanted)
     _refuse_nonsense(methods, shap, lungs, out)
+    refuse_inside_data([out, features], images or [], run)
     reporter = Reporter(quiet)
     opened = open_asked(bundle, run, system, device, reporter, COMMAND, no_gate=no_gate)
     opened.require(["note"] if note is not None else [], methods)

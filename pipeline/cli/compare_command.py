@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pipeline import comparing
+from pipeline.cli.asking.untouched_data import refuse_inside_data
 from pipeline.cli.telling.document import AsJson, tell
 from pipeline.comparing import DOCUMENT, Comparison
 from pipeline.evaluation.output_folder import refuse_taken_folder
@@ -42,6 +43,7 @@ def compare(
     runs, files = _sort_sources(run or [], predictions or [], more or [])
     if out is not None:
         refuse_taken_folder(out)
+        refuse_inside_data([out], [], *runs)
     found = comparing.compare(*runs, predictions=files, labels=labels, positive=positive, modality=modality, system=system)
     if out is not None:
         found.save(out)

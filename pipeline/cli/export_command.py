@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
+from pipeline.cli.asking.untouched_data import refuse_inside_data
 from pipeline.cli.choices import choices
 from pipeline.cli.telling.document import AsJson, tell
 from pipeline.engine.errors import DataError, UsageError
@@ -93,6 +94,7 @@ def _write(sources: dict[str, Path], given: dict[str, Any], out: Path) -> Path:
     system, classes, prefix = given.pop("system", None), given.pop("classes", ""), given.pop("prefix", None)
     options = ExportOptions(**given)
     refuse_foreign_folder(out)
+    refuse_inside_data([out], [], sources.get("run"))
     if "run" in sources:
         run = sources["run"]
         return system_of_run(RunDirectory(run), system).load("exporter").of_run(run, options).write(out)

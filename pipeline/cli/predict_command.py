@@ -20,6 +20,7 @@ from pipeline.cli.asking.bundle_options import (
 )
 from pipeline.cli.asking.class_answers import settle_rows
 from pipeline.cli.asking.pictures import write_heat_maps
+from pipeline.cli.asking.untouched_data import refuse_inside_data
 from pipeline.cli.asking.volume_answers import answer_volume, asks_for_all, chosen_slice, slice_words
 from pipeline.cli.telling.document import AsJson, Quiet, tell
 from pipeline.data.layouts.pair_table import read_pairs
@@ -74,6 +75,7 @@ def predict(
         raise UsageError("--slice chooses from a CT volume.", "Give it as --ct.")
     if asks_for_all(selection) and (xray is not None or gradcam is not None):
         raise UsageError("--slice all answers a volume alone.", "Leave --xray and --gradcam out, or choose one slice.")
+    refuse_inside_data([out, gradcam], [xray, ct], run)
     reporter = Reporter(quiet)
     rows = read_pairs(table) if table is not None else []
     if out is not None:

@@ -19,6 +19,7 @@ from pipeline.cli.asking.bundle_options import (
 )
 from pipeline.cli.asking.class_answers import answer_lines, answers_document, settle_rows
 from pipeline.cli.asking.pictures import Targets, picture_targets, write_heat_maps
+from pipeline.cli.asking.untouched_data import refuse_inside_data
 from pipeline.cli.choices import choices
 from pipeline.cli.telling.document import AsJson, Quiet
 from pipeline.data.layouts.source_images import SourceImage, find_images
@@ -75,6 +76,7 @@ def segment(
         raise UsageError("--device is for --runtime onnx.", f"Leave it out with --runtime {runtime.value}.")
     if runtime is not Runtime.ONNX:
         require(runtime.value, DO_WITHOUT)
+    refuse_inside_data([out], images, run)
     reporter = Reporter(quiet)
     sources = find_images(images, num_samples, seed, reporter.line)
     endings = {"overlay": "", **({"mask": "_mask"} if masks else {}), **({"gradcam": "_gradcam"} if gradcam else {})}

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from pipeline.engine.errors import DataError
 from pipeline.engine.files import move
+from pipeline.engine.outputs import refuse_inside
 
 
 def refuse_occupied(out: Path, source: Path | None = None) -> None:
-    """Raise DataError for an `out` that holds something, or lies inside the data that it is made from."""
-    if source is not None and out.resolve().is_relative_to(source.resolve()):
-        raise DataError(f"{out}: lies inside the data, which is never written to.", "Give --out another place.")
+    """Raise DataError for an `out` that holds something, UsageError for one inside the data that it is made from."""
+    refuse_inside([out], [source])
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise DataError(f"{out}: is there already and is not a folder.", "Give a folder that does not exist yet.")
     if out.is_dir() and any(out.iterdir()):

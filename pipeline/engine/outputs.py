@@ -20,6 +20,17 @@ def refuse_overwriting(outputs: Iterable[Path], sources: Iterable[Path]) -> None
             raise UsageError(f"{output} would overwrite its own source {source}.", "Give --out another place.")
 
 
+def refuse_inside(outputs: Iterable[Path | None], data: Iterable[Path | None]) -> None:
+    """Raise UsageError where an output would lie in a folder of scans, which is only ever read.
+
+    data: what a command was given to read; only what is a folder counts, files beside each other are nobody's folder.
+    """
+    folders = [folder.resolve() for folder in data if folder is not None and folder.is_dir()]
+    for output in outputs:
+        if output is not None and any(output.resolve().is_relative_to(folder) for folder in folders):
+            raise UsageError(f"{output}: lies inside the data, which is never written to.", "Give --out another place.")
+
+
 def _identity(path: Path) -> tuple[int, int]:
     stat = path.stat()
     return stat.st_dev, stat.st_ino

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ def write_record(run_dir: Path, config: RunConfig, wiring: Wiring, invocation: I
         "overrides": list(config.overrides),
         "data": str(invocation.data) if invocation.data else None,
         "command": invocation.run(),
+        "flags": sorted(invocation.flags),
         "stages": [{"name": item.name, "artifacts": sorted(item.outputs)} for item in wiring],
     }
     write_json(run_dir / RECORD_NAME, record)
@@ -61,14 +62,33 @@ def data_folder(given: Path | str | None, run_dir: Path) -> Path | None:
             mend = "Give the folder of the scans with --data."
             raise DataError(f"There is no data folder {folder}.{near}", mend)
         return folder
-    if not (run_dir / RECORD_NAME).is_file():
+    return recorded_data(run_dir)
+
+
+def recorded_data(run_dir: Path | None) -> Path | None:
+    """Return the data folder that a run was made from; None for no run, or one that names none."""
+    if run_dir is None or not (run_dir / RECORD_NAME).is_file():
         return None
     data = read_record(run_dir).get("data")
     return Path(data) if data else None
 
 
+def recorded_invocation(run_dir: Path, record: Mapping[str, Any]) -> Invocation:
+    """How the run was last called, with the folder in which it lies now: it may have been moved or copied since.
+
+    A configuration that is no longer there is left out, for the folder has it recorded; a data folder that is no longer there
+    becomes the word DIR, to be filled in.
+    """
+    source, data = (Path(record[key]) if record.get(key) else None for key in ("config_file", "data"))
+    there = source is not None and source.is_file()
+    overrides = tuple(record.get("overrides", ())) if there else ()
+    flags = record.get("flags", [flag for flag in ("allow-leakage",) if f"--{flag}" in record.get("command", "")])
+    folder = data if data is None or data.exists() else Path("DIR")
+    return Invocation(run_dir, source if there else None, folder, overrides, frozenset(flags))
+
+
 def recorded_config(run_dir: Path, stages: Sequence[Stage]) -> RunConfig:
     """Return the configuration that the run folder was last run with."""
     record = read_record(run_dir)
-    source = Path(record["config_file"]) if record.get("config_file") else None
-    return build_run_config(record["config"], stages, source, record.get("overrides", ()), str(run_dir / RECORD_NAME))
+    called = recorded_invocation(run_dir, record)
+    return build_run_config(record["config"], stages, called.source, called.overrides, str(run_dir / RECORD_NAME))

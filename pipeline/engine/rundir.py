@@ -10,7 +10,7 @@ from pipeline.engine.arrays import Array, open_array
 from pipeline.engine.contract import MANIFEST_NAME
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError, did_you_mean
 from pipeline.engine.manifest import Manifest, read_manifest
-from pipeline.engine.record import read_record
+from pipeline.engine.record import read_record, recorded_invocation
 
 
 class RunDirectory:
@@ -48,10 +48,10 @@ class RunDirectory:
                 output = manifest.outputs[name]
                 path = self.path / stage / output.file
                 if not path.exists():
-                    mend = f"To make it again: {self._command(stage, ' --force')}"
+                    mend = f"To make it again: {self.command(stage, force=True)}"
                     raise MissingArtifactError(f"{path} is missing.", mend)
                 if path.is_file() and path.stat().st_size != output.size:
-                    mend = f"To make it again: {self._command(stage, ' --force')}"
+                    mend = f"To make it again: {self.command(stage, force=True)}"
                     raise CorruptArtifactError(f"{path} was edited after it was made.", mend)
                 return path
         raise self._not_made(name)
@@ -80,10 +80,12 @@ class RunDirectory:
         if name in declared:
             return MissingArtifactError(
                 f"The artifact {name!r} is not in {self.path}: {declared[name]} has not made it.",
-                f"Run: {self._command(declared[name])}",
+                f"Run: {self.command(declared[name])}",
             )
         near = did_you_mean(name, declared)
         return MissingArtifactError(f"No stage of the run {self.path} makes an artifact {name!r}.{near}")
 
-    def _command(self, stage: str, suffix: str = "") -> str:
-        return f"{self._record['command']} --only {stage.partition('_')[0]}{suffix}"
+    def command(self, only: str | None = None, force: bool = False) -> str:
+        """The command that brings the run up to date, or makes one stage: at the place where the run lies now."""
+        stages = () if only is None else (only.partition("_")[0],)
+        return recorded_invocation(self.path, self._record).run(only=stages, force=force)

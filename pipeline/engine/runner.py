@@ -23,6 +23,7 @@ from pipeline.engine.inspection import Inspector
 from pipeline.engine.invocation import Invocation
 from pipeline.engine.lock import run_lock
 from pipeline.engine.manifest import Manifest, Output, describe_output, package_versions, read_manifest
+from pipeline.engine.outputs import refuse_inside
 from pipeline.engine.planner import Planner
 from pipeline.engine.progress import Reporter
 from pipeline.engine.record import data_folder, write_record
@@ -77,6 +78,7 @@ def run_pipeline(
     selection = wiring.select(first, last, only)
     reporter = reporter or Reporter(quiet=True)
     folder = data_folder(data, run_dir)
+    refuse_inside([run_dir], [folder])
     invocation = Invocation(run_dir, config.source, folder, config.overrides, flags)
     try:
         run_dir.mkdir(parents=True, exist_ok=True)

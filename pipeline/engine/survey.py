@@ -13,6 +13,7 @@ from pipeline.engine.errors import CorruptArtifactError
 from pipeline.engine.hash_cache import HashCache
 from pipeline.engine.inspection import Inspector, StageState
 from pipeline.engine.invocation import Invocation
+from pipeline.engine.outputs import refuse_inside
 from pipeline.engine.planner import Planner, Step
 from pipeline.engine.record import data_folder
 from pipeline.engine.runner import CACHE_FILE
@@ -61,6 +62,7 @@ def plan_run(
     """Return what `run_pipeline` would do with the same arguments, refusals included."""
     wiring = wire(config, stages)
     folder = data_folder(data, run_dir)
+    refuse_inside([run_dir], [folder])
     with HashCache(_cache_file(run_dir)) as cache:
         inspector = Inspector(wiring, config, run_dir, folder, cache)
         invocation = Invocation(run_dir, config.source, folder, config.overrides, flags)

@@ -12,7 +12,7 @@ from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError, P
 from pipeline.engine.files import sha256_file
 from pipeline.engine.manifest import read_manifest
 from pipeline.engine.progress import Reporter
-from pipeline.engine.record import read_record
+from pipeline.engine.record import read_record, recorded_invocation
 
 Finding = Literal["ok", "edited", "missing", "unreadable", "undeclared"]
 
@@ -57,7 +57,7 @@ def verification_error(run_dir: Path, checks: list[FileCheck]) -> PipelineError 
 
 
 def _run_again(run_dir: Path, stage: str) -> str:
-    return f"{read_record(run_dir)['command']} --only {stage.partition('_')[0]} --force"
+    return recorded_invocation(run_dir, read_record(run_dir)).run(only=(stage.partition("_")[0],), force=True)
 
 
 def _verify_stage(folder: Path, name: str) -> Iterator[FileCheck]:

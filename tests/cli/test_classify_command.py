@@ -102,7 +102,8 @@ def test_one_image_in_words(bundle, scans, capsys):
         (["{scans}", "--lungs", "x"], UsageError, "Add --gradcam"),
         ([], UsageError, "No image"),
         (["{scans}/absent.png"], DataError, "None of the 1 images"),
-        (["{scans}/NORMAL", "--gradcam", "--out", "{scans}/NORMAL"], UsageError, "overwrite its own source"),
+        (["{scans}/NORMAL", "--gradcam", "--out", "{scans}/NORMAL"], UsageError, "inside the data"),
+        (["{scans}/NORMAL/IM-0004-0001.png", "--gradcam", "--out", "{scans}/NORMAL"], UsageError, "overwrite its own source"),
     ],
 )
 def test_mistakes_are_told_and_write_nothing(bundle, scans, words, error, said):

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError
+from pipeline.engine.record import recorded_config
 from pipeline.engine.rundir import RunDirectory
+from pipeline.engine.verification import verification_error, verify_run
 
 
 def test_artifacts_by_name(toy):
@@ -49,3 +51,31 @@ def test_folder_that_is_no_run(tmp_path):
     (tmp_path / "run.json").write_text(json.dumps({"config": 1}))
     with pytest.raises(CorruptArtifactError, match=r"run\.json"):
         RunDirectory(tmp_path)
+
+
+def test_hints_of_a_moved_or_copied_run_name_where_it_lies_now(toy, tmp_path):
+    toy.run(last="s01")
+    moved = tmp_path / "elsewhere" / "moved run"
+    moved.parent.mkdir()
+    toy.folder.rename(moved)
+    with pytest.raises(MissingArtifactError) as told:
+        RunDirectory(moved).load("scaled")
+    assert f"--out '{moved}'" in told.value.remedy and str(toy.folder) not in told.value.remedy
+    (moved / "s01_scans/scans.npy").unlink()
+    error = verification_error(moved, verify_run(moved))
+    assert f"--out '{moved}'" in str(error) and str(toy.folder) not in str(error)
+    assert str(moved) in str(RunDirectory(moved).command())
+    assert recorded_config(moved, toy.stages).raw == toy.config().raw
+
+
+def test_hints_keep_what_the_run_was_allowed_and_leave_out_what_is_gone(toy, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    toy.run(data=data, flags=frozenset({"allow-leakage"}))
+    record = json.loads((toy.folder / "run.json").read_text())
+    gone = {"config_file": str(tmp_path / "gone.yaml"), "overrides": ["s02.epochs=3"]}
+    (toy.folder / "run.json").write_text(json.dumps(record | gone))
+    words = RunDirectory(toy.folder).command()
+    assert "--allow-leakage" in words and f"--data {data}" in words and "gone.yaml" not in words and "--set" not in words
+    data.rmdir()
+    assert "--data DIR" in RunDirectory(toy.folder).command()

@@ -18,7 +18,8 @@ from pipeline.data.rearranging.preparation import prepare_folders
 from pipeline.data.scans import Scan
 from pipeline.engine.config import load_run_config
 from pipeline.engine.contract import Stage
-from pipeline.engine.errors import ConfigError, UsageError
+from pipeline.engine.errors import ConfigError
+from pipeline.engine.outputs import refuse_inside
 from pipeline.engine.progress import Reporter
 from pipeline.engine.seeds import derive_seed
 from pipeline.evaluation.output_folder import write_findings
@@ -39,10 +40,7 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Counts, sizes, intensities, sources and leakage of a data set."""
-    if out is not None and out.resolve().is_relative_to(folder.resolve()):
-        raise UsageError(
-            f"{out}: lies inside the data, which is never written to.", "Give --out another place."
-        )
+    refuse_inside([out], [folder])
     notices: list[str] = []
     scans = (
         _configured_scans(folder, config, context.obj, notices) if config else read_undescribed_scans(folder, notices.append)
@@ -67,6 +65,7 @@ def prepare(
     as_json: AsJson = False,
 ) -> None:
     """Lay a manifest's selection out as X_Ray_Train, X_Ray_Test, CT_Scan_Train, CT_Scan_Test."""
+    refuse_inside([out], [folder])
     notices: list[str] = []
     scans = _configured_scans(folder, config, context.obj, notices)
     written = prepare_folders(scans, out, folder, "copy" if copy else "link")

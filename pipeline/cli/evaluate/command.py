@@ -16,6 +16,7 @@ from pipeline.cli.asking.bundle_options import (
     open_asked,
     tell_answers,
 )
+from pipeline.cli.asking.untouched_data import refuse_inside_data
 from pipeline.cli.choices import choices
 from pipeline.cli.evaluate.request import EvaluationRequest
 from pipeline.cli.telling.document import AsJson, Quiet
@@ -59,8 +60,7 @@ def evaluate(
     of vision and text; patient_id where it is known. The gate refuses nothing here, for labelled data say what they are: what
     it would have refused is named, and the metrics without it stand beside those of all.
     """
-    if data.is_dir() and out.resolve().is_relative_to(data.resolve()):
-        raise UsageError(f"{out}: lies inside the data, which is never written to.", "Give --out another place.")
+    refuse_inside_data([out], [data], run)
     reporter = Reporter(quiet)
     opened = open_asked(bundle, run, system, device, reporter, no_gate=no_gate, refuses=False)
     if modality is not None and len(opened.modalities) < 2:
