@@ -9,12 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pipeline.engine.checked_directory import CheckedDirectory
 from pipeline.engine.errors import UsageError, did_you_mean
 from pipeline.engine.given_path import path_given
 from pipeline.engine.html import png_source, render_html
-from pipeline.engine.rundir import RunDirectory
 from pipeline.evaluation.comparison.document import build_comparison
-from pipeline.evaluation.comparison.text import comparison_table, metric_rows, verdict_lines
+from pipeline.evaluation.comparison.text import comparison_table, metric_tables, verdict_lines
 from pipeline.evaluation.figures.comparison import comparison_figures
 from pipeline.evaluation.figures.forest import forest_figure
 from pipeline.evaluation.output_folder import png_of, refuse_taken_folder, write_files
@@ -68,7 +68,7 @@ class Comparison:
         return f"<Comparison of {', '.join(self.document['arms'])} | {' | '.join(said)}>"
 
     def _repr_html_(self) -> str:
-        tables = [metric_rows(self.document, modality) for modality in self.document["modalities"]]
+        tables = [table for modality in self.document["modalities"] for table in metric_tables(self.document, modality)]
         return render_html(
             PAGE, heading=self.heading, tables=tables, verdicts=verdict_lines(self.document),
             warnings=self.document.get("warnings", []), figure=png_source(png_of(forest_figure(self.document))),
@@ -86,7 +86,8 @@ def compare(
     lungs, …). system: which, where a run holds two.
 
     Raises UsageError (nothing to compare, arms of different systems, no such modality), MissingArtifactError (no run, or one
-    that has not finished), DataError (tables that cannot be read, or share no row).
+    that has not finished), StaleArtifactError and CorruptArtifactError (a stage of it was made from what has been made again
+    since; an artifact was edited), DataError (tables that cannot be read, or share no row).
     """
     folders = [_run_given(run) for run in runs]
     files = [path_given(file, "a table of predictions") for file in _several(predictions)]
@@ -117,7 +118,7 @@ def _run_given(run: AnyPath) -> Path:
 
 
 def _of_runs(folders: list[Path], system: str | None, modalities: list[str] | None) -> Comparison:
-    runs = {name: RunDirectory(path) for name, path in zip(unique_names(folders), folders, strict=True)}
+    runs = {name: CheckedDirectory(path) for name, path in zip(unique_names(folders), folders, strict=True)}
     found = {name: system_of_run(run, system) for name, run in runs.items()}
     _refuse_differing("system", {name: row.name for name, row in found.items()})
     told: dict[str, RunArms] = {name: found[name].load("arms")(run) for name, run in runs.items()}

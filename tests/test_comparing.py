@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from pipeline import compare
 from pipeline.cli.app import main
-from pipeline.engine.errors import DataError, MissingArtifactError, UsageError
+from pipeline.engine.errors import CorruptArtifactError, DataError, MissingArtifactError, StaleArtifactError, UsageError
 from tests.cli.made_predictions import write_predictions
 from tests.cli.made_runs import classifier_run
 from tests.inference.test_answer_forms import ALLOWED, Page
@@ -97,6 +98,26 @@ def test_what_makes_no_comparison_is_refused(files, runs, tmp_path):
     for arms, more, kind, said in refused:
         with pytest.raises(kind, match=said):
             compare(*arms, **more)
+
+
+def test_a_run_whose_figures_are_of_older_artifacts_is_refused_with_what_mends_it(runs, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(runs[0], moved)
+    path = moved / "s08_classifier" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest | {"inputs": {"dataset": "0" * 64}}))
+    with pytest.raises(StaleArtifactError, match="s08_classifier was made from another 'dataset'") as refused:
+        compare(moved)
+    assert f"run --out {moved}" in refused.value.remedy
+
+
+def test_a_table_that_was_edited_is_refused(runs, tmp_path):
+    edited = tmp_path / "edited"
+    shutil.copytree(runs[0], edited)
+    table = edited / "s08_classifier" / "predictions.csv"
+    table.write_bytes(table.read_bytes().replace(b"0.8", b"0.9", 1))
+    with pytest.raises(CorruptArtifactError, match="was changed after it was made"):
+        compare(edited)
 
 
 def test_nothing_is_written_over_a_file_or_a_stage(files, tmp_path):

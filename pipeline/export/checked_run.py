@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.data.preprocessing import Profile
-from pipeline.engine.errors import CorruptArtifactError, StaleArtifactError
-from pipeline.engine.files import sha256_file
-from pipeline.engine.invocation import typed
-from pipeline.engine.rundir import RunDirectory
+from pipeline.engine.checked_directory import CheckedDirectory
+from pipeline.engine.errors import CorruptArtifactError
 from pipeline.export.parity import spread_rows
 
 if TYPE_CHECKING:
@@ -21,30 +19,12 @@ if TYPE_CHECKING:
 REAL_ROWS = 8
 
 
-class CheckedRun(RunDirectory):
-    """The artifacts of a run, each compared with the committed hash before it is given out.
-
-    Raises:
-        MissingArtifactError: not a run folder, or s01 has not run.
-        StaleArtifactError: a stage was made from artifacts that have been made again since.
-        CorruptArtifactError, here and of whatever reads an artifact: it was changed after it was made.
-    """
+class CheckedRun(CheckedDirectory):
+    """A run as bundles are made of it. Raises as CheckedDirectory, and MissingArtifactError where s01 has not run."""
 
     def __init__(self, run_dir: Path | str) -> None:
         super().__init__(run_dir)
-        self._sound: set[str] = set()
-        self._refuse_stale()
         self.dataset: dict[str, Any] = self.load_json("dataset")
-
-    def artifact(self, name: str) -> Path:
-        """The file or the folder of an artifact, its content compared with the committed hashes."""
-        path = super().artifact(name)
-        if name not in self._sound:
-            stage, output = next((s, m.outputs[name]) for s, m in self.manifests.items() if name in m.outputs)
-            for file, committed in output.files.items():
-                self._compare(self.path / stage / file, committed)
-            self._sound.add(name)
-        return path
 
     def load_network(self, name: str) -> keras.Model:
         """The network stored as ``<name>_weights`` and ``<name>_architecture``."""
@@ -82,25 +62,3 @@ class CheckedRun(RunDirectory):
         for folder in (str(folder) for folder in (record.get("data"), self.path) if folder):
             texts = [text.replace(folder.rstrip("/") + "/", "").replace(folder, "the data folder") for text in texts]
         return texts
-
-    def _compare(self, path: Path, committed: str) -> None:
-        stage = path.relative_to(self.path).parts[0].partition("_")[0]
-        mend = f"Run its stage again: --only {stage} --force"
-        if not path.is_file():
-            raise CorruptArtifactError(f"{path} is missing from its stage's artifact.", mend)
-        found = sha256_file(path)
-        if found != committed:
-            raise CorruptArtifactError(
-                f"{path} was changed after it was made (SHA-256 {found[:12]}…, committed {committed[:12]}…).", mend
-            )
-
-    def _refuse_stale(self) -> None:
-        made = {name: (stage, output.sha256) for stage, m in self.manifests.items() for name, output in m.outputs.items()}
-        for stage, manifest in self.manifests.items():
-            for name, read in manifest.inputs.items():
-                producer, present = made.get(name, ("", read))
-                if read and read != present:
-                    raise StaleArtifactError(
-                        f"{stage} was made from another {name!r} than {producer} now holds.",
-                        f"Bring the run up to date: {typed(f'run -c CONFIG --out {self.path}')}",
-                    )

@@ -1,6 +1,7 @@
 """The `compare --json` document: its fixed schema, its verdicts, and awkward inputs."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -94,7 +95,7 @@ def test_holm_runs_over_all_modalities_and_spares_the_anova(predictions, resplit
         assert test["n"] == 5
 
 
-def test_tests_are_of_patients_and_of_the_seed_average(predictions):
+def test_tests_are_of_patients_and_counts_of_the_ensemble(predictions):
     document = build_comparison(predictions, settings=QUICK)
     table = predictions["plain"]["ct"]
     right = (table.probabilities[..., 1].mean(axis=0) >= 0.5) == table.truth
@@ -107,6 +108,31 @@ def test_tests_are_of_patients_and_of_the_seed_average(predictions):
     assert document["training_noise"]["ct"]["plain"]["auc"]["seeds"] == 3
     assert document["training_noise"]["ct"]["adversarial"]["brier"]["sd"] > 0
     assert any("clustered by CT patient" in warning for warning in document["warnings"])
+
+
+def test_a_test_and_the_table_of_its_name_are_of_one_quantity(predictions, resplits):
+    arms = {
+        arm: {name: replace(rows, probabilities=rows.probabilities[:2], predicted=None) for name, rows in tables.items()}
+        for arm, tables in predictions.items()
+    }
+    document = build_comparison(arms, resplits, settings=QUICK)
+    tables = {"mean of trainings": "modalities", "ensemble of trainings": "ensemble"}
+    told = [test for test in document["tests"] if test["of"] in tables]
+    assert {(test["test"], test["of"]) for test in told} == {
+        ("clustered_permutation", "mean of trainings"), ("mcnemar_midp", "ensemble of trainings"),
+    }  # fmt: skip
+    for test in told:
+        plain, adversarial = (document[tables[test["of"]]][test["modality"]][arm][test["metric"]] for arm in document["arms"])
+        assert test["difference"]["value"] == pytest.approx(adversarial["value"] - plain["value"])
+    assert {test["of"] for test in document["tests"] if test["family"] == "resplits"} == {"one training a resplit"}
+
+
+def test_of_one_training_and_of_unequal_numbers_of_trainings(predictions):
+    first = {arm: {name: rows.mean() for name, rows in tables.items()} for arm, tables in predictions.items()}
+    alone = build_comparison(first, settings=QUICK)
+    assert alone["ensemble"] == {} and {test["of"] for test in alone["tests"]} == {"one training", None}
+    mixed = build_comparison(predictions, settings=QUICK)
+    assert {test["of"] for test in mixed["tests"]} == {"ensemble of trainings", None}
 
 
 def test_controls_are_reported_and_not_tested(predictions):
@@ -196,9 +222,9 @@ def test_bad_input_is_refused(predictions):
 def test_table_lines_up(predictions, resplits):
     text = comparison_table(build_comparison(predictions, resplits, settings=QUICK))
     blocks = [block for block in text.split("\n\n") if block.startswith("|")]
-    assert len(blocks) == 4
+    assert len(blocks) == 9  # of each modality the trainings and their ensemble; tests of the ensemble, of none and of resplits
     for block in blocks:
         assert len({len(line) for line in block.splitlines()}) == 1
     assert "CT: 80 rows of 40 patients, 40 positive" in text
     assert "no difference shown at this sample size" in text
-    assert "; mean over trainings [95 % interval] ± training noise\n" in text
+    assert "; mean of 2 to 3 trainings [95 % interval] ± training noise\n" in text

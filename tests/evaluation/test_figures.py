@@ -97,7 +97,7 @@ def test_the_panels_of_metrics_have_one_scale_and_say_whose_mean_they_show(predi
     figure = forest_figure(document)
     figure.draw_without_rendering()
     assert len({axis.get_xlim() for axis in figure.axes}) == 1
-    assert "averaged over trainings" in figure.get_suptitle() and "95 % intervals" in figure.get_suptitle()
+    assert "mean of trainings" in figure.get_suptitle() and "95 % intervals" in figure.get_suptitle()
     once = {arm: {name: rows.mean() for name, rows in tables.items()} for arm, tables in predictions.items()}
     single = build_comparison(once, settings=QUICK)
     assert "trainings" not in forest_figure(single).get_suptitle()

@@ -42,9 +42,10 @@ def build_comparison(
     tested, such as shuffled pairs, so that they do not enlarge the family of tests. pairs: (a, b) to test, every two arms
     where not said; metrics: those to test, where not all. Rows that not every arm has are left out with a warning.
 
-    Metrics are means over trainings of the single models, of measures the mean over scans; tests compare the answers
-    averaged over trainings. Keys beyond the fixed schema: training_noise and confusion and counts and classes (modality ->
-    …), resplits, families, verdicts (one sentence for each modality and pair of arms), settings, warnings. Raises
+    Metrics are means over trainings of the single models, of measures the mean over scans; `ensemble` holds the tested metrics
+    of the answers averaged over several trainings, of which the confusion counts are too. A test's `of` says of which of the
+    two its arms are. Keys beyond the fixed schema: ensemble and training_noise and confusion and counts and classes (modality
+    -> …), resplits, families, verdicts (one sentence for each modality and pair of arms), settings, warnings. Raises
     DataError for no arm, arms without a shared row, or kinds of rows, classes, labels or patients that disagree.
     """
     settings = settings or ComparisonSettings()
@@ -52,7 +53,7 @@ def build_comparison(
         raise DataError("There are no predictions to compare.", "Name at least one arm with predictions.")
     notes, names = list(warnings), dict.fromkeys(name for tables in arms.values() for name in tables)
     document: dict = {"schema_version": 1, "arms": list(arms), "modalities": {}, "tests": []}
-    document |= {name: {} for name in ("training_noise", "confusion", "counts", "classes")}
+    document |= {name: {} for name in ("ensemble", "training_noise", "confusion", "counts", "classes")}
     tests: list[dict] = []
     for modality in names:
         aligned, note = align_arms({arm: mine[modality] for arm, mine in arms.items() if modality in mine}, modality)
@@ -82,6 +83,9 @@ def _describe(document: dict, modality: str, tables: Mapping[str, AnyRows], sett
     counts = {"rows": int(table.truth.size), "clusters": int(table.clusters.max()) + 1}
     if isinstance(table, Rows):
         document["modalities"][modality] = {arm: metric_intervals(rows, None, *sizes) for arm, rows in tables.items()}
+        means = {arm: rows.mean() for arm, rows in tables.items() if len(rows.predicted) > 1}
+        made = {arm: metric_intervals(rows, tested_metrics(rows), *sizes) for arm, rows in means.items()}
+        document["ensemble"] |= {modality: made} if made else {}
         document["training_noise"][modality] = {arm: training_noise(rows) for arm, rows in tables.items()}
         document["confusion"][modality] = {
             arm: binary_counts(rows) if rows.is_binary else confusion_matrix(rows).tolist() for arm, rows in tables.items()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.evaluation.comparison.verdicts import verdict
+from pipeline.evaluation.comparison.words import ENSEMBLE, RESPLIT, TRAINING, TRAININGS
 from pipeline.evaluation.metrics.names import tested_metrics
 from pipeline.evaluation.statistics.clusters import bootstrap_weights
 from pipeline.evaluation.statistics.effect_sizes import (
@@ -55,8 +56,21 @@ class Pair:
     metrics: tuple[str, ...] | None = None
 
     def row(self, metric: str, test: str, family: str | None, **more: object) -> dict:
-        """A row of the document."""
+        """A row of the document; `of`: of what its arms are the answers, None where that is no question."""
+        more = {"of": None} | more
         return {"modality": self.modality, "a": self.a, "b": self.b, "metric": metric, "test": test, "family": family, **more}
+
+    def judged(self) -> tuple[Rows, Rows, str]:
+        """The rows of both arms as a test takes them, and what these are: the trainings where there are as many of each, whose
+        mean is tested, as the table beside it gives it; else the answers averaged over them."""
+        counts = [len(rows.predicted) for rows in (self.first, self.second)]
+        if counts[0] == counts[1]:
+            return self.first, self.second, TRAINING if counts[0] == 1 else TRAININGS
+        return self.first.mean(), self.second.mean(), ENSEMBLE
+
+    def of_means(self) -> str:
+        """What the answers averaged over the trainings are."""
+        return TRAINING if len(self.first.predicted) == len(self.second.predicted) == 1 else ENSEMBLE
 
     def tested(self) -> Mapping[str, str]:
         """{name in the document: name in the grammar} of the metrics of classes that are tested."""
@@ -70,21 +84,26 @@ def given_split_tests(pair: Pair, settings: ComparisonSettings) -> Iterator[dict
     if isinstance(pair.first, MeasuredRows):
         yield from _measure_tests(pair, settings)
         return
-    first, second = pair.first.mean(), pair.second.mean()
+    first, second, of = pair.judged()
+    sizes = (settings.resamples, settings.seed, settings.level)
     tested, rows = pair.tested(), int(first.truth.size)
-    differences = difference_interval(first, second, tested, settings.resamples, settings.seed, settings.level)
+    differences = difference_interval(first, second, tested, *sizes)
     if "accuracy" in tested:
-        right = right_rows(first, second)
+        means, accuracy = (first.mean(), second.mean()), {"accuracy": tested["accuracy"]}
+        right = right_rows(*means)
+        difference = differences if len(first.predicted) == 1 else difference_interval(*means, accuracy, *sizes)
         only_a, only_b = int(np.sum(right[0] & ~right[1])), int(np.sum(~right[0] & right[1]))
         yield pair.row(
             "accuracy", "mcnemar_midp", GIVEN_SPLIT, statistic=float(min(only_a, only_b)), p=mcnemar_midp(only_a, only_b),
             effect=cohens_g(*right, first.clusters, settings.level), n=rows, n_unit="scans, taken as independent", rows=rows,
-            discordant={"a_only_right": only_a, "b_only_right": only_b}, difference=differences["accuracy"],
+            discordant={"a_only_right": only_a, "b_only_right": only_b}, difference=difference["accuracy"],
+            of=pair.of_means(),
         )  # fmt: skip
     for metric, result in clustered_permutation(first, second, tested, settings.permutations, settings.seed).items():
         yield pair.row(
             metric, "clustered_permutation", GIVEN_SPLIT, statistic=result.statistic, p=result.p,
             effect=_effect(differences[metric]), n=result.clusters, n_unit="patients", rows=rows, difference=differences[metric],
+            of=of,
         )  # fmt: skip
     if first.is_binary and first.scored and pair.metrics is None:
         yield _anova_row(pair)
@@ -106,7 +125,7 @@ def resplit_tests(pair: Pair, resplits: Resplits, settings: ComparisonSettings) 
         yield pair.row(
             metric, "corrected_resampled_t", RESPLITS, statistic=result.statistic, p=result.p,
             effect=paired_d(result, ratio, settings.level), n=result.folds, n_unit="patient-grouped resplits",
-            difference=difference,
+            difference=difference, of=RESPLIT,
         )  # fmt: skip
 
 

@@ -1,7 +1,9 @@
 """The comparison as plain text: Markdown tables that also line up on a terminal."""
 
+from collections.abc import Collection
+
 from pipeline.engine.interval_text import interval_text
-from pipeline.evaluation.comparison.words import EFFECTS, FAMILIES, TESTS
+from pipeline.evaluation.comparison.words import EFFECTS, ENSEMBLE, FAMILIES, TESTS, estimand_words
 from pipeline.evaluation.figures.modality_titles import title_of
 from pipeline.evaluation.metrics.names import metric_words
 from pipeline.evaluation.statistics.intervals import UNDEFINED
@@ -9,27 +11,38 @@ from pipeline.evaluation.tables.text_grid import text_grid
 
 
 def comparison_table(document: dict) -> str:
-    """Text of a `build_comparison` document: a table of metrics for each modality, the tests, the verdicts.
+    """Text of a `build_comparison` document: the tables of metrics of each modality, the tests, the verdicts.
 
     Values read "0.842 [0.79, 0.89] ±0.011": mean over trainings, patient-clustered interval, and the standard
-    deviation over trainings (training noise) where there are several.
+    deviation over trainings (training noise) where there are several. Every title says of what its figures are.
     """
     parts = []
     for name in document["modalities"]:
-        heading, columns, rows = metric_rows(document, name)
-        parts.append(f"{heading}\n\n{text_grid(columns, rows)}")
+        parts += [f"{heading}\n\n{text_grid(columns, rows)}" for heading, columns, rows in metric_tables(document, name)]
     if document["tests"]:
-        parts.append(_tests(document))
+        parts += _tests(document)
         parts.append(_verdicts(document))
     if document.get("warnings"):
         parts.append("Note\n" + "\n".join(f"- {warning}" for warning in document["warnings"]))
     return "\n\n".join(parts) + "\n"
 
 
-def metric_rows(document: dict, modality: str) -> tuple[str, list[str], list[list[str]]]:
-    """The table of a modality: its heading, the names of its columns, and its rows, a metric each."""
-    by_arm, counts = document["modalities"][modality], document["counts"][modality]
+Table = tuple[str, list[str], list[list[str]]]
+
+
+def metric_tables(document: dict, modality: str) -> list[Table]:
+    """The tables of a modality, each its heading, the names of its columns, and its rows, a metric each: of its trainings, and
+    of their ensemble where there are several."""
     noise = document["training_noise"].get(modality, {})
+    counts = {entry["seeds"] for by_metric in noise.values() for entry in by_metric.values()}
+    tables = [_table(document, document["modalities"][modality], _heading(document, modality, counts), noise)]
+    if modality in document["ensemble"]:
+        words = f"{title_of(modality)}: {estimand_words(counts, ENSEMBLE)} (their probabilities averaged) {_level(document)}"
+        tables.append(_table(document, document["ensemble"][modality], words, {}))
+    return tables
+
+
+def _table(document: dict, by_arm: dict, heading: str, noise: dict) -> Table:
     arms = [arm for arm in document["arms"] if arm in by_arm]
     rows = [
         [
@@ -38,38 +51,53 @@ def metric_rows(document: dict, modality: str) -> tuple[str, list[str], list[lis
         ]
         for metric in dict.fromkeys(metric for arm in arms for metric in by_arm[arm])
     ]
-    interval = f"[{100 * document['settings']['level']:g} % interval]"
-    heading = f"{title_of(modality)}: {counts['rows']} rows of {counts['clusters']} patients"
-    if not noise:
-        return f"{heading}; mean over scans {interval}", ["metric", *arms], rows
-    classes = ", ".join(f"{count} {name}" for name, count in counts.get("by_class", {}).items())
-    several = any(entry["seeds"] > 1 for by_metric in noise.values() for entry in by_metric.values())
-    values = f"mean over trainings {interval} ± training noise" if several else f"value {interval}"
-    heading += f", {classes or str(counts['positive']) + ' positive'}; {values}"
     return heading, ["metric", *arms], rows
 
 
-def _tests(document: dict) -> str:
-    rows = [
-        [
-            title_of(test["modality"]),
-            f"{test['b']} - {test['a']}",
-            metric_words(test["metric"]),
-            TESTS[test["test"]],
-            str(test["n"]),
-            _number(test["statistic"]),
-            _number(test["p"]),
-            _number(test["p_adjusted"]),
-            f"{EFFECTS[test['effect']['name']]} {_value(test['effect'], None)}",
-        ]
-        for test in document["tests"]
-    ]
+def _heading(document: dict, modality: str, trainings: Collection[int]) -> str:
+    counts = document["counts"][modality]
+    heading = f"{title_of(modality)}: {counts['rows']} rows of {counts['clusters']} patients"
+    if modality not in document["training_noise"]:
+        return f"{heading}; mean over scans {_level(document)}"
+    classes = ", ".join(f"{count} {name}" for name, count in counts.get("by_class", {}).items())
+    noise = " ± training noise" if max(trainings) > 1 else ""
+    heading += f", {classes or str(counts['positive']) + ' positive'}"
+    return f"{heading}; {estimand_words(trainings)} {_level(document)}{noise}"
+
+
+def _level(document: dict) -> str:
+    return f"[{100 * document['settings']['level']:g} % interval]"
+
+
+def _tests(document: dict) -> list[str]:
+    """A table of tests for each thing that arms are the answers of, then the families and cautions."""
     columns = ["modality", "arms", "metric", "test", "n", "statistic", "p", "Holm p", "effect"]
-    families = "\n".join(f"Holm family {FAMILIES[name]}: {what}." for name, what in document["families"].items())
-    lines = ["Tests", "", text_grid(columns, rows), "", families]
+    parts = []
+    for of in dict.fromkeys(test["of"] for test in document["tests"]):
+        rows = [_test_row(test) for test in document["tests"] if test["of"] == of]
+        parts.append(f"Tests{'' if of is None else f' of {_article(of)}'}\n\n{text_grid(columns, rows)}")
+    families = [f"Holm family {FAMILIES[name]}: {what}." for name, what in document["families"].items()]
     cautions = dict.fromkeys(test["caution"] for test in document["tests"] if test.get("caution"))
-    lines += [f"{TESTS['original_anova']}, in no family: {caution}." for caution in cautions]
-    return "\n".join(lines)
+    told = [f"{TESTS['original_anova']}, in no family: {caution}." for caution in cautions]
+    return [*parts, "\n".join([*families, *told])]
+
+
+def _article(of: str) -> str:
+    return of if of.startswith("one ") else f"the {of}"
+
+
+def _test_row(test: dict) -> list[str]:
+    return [
+        title_of(test["modality"]),
+        f"{test['b']} - {test['a']}",
+        metric_words(test["metric"]),
+        TESTS[test["test"]],
+        str(test["n"]),
+        _number(test["statistic"]),
+        _number(test["p"]),
+        _number(test["p_adjusted"]),
+        f"{EFFECTS[test['effect']['name']]} {_value(test['effect'], None)}",
+    ]
 
 
 def verdict_lines(document: dict) -> list[str]:
@@ -80,7 +108,9 @@ def verdict_lines(document: dict) -> list[str]:
 
 
 def _verdicts(document: dict) -> str:
-    return "Verdict\n" + "\n".join(f"- {line}" for line in verdict_lines(document))
+    of = dict.fromkeys(test["of"] for test in document["tests"] if test["test"] == "clustered_permutation")
+    heading = f"Verdict, on the given split of {' or '.join(map(_article, of))}" if of else "Verdict"
+    return f"{heading}\n" + "\n".join(f"- {line}" for line in verdict_lines(document))
 
 
 def _value(interval: dict, noise: float | None) -> str:

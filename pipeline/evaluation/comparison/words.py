@@ -14,7 +14,17 @@ EFFECTS = {
     "difference": "difference", "cohens_g": "Cohen's g", "paired_d": "paired d", "eta_squared": "eta squared",
     "rank_biserial": "rank-biserial correlation",
 }  # fmt: skip
+# of what a test's arms, or a table's figures, are the answers
+TRAINING, TRAININGS, ENSEMBLE, RESPLIT = "one training", "mean of trainings", "ensemble of trainings", "one training a resplit"
 FAMILIES = {"given_split": "on the given split", "resplits": "over the resplits", "measures": "over patients"}
+
+
+def estimand_words(counts: Collection[int], estimand: str = TRAININGS) -> str:
+    """What figures of arms of that many trainings each are: "one training", "mean of 10 trainings", "ensemble of 5 to 10
+    trainings"."""
+    fewest, most = min(counts, default=1), max(counts, default=1)
+    said = str(most) if fewest == most else f"{fewest} to {most}"
+    return TRAINING if most == 1 else estimand.replace("of trainings", f"of {said} trainings")
 
 
 def choice_words(candidates: Collection[str], chosen: str, what: str = "variant") -> str:

@@ -17,7 +17,7 @@ MOST_BINS, ROWS_A_BIN, FEWEST_ROWS = 8, 10, 20
 # In fewer bins than these over- and underconfidence cancel out, and a calibration error says nothing.
 FEWEST_BINS_OF_ERROR = 3
 STRIP_BINS = 20
-TITLE = "Calibration of the answers averaged over trainings"
+TITLE = "Calibration"
 BARS = "bars: 95 % Wilson intervals"
 
 

@@ -2,6 +2,7 @@
 
 from matplotlib.figure import Figure
 
+from pipeline.evaluation.comparison.words import ENSEMBLE, estimand_words, sentence
 from pipeline.evaluation.figures.calibration import calibration_figure
 from pipeline.evaluation.figures.confusion import confusion_figure
 from pipeline.evaluation.figures.forest import forest_figure
@@ -9,9 +10,9 @@ from pipeline.evaluation.figures.measures import measures_figure
 from pipeline.evaluation.figures.panels import curve_panels
 from pipeline.evaluation.figures.roc import roc_figure
 from pipeline.evaluation.figures.seeds import seed_spread_figure
-from pipeline.evaluation.tables.rows import Arms, MeasuredRows
+from pipeline.evaluation.tables.rows import Arms, MeasuredRows, Rows
 
-CONFUSION = "Answers averaged over trainings: count, and share of the true class"
+CONFUSION = "count, and share of the true class"
 
 
 def comparison_figures(arms: Arms, document: dict) -> dict[str, Figure]:
@@ -19,13 +20,15 @@ def comparison_figures(arms: Arms, document: dict) -> dict[str, Figure]:
 
     arms: as given to `build_comparison`; document: what it returned.
     """
-    figures = {"metrics": forest_figure(document)}
+    figures, counts = {"metrics": forest_figure(document)}, _trainings(arms)
+    mean, ensemble = estimand_words(counts), estimand_words(counts, ENSEMBLE)
     if document["confusion"]:
-        figures["confusion"] = confusion_figure(document["confusion"], ordered_classes(document), CONFUSION)
+        title = f"{sentence(ensemble)}: {CONFUSION}"
+        figures["confusion"] = confusion_figure(document["confusion"], ordered_classes(document), title)
         figures["training_noise"] = seed_spread_figure(arms, document)
     if curve_panels(arms):
-        figures["roc"] = roc_figure(arms, document, seed=document["settings"]["seed"])
-        figures["calibration"] = calibration_figure(arms)
+        figures["roc"] = roc_figure(arms, document, seed=document["settings"]["seed"], title=f"ROC, {mean}")
+        figures["calibration"] = calibration_figure(arms, title=f"Calibration, {ensemble}")
     measured: dict[str, dict] = {}
     for arm, tables in arms.items():
         for table in tables.values():
@@ -34,6 +37,11 @@ def comparison_figures(arms: Arms, document: dict) -> dict[str, Figure]:
     if measured:
         figures["measures"] = measures_figure(measured, "Every scan, and the mean over scans")
     return figures
+
+
+def _trainings(arms: Arms) -> set[int]:
+    """The numbers of trainings that arms have."""
+    return {len(rows.predicted) for tables in arms.values() for rows in tables.values() if isinstance(rows, Rows)}
 
 
 def ordered_classes(document: dict) -> dict[str, list[str]]:

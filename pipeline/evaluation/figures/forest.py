@@ -62,7 +62,7 @@ def forest_figure(document: dict, metrics: Sequence[str] = SHOWN) -> Figure:
     if handles:
         fitting = max(1, min(len(labels), int(figure.get_figwidth() / LEGEND_INCHES)))
         figure.legend(handles, labels, loc="outside lower center", ncols=fitting, frameon=False)
-    averaged = ", averaged over trainings" if has_many_trainings(document) else ""
+    averaged = ", mean of trainings" if has_many_trainings(document) else ""
     set_title(figure, f"Metrics{averaged}, with {100 * document['settings']['level']:g} % intervals clustered by patient")
     return figure
 

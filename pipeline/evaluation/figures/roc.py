@@ -10,7 +10,7 @@ from pipeline.evaluation.figures.style import GRAY
 from pipeline.evaluation.metrics.roc_band import roc_band
 from pipeline.evaluation.tables.rows import Arms
 
-TITLE = "ROC, mean over trainings"
+TITLE = "ROC"
 BAND, NO_BAND = "with 95 % band by patient", "in brackets 95 % intervals by patient"
 # The bands of more curves than these cannot be told apart.
 MOST_BANDS, OPACITY = 3, 0.18

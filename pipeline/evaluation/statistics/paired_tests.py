@@ -60,17 +60,22 @@ def clustered_permutation(
     first, second: the same rows; metrics: {name: name in the grammar}, of decisions or of ranking. Under the null the arms
     of a patient are exchangeable; a fair coin per patient swaps all of that patient's rows at once. Each arm's scores of a
     class become ranks within the arm first, so that a difference in calibration is not mistaken for one in ranking
-    (Bandos, Rockette & Gur 2005, Stat Med 24). p = (1 + count) / (1 + B). Trainings are averaged first.
+    (Bandos, Rockette & Gur 2005, Stat Med 24). p = (1 + count) / (1 + B). Of S trainings the statistic is the mean over them,
+    as in `metric_intervals`: a patient's answers are swapped in all trainings at once. Raises DataError where the arms have
+    different numbers of them.
     """
-    arms, codes = (first.mean(), second.mean()), first.clusters
+    arms, codes = (first, second), first.clusters
+    if first.predicted.shape != second.predicted.shape:
+        said = f"One arm has {len(first.predicted)} trainings, the other {len(second.predicted)}."
+        raise DataError(said, "Test the mean answers: Rows.mean.")
     count = int(codes.max()) + 1
     swaps = np.random.default_rng(seed).random((permutations, count)) < 0.5
     # both arms are one column of 2N rows; a swap is a weight
-    ranks = [rankdata(arm.probabilities[0], axis=0) for arm in arms]
+    ranks = [rankdata(arm.probabilities, axis=1) for arm in arms]
     both = JudgedRows(
         np.tile(first.truth, 2),
-        np.concatenate([arm.predicted[0] for arm in arms])[None],
-        np.concatenate(ranks)[None],
+        np.concatenate([arm.predicted for arm in arms], axis=1),
+        np.concatenate(ranks, axis=1),
         first.class_names,
     )
     observed = _differences(both, np.zeros((1, codes.size)), metrics)

@@ -35,7 +35,7 @@ def read_figures(source: FinishedRun) -> dict:
         noise = {name: arms[variant] for name, arms in comparison["training_noise"].items() if variant in arms}
         seeds = {entry["seeds"] for arms in noise.values() for entry in arms.values() if entry}
         figures |= {
-            "basis": f"mean over {max(seeds, default=1)} trainings that differ by their seed",
+            "basis": f"mean of {max(seeds, default=1)} trainings that differ by their seed",
             "test": by_name,
             "training_noise": noise,
             "test_rows": comparison["counts"],

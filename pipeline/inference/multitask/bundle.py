@@ -85,10 +85,20 @@ class MultitaskManifest(Manifest):
             files.append(self.paired.network)
         return list(dict.fromkeys(files))
 
+    @property
+    def has_figures(self) -> bool:
+        """Whether it is recorded how it did on the test part of the run that it came from."""
+        return bool(self._of_test_part)
+
     def test_metrics(self, modality: str) -> dict[str, dict[str, float | None]]:
-        """{metric: {"value", "low", "high"}} on the test part of the run it came from; {} where not recorded."""
-        recorded: dict[str, Any] = self.figures.get("test", {}).get(modality, {})
+        """{metric: {"value", "low", "high"}} on the test part of the run it came from, of these very weights where these have
+        been scored, else of whatever `basis` says; {} where not recorded."""
+        recorded: dict[str, Any] = self._of_test_part.get(modality, {})
         return {name: interval for name, interval in recorded.items() if isinstance(interval, dict)}
+
+    @property
+    def _of_test_part(self) -> dict[str, Any]:
+        return self.figures.get("shipped") or self.figures.get("test") or {}
 
 
 MultitaskBundle = Bundle[MultitaskManifest]

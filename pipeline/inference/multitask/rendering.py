@@ -13,6 +13,7 @@ PHANTOM = (
     "No scan was given: these are answers for a generated pair (phantom, COVID-like lesions), not for a patient; "
     "the gate was not asked."
 )
+SHIPPED = "these very weights: one training"
 _SHOWN_METRICS = {"auc": "AUC", "accuracy": "accuracy"}
 
 
@@ -43,9 +44,10 @@ def answer_words(bundle: MultitaskBundle, answer: Answer, phantom: bool) -> str:
         f"{manifest.positive_class} is named from probability {manifest.threshold:g} on. "
         f"Bundle {bundle.path}, variant {manifest.variant}."
     )
-    if manifest.figures.get("test"):
-        basis = f" ({manifest.figures['basis']})" if manifest.figures.get("basis") else ""
-        lines.append(f"In brackets: how it did on its own test scans{basis}, with 95 % intervals by patient.")
+    if manifest.has_figures:
+        basis = SHIPPED if manifest.figures.get("shipped") else manifest.figures.get("basis")
+        told = f" ({basis})" if basis else ""
+        lines.append(f"In brackets: how it did on its own test scans{told}, with 95 % intervals by patient.")
     return "\n".join([*lines, CAUTION])
 
 
