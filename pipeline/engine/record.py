@@ -50,13 +50,6 @@ def read_record(run_dir: Path) -> dict[str, Any]:
         raise CorruptArtifactError(f"{path} is not a run record ({error}).", mend) from error
 
 
-def recorded_invocation(run_dir: Path, record: Mapping[str, Any]) -> Invocation:
-    """How the run was last called, with the folder in which it lies now: it may have been moved or copied since."""
-    source, data = (Path(record[key]) if record.get(key) else None for key in ("config_file", "data"))
-    flags = record.get("flags", [flag for flag in ("allow-leakage",) if f"--{flag}" in record.get("command", "")])
-    return Invocation(run_dir, source, data, tuple(record.get("overrides", ())), frozenset(flags))
-
-
 def data_folder(given: Path | str | None, run_dir: Path) -> Path | None:
     """Return the data folder of a call: the one given, else the one recorded by the last call.
 
