@@ -14,7 +14,7 @@ from pipeline.data.inspection.survey import count_rows, inspect_scans, origins_w
 from pipeline.data.layouts.respiratory_folders import read_respiratory_folders
 from pipeline.data.rearranging.preparation import prepare_folders
 from pipeline.data.scans import CLASS_NAMES, Scan
-from pipeline.engine.errors import DataError
+from pipeline.engine.errors import DataError, UsageError
 from tests.pictures import shaded
 
 
@@ -121,7 +121,7 @@ def test_prepared_folders_read_back_as_the_same_scans(scans: list[Scan], tmp_pat
 
 
 def test_prepare_refuses_bad_places_and_leaves_nothing_behind(scans: list[Scan], tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="never written to"):
+    with pytest.raises(UsageError, match="never written to"):
         prepare_folders(scans, tmp_path / "in" / "out", tmp_path / "in")
     with pytest.raises(DataError, match="not empty"):
         prepare_folders(scans, tmp_path / "in", tmp_path / "other")

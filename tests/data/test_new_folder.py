@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.data.new_folder import new_folder, refuse_occupied
-from pipeline.engine.errors import DataError
+from pipeline.engine.errors import DataError, UsageError
 
 
 def test_what_was_filled_appears_and_an_empty_folder_is_taken(tmp_path):
@@ -36,5 +36,5 @@ def test_nothing_is_written_over_or_into_the_data(tmp_path):
             pass
     assert (tmp_path / "full" / "a").read_text() == (tmp_path / "file").read_text() == "mine"
     (tmp_path / "other").symlink_to(tmp_path / "full")
-    with pytest.raises(DataError, match="never written to"):
+    with pytest.raises(UsageError, match="never written to"):
         refuse_occupied(tmp_path / "other" / "new", tmp_path / "full")

@@ -9,7 +9,7 @@ from pipeline.data.layouts.kermany_names import KermanyName, read_kermany_name
 from pipeline.data.new_folder import refuse_occupied
 from pipeline.data.rearranging.reorganization import labelled, published_leakage, read_pool, remaining_leakage, split_anew
 from pipeline.data.rearranging.reorganized_folders import write_label_sets
-from pipeline.engine.errors import DataError, StorageError
+from pipeline.engine.errors import DataError, StorageError, UsageError
 
 
 @pytest.mark.parametrize(
@@ -176,5 +176,5 @@ def test_files_of_one_name_do_not_fall_on_each_other(published, tmp_path):
 
 
 def test_the_output_may_not_lie_in_the_data(published):
-    with pytest.raises(DataError, match="never written to"):
+    with pytest.raises(UsageError, match="never written to"):
         refuse_occupied(published / "chest_xray" / "new", published)

@@ -34,6 +34,8 @@ s01:
 
 def generate(tmp_path, write=lambda mask: mask, labels="[]") -> RunDirectory:
     """36 generated scans: a bright square on noise, which is the mask; every third has none, one mask is broken."""
+    data = tmp_path / "data"
+    data.mkdir()
     chance = np.random.default_rng(0)
     rows = []
     for number in range(36):
@@ -41,18 +43,18 @@ def generate(tmp_path, write=lambda mask: mask, labels="[]") -> RunDirectory:
         top = int(chance.integers(0, 20))
         mask[top : top + 20, 10:30] = 255
         gray[mask > 0] = 200
-        cv2.imwrite(str(tmp_path / f"{number}.png"), gray)
-        cv2.imwrite(str(tmp_path / f"{number}_mask.png"), write(mask))
+        cv2.imwrite(str(data / f"{number}.png"), gray)
+        cv2.imwrite(str(data / f"{number}_mask.png"), write(mask))
         named = "" if number % 3 == 2 else f"{number}_mask.png"
         rows.append({"set": "xrays", "image": f"{number}.png", "label": "ABC"[number // 12], "patient_id": f"p{number // 2}",
                      "mask": named, "notes": f"note, of {number}", "age": str(number)})  # fmt: skip
-    (tmp_path / "0_mask.png").write_text("no picture")
-    with (tmp_path / "manifest.csv").open("w", newline="") as stream:
+    (data / "0_mask.png").write_text("no picture")
+    with (data / "manifest.csv").open("w", newline="") as stream:
         writer = csv.DictWriter(stream, rows[0])
         writer.writeheader()
         writer.writerows(rows)
     (tmp_path / "c.yaml").write_text(CONFIG.replace("  data:\n", f"  data:\n    mask_labels: {labels}\n"))
-    run_pipeline(load_run_config(tmp_path / "c.yaml", (STAGE,)), (STAGE,), tmp_path / "run", tmp_path)
+    run_pipeline(load_run_config(tmp_path / "c.yaml", (STAGE,)), (STAGE,), tmp_path / "run", data)
     return RunDirectory(tmp_path / "run")
 
 
