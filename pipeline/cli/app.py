@@ -53,6 +53,7 @@ COMMANDS = Group("Respiratory scans: numbered stages, each runnable alone; score
         "pipeline.cli.validate_command:validate",
         "Tell chest X-rays from CT slices, photographs, drawings and other pictures.",
     ),
+    "serve": Command("pipeline.cli.serve.command:serve", "Answer over HTTP with bundles, until it is ended."),
     "compare": Command(
         "pipeline.cli.compare_command:compare",
         "Compare the variants of one run, several runs, evaluations, or any files of predictions, of one system.",

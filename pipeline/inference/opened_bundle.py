@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 
 import numpy as np
 
@@ -108,6 +108,13 @@ class OpenedBundle(ABC, Generic[AnyManifest]):
     def guard(self, door: Door) -> None:
         """Let every scan pass a door from now on."""
         self._door = door
+
+    def behind(self, door: Door) -> Self:
+        """The same bundle, with the graphs that are open, behind another door."""
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self))
+        twin.guard(door)
+        return twin
 
     def require(self, doors: Sequence[str] | Mapping[str, object], methods: Sequence[str] = ()) -> None:
         """Raise UsageError where the bundle does not read one of `doors`, or does not draw one of `methods`."""

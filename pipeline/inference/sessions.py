@@ -32,6 +32,9 @@ CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 # TF32 would round what is multiplied to 10 bits, and the answers would no longer be those of the bundle's figures.
 CUDA_OPTIONS = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
 _ERRORS_ONLY, _FATAL_ONLY = 3, 4
+# What `compute_with` settled.
+_threads: int | None = None
+_may_spin = True
 
 
 class Graph:
@@ -100,7 +103,9 @@ def open_graph(
     # Full optimisation folds the float16 casts once, here: opening costs no more CPU time than the basic level
     # does, and a scan then takes less than half the time.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    if not spinning:
+    if _threads:
+        options.intra_op_num_threads = _threads
+    if not (spinning and _may_spin):
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     for name, value in (settings or {}).items():
         options.add_session_config_entry(name, value)
@@ -124,9 +129,21 @@ def require_device(device: Device) -> None:
         raise UsageError("This onnxruntime cannot use an NVIDIA device.", "Install onnxruntime-gpu, or use --device cpu.")
 
 
-@cache
+def compute_with(threads: int) -> None:
+    """For a process that answers many at once: the threads of every graph that it opens from now on (0: as onnxruntime counts
+    them), and none of them waits busily, whatever is asked for."""
+    global _threads, _may_spin
+    _threads, _may_spin = threads or None, False
+
+
 def thread_count() -> int:
-    """How many threads onnxruntime computes a graph with where it is not told: one a physical core, as it counts them."""
+    """How many threads a graph is computed with."""
+    return _threads or _physical_cores()
+
+
+@cache
+def _physical_cores() -> int:
+    """As onnxruntime counts them, where it is not told how many threads to take."""
     cores: set[tuple[str, str]] = set()
     with contextlib.suppress(OSError):
         for processor in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split("\n\n"):

@@ -33,15 +33,16 @@ class Door:
 
     def __init__(
         self, bundle: Bundle[Manifest], doors: Sequence[str], device: Device = "auto", *, asks: bool = True, strict: bool = False,
-        refuses: bool = True, gate: Path | None = None,
+        refuses: bool = True, gate: Path | Gate | None = None,
     ) -> None:  # fmt: skip
         """doors: of the bundle. asks: ask what it is at all. strict: let the nine simple checks and the bundle's own distance
-        refuse too. refuses: False only marks what would be. gate: the shipped one where none is given; opened in a thread.
+        refuse too. refuses: False only marks what would be. gate: one that is open already, or its folder; the shipped one where
+        none is given, opened in a thread.
 
         Raises as `open_gate`.
         """
         self._doors, self.asks, self.strict, self.refuses = tuple(doors), asks, strict, refuses
-        shipped = open_gate(gate, device) if asks else None
+        shipped = gate if isinstance(gate, Gate) else open_gate(gate, device) if asks else None
         shared = next((measure.network for measure in shipped.measures.values()), None) if shipped is not None else None
         try:
             self.own, widening = own_measures(bundle, device, shared)
@@ -50,7 +51,7 @@ class Door:
             if asks:
                 raise
             self.own, widening = {}, []
-        self.gate: Gate | None = shipped.widened({kind: self.own[kind] for kind in widening}) if shipped else None
+        self.gate: Gate | None = shipped.widened({kind: self.own[kind] for kind in widening}) if shipped and asks else None
         self._remembered: OrderedDict[tuple[FileKey, str], Judged] = OrderedDict()
         self._lock = Lock()
 
@@ -102,12 +103,12 @@ class Door:
 
 def open_guarded(
     path: Path, device: Device = "auto", command: str | None = None, *, asks: bool = True, strict: bool = False,
-    refuses: bool = True,
+    refuses: bool = True, gate: Gate | None = None,
 ) -> OpenedBundle[Manifest]:  # fmt: skip
     """A bundle behind its door: how every command opens one, and Python. command: see `open_bundle`; the others: see `Door`.
 
     Raises as `open_bundle` and `open_gate`.
     """
     opened = open_bundle(path, device, command=command)
-    opened.guard(Door(opened.bundle, opened.doors, device, asks=asks, strict=strict, refuses=refuses))
+    opened.guard(Door(opened.bundle, opened.doors, device, asks=asks, strict=strict, refuses=refuses, gate=gate))
     return opened

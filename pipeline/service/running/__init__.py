@@ -1,0 +1,1 @@
+"""The service as processes: started, replaced, ended; what they log and count."""

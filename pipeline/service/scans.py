@@ -1,0 +1,36 @@
+"""Uploaded bytes to a scan: in the processes that decode, within the service's limits, under no name but the field's."""
+
+from __future__ import annotations
+
+from pipeline.data.reading.assumptions import ReadScan
+from pipeline.data.reading.decoder_pool import DecoderPool
+from pipeline.data.reading.processes.decoder_process import Limits as DecoderLimits
+from pipeline.data.reading.scan_reader import DICOM_SUFFIXES
+from pipeline.service.settings import Limits
+
+# How a prefix-less DICOM object is told, of all that a file's name says.
+_AS_DICOM = DICOM_SUFFIXES[0]
+
+
+class Decoders:
+    """Processes that decode uploads; one that breaks over a file, or is killed, costs that file and is replaced."""
+
+    def __init__(self, count: int, limits: Limits) -> None:
+        self._pool = DecoderPool(count, DecoderLimits(seconds=limits.decode_s))
+
+    def read(self, content: bytes, called: str) -> ReadScan:
+        """The scan in an upload. Raises DataError as `decode_scan` does, and for a file over which its decoder ends."""
+        return self._pool.decode(content, called)
+
+    def warm(self, content: bytes) -> None:
+        """Start a process, so that no request waits for it."""
+        self._pool.decode(content, "scan.png")
+
+    def close(self) -> None:
+        """End them."""
+        self._pool.close()
+
+
+def called(field: str, filename: str | None) -> str:
+    """What messages call an upload: its field. Its own name may tell a patient's."""
+    return field + (_AS_DICOM if (filename or "").lower().endswith(DICOM_SUFFIXES) else "")

@@ -1,0 +1,91 @@
+"""`serve`: what it refuses before it listens, the keys it makes, and a service in a process of its own from start to end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("fastapi")
+
+from pipeline.cli.app import main
+from stages import STAGES
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def refused(capsys, *words: str) -> tuple[int, str]:
+    code = main(STAGES, ["serve", *words])
+    return code, capsys.readouterr().err
+
+
+def test_a_port_in_use_is_said(capsys):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        code, said = refused(capsys, "--port", str(taken.getsockname()[1]))
+    assert code == 2 and "cannot be taken" in said and "--port" in said
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "scans.example"])
+def test_a_public_address_without_keys_is_refused(capsys, host):
+    code, said = refused(capsys, "--host", host, "--port", "0")
+    assert code == 2 and "no API keys are set" in said and "--without-keys" in said
+
+
+@pytest.mark.parametrize("words", [["--deadline", "0"], ["--request-mb", "-1"], ["--grace", "nan"]])
+def test_a_setting_that_makes_no_sense(capsys, words):
+    code, said = refused(capsys, *words)
+    assert code == 2 and "error:" in said
+
+
+def test_a_bundle_that_is_not_there(tmp_path, capsys):
+    code, said = refused(capsys, "--port", "0", "--bundles", str(tmp_path / "nothing"))
+    assert code == 3 and "no such folder" in said
+
+
+def test_a_key_is_shown_once_and_kept_as_a_hash(tmp_path, capsys):
+    file = tmp_path / "keys"
+    assert main(STAGES, ["serve", "--keys", str(file), "--new-key", "ward"]) == 0
+    key = capsys.readouterr().out.strip()
+    assert key.startswith("rk_") and key not in file.read_text() and file.read_text().startswith("ward:")
+    assert file.stat().st_mode & 0o077 == 0
+    code, said = refused(capsys, "--keys", str(file), "--new-key", "ward")
+    assert code == 2 and "already" in said
+    assert refused(capsys, "--new-key", "ward")[0] == 2
+
+
+def test_the_extra_is_named_where_it_is_missing(capsys, monkeypatch):
+    monkeypatch.setattr("pipeline.engine.extras.find_spec", lambda name: None)
+    code, said = refused(capsys)
+    assert code == 2 and "pip install '.[serve]'" in said
+
+
+@pytest.mark.posix
+def test_a_service_from_its_start_to_its_end(tmp_path):
+    sys.path.insert(0, str(ROOT / "tests" / "inference"))
+    from tiny_classifier import write_classifier
+
+    command = [sys.executable, "run_pipeline.py", "serve", "--port", "0", "--bundles", str(write_classifier(tmp_path / "tiny"))]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        address = process.stdout.readline().split()[0]
+        for _ in range(300):
+            with urllib.request.urlopen(f"{address}/health", timeout=10) as answer:
+                told = json.load(answer)
+            if told["status"] == "healthy":
+                break
+            time.sleep(0.1)
+        assert told["model_loaded"]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=30)
+    assert process.returncode == 0 and "Traceback" not in log
+    assert [json.loads(line)["event"] for line in log.splitlines()] == ["ready"]

@@ -1,0 +1,37 @@
+"""A service in this process, its client, and pictures to send."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+from fastapi.testclient import TestClient
+
+from pipeline.service.application import make_application
+from pipeline.service.settings import ServiceSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+SCANS = ROOT / "tests" / "pretrained" / "respiratory_mtl_scans"
+
+
+def png(picture: np.ndarray) -> bytes:
+    return cv2.imencode(".png", picture)[1].tobytes()
+
+
+def noise(seed: int = 0, side: int = 70) -> bytes:
+    return png(np.random.default_rng(seed).integers(0, 256, (side, side), dtype=np.uint8))
+
+
+@contextmanager
+def serving(settings: ServiceSettings, **of_client) -> Iterator[TestClient]:
+    """A client of a service whose models are ready."""
+    with TestClient(make_application(settings), base_url="http://localhost", **of_client) as client:
+        ends = time.monotonic() + 60
+        while client.get("/ready").status_code != 200:
+            assert time.monotonic() < ends and client.app.state.service.failure is None
+            time.sleep(0.02)
+        yield client
