@@ -57,7 +57,7 @@ class RunConfig:
 
 
 def load_run_config(path: Path | str, stages: Sequence[Stage], overrides: Sequence[str] = ()) -> RunConfig:
-    """Read and validate a YAML 1.2 file and its bases, after setting `overrides` such as ``"s04.epochs=20"``.
+    """Read and validate a YAML 1.2 file and its bases, after setting `overrides` such as ``"s04.fit.epochs=20"``.
 
     Raises ConfigError naming the file and line, the key, its value and what is allowed; UsageError for a
     malformed override.

@@ -12,14 +12,14 @@ TOP_LEVEL_KEYS = ("system", "seed", "description")
 
 
 def with_override(tree: Written, override: str) -> Written:
-    """Return the tree with a value set, such as ``"s04.epochs=20"``; ``!reset`` takes the key out.
+    """Return the tree with a value set, such as ``"s04.fit.epochs=20"``; ``!reset`` takes the key out.
 
     Raises UsageError for a malformed override, ConfigError where it leads nowhere.
     """
     path, equals, text = override.partition("=")
     keys = path.strip().split(".")
     if not equals or not all(keys):
-        raise UsageError(f"--set {override!r} is not of the form key.path=value.", "Example: s04.epochs=20")
+        raise UsageError(f"--set {override!r} is not of the form key.path=value.", "Example: s04.fit.epochs=20")
     if keys[0] not in tree.value and keys[0] not in TOP_LEVEL_KEYS:
         near = did_you_mean(keys[0], tree.value)
         raise ConfigError(f"--set {override!r}: this run has no section {keys[0]!r}.{near}")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipeline.engine.errors import UsageError
 from pipeline.engine.extras import brought_by_extra
 from pipeline.engine.rundir import RunDirectory
 
@@ -25,10 +27,33 @@ def track_run(run_dir: Path, tracking_uri: str, experiment: str = "respiratory-p
 
     tracking_uri: a server's address, or `sqlite:///mlflow.db`.
 
-    Raises MissingArtifactError: no run; MissingPackageError: no MLflow.
+    Raises MissingArtifactError: no run; MissingPackageError: no MLflow; UsageError: an address that MLflow cannot record to.
     """
     run = RunDirectory(run_dir)
-    client = _client(tracking_uri)
+    with _recording_to(tracking_uri) as client:
+        return _record(run, client, experiment)
+
+
+def refuse_tracking(tracking_uri: str) -> None:
+    """UsageError where MLflow cannot record to an address: asked before hours of training, not after them."""
+    with _recording_to(tracking_uri) as client:
+        client.search_experiments(max_results=1)
+
+
+@contextmanager
+def _recording_to(tracking_uri: str) -> Iterator[Any]:
+    """MLflow's client, its own exceptions told as the project's."""
+    with brought_by_extra():
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+    try:
+        yield MlflowClient(tracking_uri)
+    except MlflowException as cause:
+        raise UsageError(f"MLflow cannot record to {tracking_uri!r}: {str(cause).splitlines()[0]}",
+                         "Give a server that answers, or a file: sqlite:///mlflow.db.") from cause  # fmt: skip
+
+
+def _record(run: RunDirectory, client, experiment: str) -> str:
     from mlflow.entities import Metric, Param
 
     found = client.get_experiment_by_name(experiment)
@@ -45,12 +70,6 @@ def track_run(run_dir: Path, tracking_uri: str, experiment: str = "respiratory-p
         client.log_artifact(identity, str(run.path / stage / name), stage)
     client.set_terminated(identity)
     return identity
-
-
-def _client(tracking_uri: str):
-    with brought_by_extra():
-        from mlflow import MlflowClient
-    return MlflowClient(tracking_uri)
 
 
 def _flat(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:

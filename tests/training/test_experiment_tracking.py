@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from pipeline.engine.contract import Artifact
-from pipeline.engine.errors import MissingArtifactError, MissingPackageError
+from pipeline.engine.errors import MissingArtifactError, MissingPackageError, UsageError
 from pipeline.engine.files import write_json
 from pipeline.engine.manifest import Manifest, describe_output
-from pipeline.training.experiment_tracking import track_run
+from pipeline.training.experiment_tracking import refuse_tracking, track_run
 
 
 @pytest.fixture
@@ -75,3 +75,19 @@ def test_without_mlflow_the_package_is_named(run, monkeypatch):
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
     with pytest.raises(MissingArtifactError):
         track_run(tmp_path, "sqlite:///x.db")
+
+
+@pytest.mark.parametrize("address", ["x://y", "ftp://127.0.0.1/mlflow"])
+def test_an_address_that_mlflow_cannot_record_to_is_refused_before_and_after(run, address):
+    for ask in (refuse_tracking, lambda uri: track_run(run, uri)):
+        with pytest.raises(UsageError, match=r"MLflow cannot record to '(x|ftp)://.*"):
+            ask(address)
+
+
+def test_an_address_that_takes_records_is_not_refused_and_gets_none(tmp_path, monkeypatch):
+    from mlflow import MlflowClient
+
+    monkeypatch.chdir(tmp_path)
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    refuse_tracking(uri)
+    assert [one.name for one in MlflowClient(uri).search_experiments()] == ["Default"]

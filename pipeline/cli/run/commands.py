@@ -66,6 +66,10 @@ def run(
         require(module)
     stages, flags, reporter = context.obj, _flags(allow_leakage), Reporter(quiet)
     settings, folder = _resolve(stages, config, out, overrides)
+    if track is not None:
+        from pipeline.training.experiment_tracking import refuse_tracking, track_run
+
+        refuse_tracking(track)
     if search is not None:
         from pipeline.cli.run.search_option import searched_overrides
 
@@ -74,8 +78,6 @@ def run(
     outcomes = run_pipeline(settings, stages, folder, data, first, last, only, force, flags, reporter)
     document = ending(settings, stages, folder, data, flags, outcomes)
     if track is not None:
-        from pipeline.training.experiment_tracking import track_run
-
         document["mlflow_run"] = track_run(folder, track)
     tell(as_json, document, lambda: ending_words(document))
 

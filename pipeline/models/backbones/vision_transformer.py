@@ -6,6 +6,7 @@ al. 2021, table 1). keras-hub is optional: it is imported when one of these is b
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -64,8 +65,17 @@ def _preset(keras_hub, name: str, image_size: int) -> keras.Model:
     try:
         return keras_hub.models.ViTBackbone.from_preset(preset, image_shape=(image_size, image_size, 3))
     except Exception as cause:  # kagglehub raises what its transport raises
-        raise ConfigError(f"{preset} could not be fetched: {str(cause).splitlines()[0]}",
-                          "Connect once, or give a local .weights.h5 under `weights:`.") from cause  # fmt: skip
+        raise ConfigError(
+            f"{preset}, the ImageNet weights of {name} from keras-hub, could not be fetched: {str(cause).splitlines()[0]}",
+            f"Connect once, bring {_preset_folder()} from a machine that did, or give a .weights.h5 under `weights:`.",
+        ) from cause
+
+
+def _preset_folder() -> str:
+    """Where keras-hub finds what it has fetched, and looks first."""
+    from kagglehub.config import get_cache_folder
+
+    return str(Path(get_cache_folder()) / "models" / "keras" / "vit")
 
 
 def _keras_hub():

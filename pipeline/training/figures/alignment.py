@@ -58,8 +58,8 @@ def feature_map(features: Mapping[str, np.ndarray], rows: ProbedRows, positive_c
             _scatter(axis, points, by, place * 2)
             set_panel_title(axis, name if place == 0 else "", 3.1)
             axis.set(xticks=[], yticks=[])
-        axes[column].set_ylabel("by modality" if column == 0 else "")
-        axes[len(features) + column].set(ylabel="by class" if column == 0 else "", xlabel="first component")
+        axes[column].set_ylabel("by modality\nsecond component" if column == 0 else "")
+        axes[len(features) + column].set(ylabel="by class\nsecond component" if column == 0 else "", xlabel="first component")
     for place in (0, len(features)):
         axes[place].legend(fontsize=7, framealpha=0.9, markerscale=1.5)
     set_title(figure, f"Features of {len(shown)} validation scans, first two principal components of each")
