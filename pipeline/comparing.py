@@ -15,6 +15,7 @@ from pipeline.engine.given_path import path_given
 from pipeline.engine.html import png_source, render_html
 from pipeline.evaluation.comparison.document import build_comparison
 from pipeline.evaluation.comparison.text import comparison_table, metric_tables, verdict_lines
+from pipeline.evaluation.comparison.without_seen import Facts, seen_findings
 from pipeline.evaluation.figures.comparison import comparison_figures
 from pipeline.evaluation.figures.forest import forest_figure
 from pipeline.evaluation.output_folder import png_of, refuse_taken_folder, write_files
@@ -77,13 +78,14 @@ class Comparison:
 
 def compare(
     *runs: AnyPath, predictions: Iterable[AnyPath] | AnyPath = (), labels: AnyPath | None = None, positive: str | None = None,
-    modality: Iterable[str] | str | None = None, system: str | None = None,
+    modality: Iterable[str] | str | None = None, system: str | None = None, split: str | None = None,
 ) -> Comparison:  # fmt: skip
     """The variants of one run, several runs, evaluations, or any tables of predictions, of one system.
 
     runs: run folders. predictions: CSVs, or folders that `evaluate` wrote, instead. labels: a CSV of id and label for them;
     positive: their positive class of two, COVID where a probability needs one. modality: only this, or these (xray, images,
-    lungs, …). system: which, where a run holds two.
+    lungs, …). system: which, where a run holds two. split: of the tables the rows of one part alone (test, validation, train,
+    folds), where they hold several.
 
     Raises UsageError (nothing to compare, arms of different systems, no such modality), MissingArtifactError (no run, or one
     that has not finished), StaleArtifactError and CorruptArtifactError (a stage of it was made from what has been made again
@@ -100,9 +102,11 @@ def compare(
         raise UsageError("--labels belongs to --predictions.", "A run knows its own labels.")
     if system is not None and files:
         raise UsageError("--system belongs to --run.", "A table of predictions is of one system.")
+    if split is not None and not files:
+        raise UsageError("--split belongs to --predictions.", "Of a run the test part is compared, and its rows out of fold.")
     if files:
         told = path_given(labels, "a table of labels") if labels is not None else None
-        return _of_files(files, told, positive, modalities)
+        return _of_files(files, told, positive, modalities, split)
     return _of_runs(folders, system, modalities)
 
 
@@ -136,11 +140,14 @@ def _contents(paths: Iterable[Path]) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in paths}
 
 
-def _of_files(files: list[Path], labels: Path | None, positive: str | None, modalities: list[str] | None) -> Comparison:
-    read = read_predictions(files, labels, positive)
+def _of_files(
+    files: list[Path], labels: Path | None, positive: str | None, modalities: list[str] | None, split: str | None
+) -> Comparison:
+    read = read_predictions(files, labels, positive, split=split)
     _refuse_differing("system", {arm: name for arm, name in read.systems.items() if name})
     joined = JoinedArms(read.arms, [*read.warnings, *keep_shared_rows(read.arms)], tuple(read.controls))
-    return _compared(joined, modalities, f"{', '.join(str(file) for file in files)}: each file is an arm.")
+    heading = f"{', '.join(str(file) for file in files)}: each file is an arm."
+    return _compared(joined, modalities, heading, read.facts)
 
 
 def _refuse_differing(what: str, of_arms: Mapping[str, str]) -> None:
@@ -150,7 +157,7 @@ def _refuse_differing(what: str, of_arms: Mapping[str, str]) -> None:
         raise UsageError(f"The arms are of different {what}s: {said}.", f"Compare arms of one {what}.")
 
 
-def _compared(joined: JoinedArms, modalities: list[str] | None, heading: str) -> Comparison:
+def _compared(joined: JoinedArms, modalities: list[str] | None, heading: str, facts: Facts | None = None) -> Comparison:
     arms = joined.arms
     if modalities is not None:
         known = list(dict.fromkeys(name for tables in arms.values() for name in tables))
@@ -161,6 +168,8 @@ def _compared(joined: JoinedArms, modalities: list[str] | None, heading: str) ->
             )
         arms = {arm: {name: rows for name, rows in tables.items() if name in modalities} for arm, tables in arms.items()}
     document = build_comparison(arms, joined.resplits, controls=joined.controls, warnings=joined.warnings)
+    if facts is not None and (seen := seen_findings(arms, facts, joined.controls)) is not None:
+        document["seen"] = seen
 
     def draw() -> dict[str, bytes]:
         report = f"# Comparison\n\n{heading}\n\n{comparison_table(document)}".encode()

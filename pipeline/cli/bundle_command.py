@@ -20,7 +20,7 @@ def amend(
         Path | None, typer.Option("--from", help="The section's JSON, or a folder with SECTION.json and the files it names.")
     ] = None,
     run: Annotated[
-        Path | None, typer.Option("--run", help="For gate: fit it on the training and validation scans of a run's s01.")
+        Path | None, typer.Option("--run", help="For gate and seen: made of the training and validation scans of a run's s01.")
     ] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Take the section out.")] = False,
     as_json: AsJson = False,

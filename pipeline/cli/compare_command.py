@@ -30,6 +30,10 @@ def compare(
     modality: Annotated[
         list[str] | None, typer.Option("--modality", help="Only these (xray, images, lungs, …); may be repeated.")
     ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option("--split", help="Of --predictions: one part alone: test, validation, train, folds."),
+    ] = None,
     system: Annotated[str | None, typer.Option("--system", help="Which system, where a run holds two.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write comparison.json, report.md and figures here.")
@@ -44,7 +48,9 @@ def compare(
     if out is not None:
         refuse_taken_folder(out)
         refuse_inside_data([out], [], *runs)
-    found = comparing.compare(*runs, predictions=files, labels=labels, positive=positive, modality=modality, system=system)
+    found = comparing.compare(
+        *runs, predictions=files, labels=labels, positive=positive, modality=modality, system=system, split=split
+    )
     if out is not None:
         found.save(out)
     tell(as_json, found.document, lambda: _words(found, out))

@@ -16,7 +16,7 @@ from pipeline.evaluation.output_folder import refuse_taken_folder, write_finding
 from pipeline.evaluation.studies.fairness import FairnessSettings, fairness
 from pipeline.evaluation.studies.fairness_figure import fairness_figure
 from pipeline.evaluation.studies.patient_groups import patient_groups
-from pipeline.evaluation.tables.prediction_files import read_one_arm
+from pipeline.evaluation.tables.one_arm import read_one_arm
 
 DOCUMENT, FIGURE = "fairness.json", "fairness"
 _COLUMNS_SHOWN = 5
@@ -33,6 +33,9 @@ def show_fairness(
     threshold: Annotated[
         float, typer.Option("--threshold", min=0, max=1, help="Positive from this probability on, where no class is predicted.")
     ] = 0.5,
+    split: Annotated[
+        str | None, typer.Option("--split", help="The part of a run's predictions: test by default; validation, train, folds.")
+    ] = None,
     smallest: Annotated[int, typer.Option("--smallest", min=2, help="Patients below which a group is not ranked.")] = 10,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the bootstrap and the permutations.")] = 0,
     as_json: AsJson = False,
@@ -43,7 +46,7 @@ def show_fairness(
     patients of the same class. A column of ages is cut into <18, 18-39, 40-59, 60+.
     """
     refuse_taken_folder(out)
-    rows, column, warnings = read_one_arm(predictions, by, table, positive, threshold)
+    rows, column, warnings = read_one_arm(predictions, by, table, positive, threshold, split)
     document = fairness(rows, patient_groups(column, by), settings=FairnessSettings(smallest=smallest, seed=seed))
     document["warnings"] = [*warnings, *document["warnings"]]
     files = write_findings(out, DOCUMENT, document, {FIGURE: fairness_figure(document)})

@@ -30,8 +30,9 @@ from pipeline.data.scans import CT, PAIRED
 from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.outputs import prepare_output, refuse_overwriting
 from pipeline.engine.progress import Reporter
-from pipeline.inference.answered_rows import answer_pairs, count_scans, failures, write_findings_table
+from pipeline.inference.answered_rows import answer_pairs, count_scans, failures, seen_counts, write_findings_table
 from pipeline.inference.multitask.rendering import answer_document, answer_words
+from pipeline.inference.seen.words import seen_words
 
 COMMAND = "predict"
 PHANTOM_SEED, PHANTOM_CONDITION = 0, "covid"
@@ -133,5 +134,7 @@ def _answer_table(opened: Any, rows: Sequence[Any], out: Path, reporter: Reporte
     answered = answer_pairs(opened, reporter.track(rows, len(rows), "pairs"), lambda rows: write_findings_table(out, rows))
     settle_rows(answered, lambda: write_findings_table(out, answered), "scans")
     asked, failed = count_scans(answered), len(failures(answered))
-    document = {"out": str(out), "pairs": len(rows), "scans": asked, "failed": failed}
-    return document, f"{len(rows)} pairs in {out}: {asked - failed} scans answered, {failed} failed."
+    seen = seen_counts(answered)
+    document = {"out": str(out), "pairs": len(rows), "scans": asked, "failed": failed, "seen": seen}
+    told = f"{len(rows)} pairs in {out}: {asked - failed} scans answered, {failed} failed."
+    return document, f"{told}\n{seen_words(seen, len(rows), 'pairs')}"

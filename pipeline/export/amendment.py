@@ -14,6 +14,7 @@ from pipeline.engine.files import sha256_file, write_json
 from pipeline.export.bundle_folder import DESCRIPTION, staged_bundle
 from pipeline.export.checked_run import CheckedRun
 from pipeline.export.gate.distance_section import fit_section, profiles_of
+from pipeline.export.seen.section import refuse_other_split, write_seen
 from pipeline.inference.bundle import (
     SECTIONS,
     Section,
@@ -23,8 +24,12 @@ from pipeline.inference.bundle import (
     validated,
     verify_files,
 )
-from pipeline.inference.gate.description import SECTION, GateSection
+from pipeline.inference.gate.description import SECTION as GATE
+from pipeline.inference.gate.description import GateSection
 from pipeline.inference.gate.gate import open_gate
+from pipeline.inference.seen.description import SECTION as SEEN
+from pipeline.inference.seen.description import SeenSection
+from pipeline.inference.seen.seen_scans import open_section
 
 
 class Known(NamedTuple):
@@ -34,7 +39,7 @@ class Known(NamedTuple):
     opens: Callable[[Path], Any] | None = None
 
 
-KNOWN = {"gate": Known(GateSection, open_gate)}
+KNOWN = {GATE: Known(GateSection, open_gate), SEEN: Known(SeenSection, open_section)}
 
 
 class Amendment(NamedTuple):
@@ -93,17 +98,24 @@ def amend_bundle(bundle: Path, section: str, source: Path | None) -> Amendment:
 
 
 def amend_from_run(bundle: Path, section: str, run: Path) -> Amendment:
-    """`amend_bundle` with the section `gate` as it is fitted on a run's scans, whose s01 is all that must be done.
+    """`amend_bundle` with the section `gate` or `seen` as it is made of a run's scans, whose s01 is all that must be done.
 
-    Raises as `amend_bundle` and `CheckedRun`; UsageError: another section; DataError: too few scans.
+    Raises as `amend_bundle` and `CheckedRun`; UsageError: another section, or for `seen` a run of other scans or another split
+    than the bundle's; DataError: too few scans.
     """
-    if section != SECTION:
-        raise UsageError(f"{section} is not fitted on a run.", f"Give --from, or --section {SECTION}.")
+    if section not in (GATE, SEEN):
+        raise UsageError(f"{section} is not made of a run's scans.", f"Give --from, or --section {GATE} or {SEEN}.")
+    document, checked = read_description(bundle), CheckedRun(run)
     with TemporaryDirectory() as folder:
-        entry = fit_section(CheckedRun(run), profiles_of(read_description(bundle)), Path(folder))
+        if section == GATE:
+            entry = fit_section(checked, profiles_of(document), Path(folder))
+        else:
+            refuse_other_split(checked, document, bundle)
+            entry = write_seen(checked, document, profiles_of(document), Path(folder))
         if entry is None:
-            raise DataError(f"{run}: too few scans to learn from, or no shipped gate to see them with.", "Give another run.")
-        write_json(Path(folder) / f"{SECTION}.json", entry)
+            short = "too few scans to learn from, or no shipped gate to see them with" if section == GATE else "none of its scans"
+            raise DataError(f"{run}: {short}.", "Give another run.")
+        write_json(Path(folder) / f"{section}.json", entry)
         return amend_bundle(bundle, section, Path(folder))
 
 

@@ -15,7 +15,9 @@ from pipeline.engine.rundir import RunDirectory
 from pipeline.export.bundle_folder import file_table, refuse_foreign_folder, staged_bundle, write_description
 from pipeline.export.checked_run import CheckedRun
 from pipeline.export.gate.distance_section import fit_section, profiles_of
+from pipeline.export.seen.section import write_seen
 from pipeline.inference.gate import description
+from pipeline.inference.seen.description import SECTION as SEEN_SECTION
 
 CARD = "MODEL_CARD.md"
 GATE_SECTION = description.SECTION
@@ -126,12 +128,19 @@ class Exporter(ABC):
                 (folder / "keras").mkdir()
                 document |= self.write_keras(folder)
             document = self.settle(folder, document)
-            if self.run_dir is not None and document.get(GATE_SECTION) is None:
-                near = fit_section(CheckedRun(self.run_dir), profiles_of(document), folder)
-                document |= {GATE_SECTION: near} if near is not None else {}
+            if self.run_dir is not None:
+                document |= self._sections(CheckedRun(self.run_dir), document, folder)
             atomic_write_text(folder / CARD, self.card(document, file_table(folder)))
             write_description(folder, document)
         return out
+
+    def _sections(self, run: CheckedRun, document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+        """What is learnt of the run's scans for every system alike; their files are written."""
+        profiles, found = profiles_of(document), {}
+        if document.get(GATE_SECTION) is None:
+            found[GATE_SECTION] = fit_section(run, profiles, folder)
+        found[SEEN_SECTION] = write_seen(run, document, profiles, folder)
+        return {name: entry for name, entry in found.items() if entry is not None}
 
 
 def save_keras(network: Any, folder: Path, stem: str) -> dict[str, Any]:

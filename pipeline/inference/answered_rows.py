@@ -20,12 +20,14 @@ from pipeline.inference.answers import TITLES, Answer, Cell, Finding
 from pipeline.inference.bundle import Manifest
 from pipeline.inference.given_scan import RefusedScanError
 from pipeline.inference.opened_bundle import OpenedBundle
+from pipeline.inference.seen.words import TOLD, keyed, strongest
 
 PREDICTIONS = "predictions.csv"
 LABEL = "label"
 FINDING_COLUMNS = ("id", "modality", "probability", "predicted", "error")
-# What the gate took the scan for, how far it lies from the scans that the bundle learnt from, and what to be wary of.
-TOLD_COLUMNS = ("gate", "distance", "distance_threshold", "warnings")
+# What the gate took the scan for, how far it lies from the scans that the bundle learnt from, whether it is one of them, and what
+# to be wary of.
+TOLD_COLUMNS = ("gate", "distance", "distance_threshold", "seen", "warnings")
 _NAMED = 5
 
 
@@ -116,6 +118,20 @@ def failures(rows: Iterable[AnsweredRow]) -> list[tuple[AnsweredRow, Finding]]:
 def count_scans(rows: Iterable[AnsweredRow]) -> int:
     """How many scans were asked about; a row that names none counts as one."""
     return sum(len(row.scans) for row in rows)
+
+
+def seen_cases(rows: Sequence[AnsweredRow]) -> dict[str, list[str]] | None:
+    """{"trained_on": ids, "chosen_on": ids} of the cases with a scan that the bundle has seen; None where it does not say."""
+    known = {row.id: strongest(finding.seen for finding in row.answer.findings) for row in rows}
+    if not any(known.values()):
+        return None
+    return {keyed(word): [name for name, seen in known.items() if seen == word] for word in TOLD}
+
+
+def seen_counts(rows: Sequence[AnsweredRow]) -> dict[str, int] | None:
+    """How many of the cases `seen_cases` names."""
+    found = seen_cases(rows)
+    return {name: len(ids) for name, ids in found.items()} if found is not None else None
 
 
 def failure_summary(rows: Sequence[AnsweredRow], what: str = "images") -> list[str]:

@@ -31,8 +31,9 @@ class Finding:
 
     gate: what the gate took the scan for ("xray", "ct", "neither"), or "not asked"; "" where there was no scan. refused: it is
     not what it was given as. distance: from the scans that the bundle learnt from, about 1 for one like them, and
-    distance_threshold: from which on it is unlike them; None where the bundle does not say. warnings: what was assumed while the
-    scan was read, and what to be wary of. preview: a small picture of the scan, for notebooks.
+    distance_threshold: from which on it is unlike them; None where the bundle does not say. seen: whether it is one of those or
+    a copy: "trained on", "chosen on" (validation) or "no"; None where the bundle does not say. warnings: what was assumed while
+    the scan was read, and what to be wary of. preview: a small picture of the scan, for notebooks.
     """
 
     modality: str
@@ -46,6 +47,7 @@ class Finding:
     refused: bool = False
     distance: float | None = None
     distance_threshold: float | None = None
+    seen: str | None = None
     warnings: tuple[str, ...] = ()
     threshold: float | None = None
     preview: Preview | None = field(default=None, repr=False, compare=False)
@@ -87,6 +89,7 @@ class Finding:
             "refused": self.refused,
             "distance": _number(self.distance),
             "distance_threshold": _number(self.distance_threshold),
+            "seen": self.seen,
             "warnings": list(self.warnings),
         }
 

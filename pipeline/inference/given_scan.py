@@ -27,20 +27,22 @@ class Judged:
 
     gate: "xray", "ct", "neither" or "not asked". refusal: why it is not what it was given as, or None. distance: from the scans
     of that modality that the bundle learnt from, about 1 for one like them, and distance_threshold: from which on it is far from
-    them; None where the bundle does not say. warnings: what was assumed while it was read, and what to be wary of.
+    them; None where the bundle does not say. seen: whether it is one of those, see `Finding`. warnings: what was assumed while it
+    was read, and what to be wary of.
     """
 
     gate: str
     refusal: str | None = None
     distance: float | None = None
     distance_threshold: float | None = None
+    seen: str | None = None
     warnings: tuple[str, ...] = ()
 
     def mark(self, finding: Finding) -> Finding:
         """A finding about the scan, with what is said here."""
         return replace(
             finding, gate=self.gate, refused=self.refusal is not None, distance=self.distance,
-            distance_threshold=self.distance_threshold, warnings=self.warnings,
+            distance_threshold=self.distance_threshold, seen=self.seen, warnings=self.warnings,
         )  # fmt: skip
 
 

@@ -13,13 +13,14 @@ import numpy as np
 
 from pipeline.data.gate.kinds import NOT_ASKED
 from pipeline.data.preprocessing import Profile, preprocess
-from pipeline.data.scans import MODALITIES
+from pipeline.data.scans import MODALITIES, PAIRED
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import CorruptArtifactError, DataError, UsageError
 from pipeline.engine.given_path import type_name
 from pipeline.inference.answers import TITLES, Answer, Finding
 from pipeline.inference.bundle import AnyManifest, Bundle, Manifest
 from pipeline.inference.given_scan import GivenScan, Judged, RefusedScanError, Scan
+from pipeline.inference.seen.words import strongest
 from pipeline.inference.sessions import Device, Sessions, thread_count
 
 if TYPE_CHECKING:
@@ -178,6 +179,9 @@ def _marked(answer: Answer, scans: Mapping[str, GivenScan], looked: Mapping[str,
         replace(judged[each.modality].mark(each), preview=scans[each.modality].preview()) if each.modality in judged else each
         for each in answer.findings
     ]
+    # A pair is as little new as its halves are.
+    seen = strongest(judge.seen for judge in judged.values())
+    findings = [replace(each, seen=seen) if each.modality == PAIRED else each for each in findings]
     of = {name: f"{TITLES[name]}: " if len(scans) > 1 else "" for name in scans}
     told = [f"{of[name]}{sentence}" for name, said in judged.items() for sentence in said.warnings]
     return replace(answer, findings=tuple(findings), warnings=(*answer.warnings, *told))

@@ -92,9 +92,9 @@ def test_a_section_is_replaced_with_its_files(bundle, section, tiny, command):
 
 def test_a_section_without_a_schema_is_written_as_it_is(bundle, tmp_path, command):
     entry = {"version": 1, "rows": [{"class": "ALPHA", "n": 3}], "note": "text/with a slash"}
-    (tmp_path / "seen.json").write_text(json.dumps(entry))
-    assert amend(command, bundle, "--from", tmp_path / "seen.json", section="seen")[0] == 0
-    assert described(bundle)["seen"] == entry
+    (tmp_path / "audit.json").write_text(json.dumps(entry))
+    assert amend(command, bundle, "--from", tmp_path / "audit.json", section="audit")[0] == 0
+    assert described(bundle)["audit"] == entry
 
 
 def change(section, **changes):

@@ -68,7 +68,7 @@ def test_overlays_lie_under_the_sources_path_and_size(bundle, scans, tmp_path, c
     with (out / "predictions.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert list(rows[0]) == ["image", "predicted", "confidence", "prob_NORMAL", "prob_PNEUMONIA", "error",
-                             "gate", "distance", "distance_threshold", "warnings"]  # fmt: skip
+                             "gate", "distance", "distance_threshold", "seen", "warnings"]  # fmt: skip
     drawn = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png"))
     assert len(drawn) == 48 and "PNEUMONIA/person3_virus_3.png" in drawn and "NORMAL/IM-0002-0001_gradcam_plus_plus.png" in drawn
     assert cv2.imread(str(out / drawn[0])).shape == (48, 80, 3)
@@ -124,7 +124,7 @@ def test_evaluation_counts_and_intervals(bundle, scans, tmp_path):
     assert json.loads((out / "metrics.json").read_text())["positive_class"] == "PNEUMONIA"
     assert "0.917" in words and "22 of" not in words and "24 of 24 images answered of 24 patients" in words
     header = (out / "predictions.csv").read_text().splitlines()[0]
-    told = "gate,distance,distance_threshold,warnings"
+    told = "gate,distance,distance_threshold,seen,warnings"
     assert header == f"image,predicted,confidence,prob_NORMAL,prob_PNEUMONIA,error,label,patient_id,{told}"
 
 
@@ -146,7 +146,8 @@ def test_masks_of_the_lungs_tell_what_the_classifier_reads(bundle, scans, tmp_pa
 
 
 def test_the_table_of_answers_can_be_read_again(bundle, scans, tmp_path):
-    from pipeline.evaluation.tables.prediction_files import read_one_arm, read_predictions
+    from pipeline.evaluation.tables.one_arm import read_one_arm
+    from pipeline.evaluation.tables.prediction_files import read_predictions
 
     judge(bundle, scans, tmp_path / "out", 0.05)
     found, patients, _ = read_one_arm(tmp_path / "out" / "predictions.csv", "patient_id", positive="PNEUMONIA")
@@ -169,7 +170,7 @@ def test_too_many_unreadable_images_are_refused_and_named(bundle, scans, tmp_pat
         path.write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(DataError, match="2 of 24 images have no answer"):
         judge(bundle, scans, tmp_path / "out", 0.05)
-    assert ",NORMAL,IM-0002,,,,\n" in (tmp_path / "out" / "predictions.csv").read_text()
+    assert ",NORMAL,IM-0002,,,,,\n" in (tmp_path / "out" / "predictions.csv").read_text()
     document, _ = judge(bundle, scans, tmp_path / "out", 0.1)
     assert len(document["unreadable"]) == 2
 

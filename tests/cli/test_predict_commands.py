@@ -118,7 +118,7 @@ def test_a_table_of_pairs(bundle, data, tmp_path, call):
         ("3", "xray", False), ("3", "ct", True), ("3", "paired", True), ("4", "", True),
     ]  # fmt: skip
     assert list(rows[0]) == ["id", "modality", "probability", "predicted", "error", "label", "patient_id",
-                             "gate", "distance", "distance_threshold", "warnings"]  # fmt: skip
+                             "gate", "distance", "distance_threshold", "seen", "warnings"]  # fmt: skip
     assert rows[0]["label"] == "COVID" and rows[0]["patient_id"] == "p1"
     assert "2 of 6 scans have no answer" in err and "broken.png" in err
     single = json.loads(call("predict", "--bundle", bundle, "--xray", data / XRAY, "--ct", data / CT, "--json")[1])

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from pipeline.data.gate.distance_fit import fit_gate, fit_near
@@ -16,6 +15,7 @@ from pipeline.engine.errors import DataError, UsageError
 from pipeline.export import amendment
 from pipeline.export.gate.distance_section import fit_section, profiles_of
 from pipeline.inference.gate.gate import open_gate
+from tests.export.made_scan_run import MadeScanRun
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
 XRAY = {"modality": "xray", "size": 32, "operations": []}
@@ -30,35 +30,12 @@ def tiny(tmp_path, monkeypatch):
     return tiny_gate
 
 
-class MadeRun:
-    """As much of a checked run as is looked at; scans of one modality: (N, 32, 32), a third of them for validation."""
-
-    def __init__(self, folder: Path, scans: dict[str, np.ndarray], profiles: dict[str, dict]) -> None:
-        self.arrays = {f"pixels_{name}": scans[profile["modality"]] for name, profile in profiles.items()}
-        self.dataset, self.folder, self.asked = {"profiles": profiles}, folder, []
-        rows = [
-            {"id": f"{modality}{row}", "modality": modality, "row": row, "split": ("train", "train", "valid", "test")[row % 4]}
-            for modality, pixels in scans.items() for row in range(len(pixels))
-        ]  # fmt: skip
-        pd.DataFrame(rows).to_csv(folder / "scan_index.csv", index=False)
-
-    def has(self, name: str) -> bool:
-        return name in self.arrays
-
-    def load(self, name: str) -> np.ndarray:
-        self.asked.append(name)
-        return self.arrays[name]
-
-    def artifact(self, name: str) -> Path:
-        return self.folder / f"{name}.csv"
-
-
 def scans(make, count: int = 48) -> np.ndarray:
     return np.stack([make(seed, 32) for seed in range(count)])
 
 
 def test_a_run_of_scans_that_the_gate_knows(tiny, tmp_path):
-    run = MadeRun(tmp_path, {"xray": scans(tiny.near)}, {"plain": XRAY})
+    run = MadeScanRun(tmp_path, {"xray": scans(tiny.near)}, {"plain": XRAY})
     entry = fit_section(run, {"xray": Profile(**XRAY)}, tmp_path)
     assert entry["version"] == 1 and entry["network"] is None and entry["further"] == []
     assert entry["accepted_by_gate"] == 1.0 and entry["widens"] is False and entry["profile"] == XRAY
@@ -72,7 +49,7 @@ def test_a_run_of_scans_that_the_gate_knows(tiny, tmp_path):
 
 def test_both_modalities_and_scans_of_another_sort(tiny, tmp_path):
     profiles = {"x": XRAY, "c": XRAY | {"modality": "ct"}}
-    run = MadeRun(tmp_path, {"xray": scans(tiny.neither), "ct": scans(tiny.far)}, profiles)
+    run = MadeScanRun(tmp_path, {"xray": scans(tiny.neither), "ct": scans(tiny.far)}, profiles)
     entry = fit_section(run, {"xray": Profile(**XRAY), "ct": Profile(**profiles["c"])}, tmp_path)
     (ct,) = entry["further"]
     assert (entry["accepted_by_gate"], entry["widens"]) == (0.0, True) and (ct["accepted_by_gate"], ct["widens"]) == (1.0, False)
@@ -86,16 +63,16 @@ def test_both_modalities_and_scans_of_another_sort(tiny, tmp_path):
 
 def test_the_array_that_is_looked_at_is_plain_and_of_the_gates_size(tiny, tmp_path):
     profiles = {"clahe": XRAY | {"operations": ["clahe"]}, "large": XRAY | {"size": 64}, "plain": XRAY}
-    run = MadeRun(tmp_path, {"xray": scans(tiny.near)}, profiles)
+    run = MadeScanRun(tmp_path, {"xray": scans(tiny.near)}, profiles)
     assert fit_section(run, {"xray": Profile(**profiles["clahe"])}, tmp_path)["profile"] == XRAY
     assert run.asked == ["pixels_plain"]
-    only = MadeRun(tmp_path, {"xray": scans(tiny.near)}, {"clahe": profiles["clahe"]})
+    only = MadeScanRun(tmp_path, {"xray": scans(tiny.near)}, {"clahe": profiles["clahe"]})
     assert fit_section(only, {"xray": Profile(**profiles["clahe"])}, tmp_path)["profile"]["operations"] == ["clahe"]
 
 
 @pytest.mark.parametrize(("count", "is_fitted"), [(20, True), (8, True), (6, False)])
 def test_few_scans_are_measured_against_each_other_and_very_few_not_at_all(tiny, tmp_path, count, is_fitted):
-    run = MadeRun(tmp_path, {"xray": scans(tiny.near, count)}, {"plain": XRAY})
+    run = MadeScanRun(tmp_path, {"xray": scans(tiny.near, count)}, {"plain": XRAY})
     entry = fit_section(run, {"xray": Profile(**XRAY)}, tmp_path)
     assert (entry is not None) == is_fitted
     if entry is not None:
@@ -113,7 +90,7 @@ def test_left_out_distances_are_those_to_the_others():
 
 def test_without_a_shipped_gate_there_is_no_section(tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.inference.gate.gate.SHIPPED", tmp_path / "gone")
-    assert fit_section(MadeRun(tmp_path, {}, {}), {"xray": Profile(**XRAY)}, tmp_path) is None
+    assert fit_section(MadeScanRun(tmp_path, {}, {}), {"xray": Profile(**XRAY)}, tmp_path) is None
 
 
 def test_the_profiles_of_every_systems_description():
@@ -130,14 +107,14 @@ def test_a_bundle_is_amended_from_a_run(tiny, tmp_path, monkeypatch):
 
     bundle = write_classifier(tmp_path / "bundle")
     before = {path.name: path.read_bytes() for path in bundle.iterdir()}
-    run = MadeRun(tmp_path, {"xray": scans(tiny.near)}, {"plain": XRAY})
+    run = MadeScanRun(tmp_path, {"xray": scans(tiny.near)}, {"plain": XRAY})
     monkeypatch.setattr(amendment, "CheckedRun", lambda folder: run)
     done = amendment.amend_from_run(bundle, "gate", tmp_path)
     assert (done.version, done.added) == (1, ["gate_xray.npz"])
     after = {path.name: path.read_bytes() for path in bundle.iterdir()}
     assert {name for name in after if after[name] != before.get(name)} == {"bundle.json", "gate_xray.npz"}
     assert json.loads(after["bundle.json"])["gate"]["widens"] is False
-    with pytest.raises(UsageError, match="not fitted on a run"):
+    with pytest.raises(UsageError, match="not made of a run"):
         amendment.amend_from_run(bundle, "audit", tmp_path)
     run.arrays.clear()
     with pytest.raises(DataError, match="too few scans"):

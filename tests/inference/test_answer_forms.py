@@ -19,7 +19,7 @@ from pipeline.inference.scan_preview import SIDE, Preview
 
 SHARES = {"NORMAL": 0.2, "PNEUMONIA": 0.8}
 KEYS = ["modality", "predicted", "caption", "confidence", "probability", "probabilities", "threshold", "error", "gate", "refused",
-        "distance", "distance_threshold", "warnings"]  # fmt: skip
+        "distance", "distance_threshold", "seen", "warnings"]  # fmt: skip
 
 
 def named(modality: str = "xray", **more) -> Finding:

@@ -31,7 +31,7 @@ from pipeline.inference.answers import Answer, Finding
 from pipeline.inference.bundle import open_bundle
 from tests.pictures import shaded
 
-TOLD = ["gate", "distance", "distance_threshold", "warnings"]
+TOLD = ["gate", "distance", "distance_threshold", "seen", "warnings"]
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_the_table_by_class(rows, tmp_path):
 
 
 def test_what_is_known_of_a_case_stands_after_its_answer(tmp_path):
-    told = {"gate": "xray", "distance": 1.5, "distance_threshold": 1.25}
+    told = {"gate": "xray", "distance": 1.5, "distance_threshold": 1.25, "seen": "chosen on"}
     finding = Finding("xray", {"A": 0.25, "B": 0.75}, predicted="B", confidence=0.75, **told)
     answer = Answer((finding,), warnings=("far", "away"), extra={"used": "image"})
     rows = [
@@ -133,8 +133,8 @@ def test_what_is_known_of_a_case_stands_after_its_answer(tmp_path):
     write_class_table(tmp_path / "p.csv", rows, ["A", "B"], "true_class")
     assert read(tmp_path / "p.csv") == [
         ["image", "predicted", "confidence", "prob_A", "prob_B", "error", "true_class", "used", *TOLD],
-        ["1.png", "B", "0.75", "0.25", "0.75", "", "A", "image", "xray", "1.5", "1.25", "far away"],
-        ["2.png", "", "", "", "", "no picture", "B", "", "", "", "", ""],
+        ["1.png", "B", "0.75", "0.25", "0.75", "", "A", "image", "xray", "1.5", "1.25", "chosen on", "far away"],
+        ["2.png", "", "", "", "", "no picture", "B", "", "", "", "", "", ""],
     ]
 
 
@@ -149,9 +149,9 @@ def test_the_table_by_modality(tmp_path):
     write_findings_table(tmp_path / "answers.csv", rows)
     assert read(tmp_path / "answers.csv") == [
         ["id", "modality", "probability", "predicted", "error", "label", *TOLD],
-        ["a", "xray", "0.333333333", "Non_COVID", "", "COVID", "not asked", "", "", ""],
-        ["a", "ct", "", "", "b,ad", "COVID", "neither", "3", "2", "window chosen"],
-        ["b", "xray", "1e-12", "Non_COVID", "", "", "", "", "", ""],
+        ["a", "xray", "0.333333333", "Non_COVID", "", "COVID", "not asked", "", "", "", ""],
+        ["a", "ct", "", "", "b,ad", "COVID", "neither", "3", "2", "", "window chosen"],
+        ["b", "xray", "1e-12", "Non_COVID", "", "", "", "", "", "", ""],
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["answers.csv"]
 

@@ -126,6 +126,7 @@ def test_answers_features_and_failures_keep_the_rows(binary, tmp_path):
     assert rows.shape == (3, CHANNELS) and np.isnan(rows[1]).all() and np.isfinite(rows[[0, 2]]).all()
     write_class_table(tmp_path / "answers.csv", answers, BINARY)
     lines = (tmp_path / "answers.csv").read_text().splitlines()
-    assert lines[0] == "image,predicted,confidence,prob_NORMAL,prob_PNEUMONIA,error,gate,distance,distance_threshold,warnings"
+    told = "gate,distance,distance_threshold,seen,warnings"
+    assert lines[0] == f"image,predicted,confidence,prob_NORMAL,prob_PNEUMONIA,error,{told}"
     assert lines[1].startswith("0.png,NORMAL,") and lines[2].startswith("1.png,,,,,") and len(lines) == 4
     assert PLACES * PLACES > 1

@@ -42,7 +42,8 @@ def test_a_phantom_is_said_first(bundle):
 
 
 UNTOLD = {"caption": "", "threshold": None, "confidence": None, "probabilities": {}, "gate": "", "refused": False,
-          "distance": None, "distance_threshold": None, "warnings": []}  # fmt: skip
+          "distance": None, "distance_threshold": None, "seen": None,
+          "warnings": []}  # fmt: skip
 
 
 def test_the_document(bundle):

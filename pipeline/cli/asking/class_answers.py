@@ -9,7 +9,8 @@ from typing import Any
 import typer
 
 from pipeline.inference.activation.overlays import METHODS
-from pipeline.inference.answered_rows import AnsweredRow, failure_summary, refuse_all_failed
+from pipeline.inference.answered_rows import AnsweredRow, failure_summary, refuse_all_failed, seen_counts
+from pipeline.inference.seen.words import seen_words
 
 SHOWN = 10
 
@@ -35,6 +36,7 @@ def answers_document(rows: Sequence[AnsweredRow], out: Path | None) -> dict[str,
         "images": len(rows),
         "answered": answered,
         "failed": len(rows) - answered,
+        "seen": seen_counts(rows),
         "mean_lung_energy": {method: _mean(values) for method, values in shares.items() if values},
         "answers": [
             {"image": row.id, "true_class": row.label or None, **row.answer.findings[0].to_dict(), **row.answer.extra,
@@ -60,4 +62,7 @@ def answer_lines(document: dict[str, Any], told: Callable[[dict[str, Any]], list
     for method, share in document["mean_lung_energy"].items():
         said = "no map with lungs to compare" if share is None else f"{share:.1%} of it lies in the {lungs}, on average"
         lines.append(f"{METHODS[method]}: {said}.")
+    # Of one image its own note says it.
+    if document["images"] > 1 and document["seen"] is not None:
+        lines.append(seen_words(document["seen"], document["images"], "images"))
     return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
 from pathlib import Path
@@ -37,10 +37,12 @@ from pipeline.inference.answered_rows import (
     failures,
     refuse_all_failed,
     refuse_many_failures,
+    seen_cases,
     write_class_table,
 )
 from pipeline.inference.answers import Answer
 from pipeline.inference.opened_bundle import OpenedBundle
+from pipeline.inference.seen.words import TOLD, UNKNOWN, keyed, seen_words
 
 METRICS = "metrics.json"
 # What is said of an evaluation once, whatever rows are left out.
@@ -107,11 +109,12 @@ class Evaluator(ABC):
         refuse_many_failures(rows, self.request.max_unreadable, self.out / PREDICTIONS, self.what)
         self.refuse_one_class(rows)
         document, drawn = self.judge(rows)
-        document["gate"] = self._gate_findings(rows)
+        document["gate"], document["seen"] = self._gate_findings(rows), self._seen_findings(rows)
         write_findings(self.out, METRICS, document, drawn)
         written = [name for name in self.outputs if (self.out / name).exists()]
         notes = [f"note: {warning}" for warning in document["warnings"]]
-        said = [*self.words(document), *self._gate_words(document["gate"]), *notes]
+        aside = [*self._gate_words(document["gate"]), *self._seen_words(document["seen"])]
+        said = [*self.words(document), *aside, *notes]
         beside = typed(f"compare --predictions {shlex.quote(str(self.out))} OTHER --out DIR")
         return Evaluation(document, "\n".join([*said, f"{', '.join(written)} in {self.out}", "Next, beside another evaluation:",
                                                f"  {beside}"]))  # fmt: skip
@@ -124,31 +127,58 @@ class Evaluator(ABC):
         return twin
 
     def _gate_findings(self, rows: Sequence[AnsweredRow]) -> dict[str, Any]:
-        """What the gate would have refused, {case: what its scans were taken for}, and what is measured without these cases: None
-        where all or none are left out, or those that are left cannot be judged."""
+        """What the gate would have refused, {case: what its scans were taken for}, and what is measured `_without` them."""
         looked_at = {f.gate for row in rows for f in row.answer.findings} - {"", NOT_ASKED}
         refused = {row.id: {f.modality: f.gate for f in row.answer.findings if f.refused} for row in rows if row.answer.refused}
-        found: dict[str, Any] = {"asked": bool(looked_at), "refused": refused, "without_refused": None}
-        kept = [row for row in rows if row.id not in refused]
-        if not refused or not kept:
-            return found
+        return {"asked": bool(looked_at), "refused": refused, "without_refused": self._without(rows, refused)}
+
+    def _seen_findings(self, rows: Sequence[AnsweredRow]) -> dict[str, Any]:
+        """Which cases the bundle has learnt from, and what is measured `_without` them. asked: whether it says at all."""
+        found = seen_cases(rows)
+        named = found or {keyed(word): [] for word in TOLD}
+        without = self._without(rows, [name for ids in named.values() for name in ids])
+        return {"asked": found is not None, **named, "without_seen": without}
+
+    def _without(self, rows: Sequence[AnsweredRow], left_out: Collection[str]) -> dict[str, Any] | None:
+        """What is measured without some cases: None where all or none are left out, or those that are left cannot be judged."""
+        kept = [row for row in rows if row.id not in left_out]
+        if not left_out or not kept:
+            return None
         with TemporaryDirectory() as folder, suppress(DataError):
             twin = self.narrowed(kept, Path(folder))
             twin.write_table(twin.out / PREDICTIONS, kept)
             twin.refuse_one_class(kept)
             document, _ = twin.judge(kept)
-            found["without_refused"] = {name: value for name, value in document.items() if name not in OF_ALL}
-        return found
+            return {name: value for name, value in document.items() if name not in OF_ALL}
+        return None
 
     def _gate_words(self, found: dict[str, Any]) -> list[str]:
-        refused, without = found["refused"], found["without_refused"]
+        refused = found["refused"]
         if not refused:
             return []
         named = listed([f"{name} ({', '.join(kinds.values())})" for name, kinds in refused.items()])
-        return [
-            f"The gate would have refused {len(refused)} of {len(self.cases)}, which are answered here: {named}.",
-            *(["Without them:", *(f"  {line}" for line in self.words({**self._described(), **without}))] if without else []),
-        ]
+        told = f"The gate would have refused {len(refused)} of {len(self.cases)}, which are answered here: {named}."
+        return [told, *self._words_without(found["without_refused"])]
+
+    def _seen_words(self, found: dict[str, Any]) -> list[str]:
+        if not found["asked"]:
+            return [UNKNOWN]
+        counts = {keyed(word): len(found[keyed(word)]) for word in TOLD}
+        told, seen = seen_words(counts, len(self.cases), self.what), sum(counts.values())
+        if not seen:
+            return [told]
+        named = listed([name for word in TOLD for name in found[keyed(word)]])
+        left = found["without_seen"]
+        if left is None:
+            nothing = "none is left" if seen == len(self.cases) else "those that are left cannot be judged"
+            return [f"{told} The figures above flatter it, and without them {nothing}: {named}."]
+        return [f"{told} The figures above flatter it: {named}.", *self._words_without(left)]
+
+    def _words_without(self, document: dict[str, Any] | None) -> list[str]:
+        """The figures of `_without`, as lines for people."""
+        if document is None:
+            return []
+        return ["Without them:", *(f"  {line}" for line in self.words({**self._described(), **document}))]
 
     def _described(self) -> dict[str, Any]:
         """What OF_ALL holds, as far as `words` reads it."""

@@ -1,9 +1,7 @@
 """Pictures that are nearly one: JPEG copies, other sizes, mirror images.
 
-A perceptual hash first: the signs of 64 low frequencies of the discrete cosine transform of a thumbnail (Zauner 2010, pHash),
-each against its median over the set, so that chest pictures, which are all alike, still spread over all hashes. The hash of
-a mirror image is had from the same frequencies, the odd ones negated. Pictures whose hashes agree in a band of 16 bits up to
-one bit are then compared by the pixels of their thumbnails. Time and memory grow with the number of pictures, not with its
+A perceptual hash first, of 63 frequencies of a thumbnail (`picture_hash`). Pictures whose hashes agree in a band of 16 bits up
+to one bit are then compared by the pixels of their thumbnails. Time and memory grow with the number of pictures, not with its
 square (1 KB a picture); up to FEW are all compared.
 """
 
@@ -14,6 +12,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+from pipeline.data.splitting.picture_hash import FLIPS, flip_signs, low_waves
 
 SIDE = 32
 # Of the zigzag of frequencies 8x8, without the mean.
@@ -27,7 +27,6 @@ MOST_BITS = 12
 BLOCK, PIXEL_BLOCK = 1 << 20, 1 << 12
 # So few are all compared with each other: their medians would fall between copies.
 FEW = 1000
-FLIPS = {"": (0, 0), "mirrored": (1, 0), "upside down": (0, 1), "turned by 180°": (1, 1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +67,13 @@ def find_near_duplicates(thumbnails: Sequence[np.ndarray] | np.ndarray, alike: f
 def _near(pictures: np.ndarray, alike: float) -> dict[tuple[int, int], tuple[float, str]]:
     """{(first, second): (correlation, flip)} of different pictures, none of them flat."""
     few = len(pictures) <= FEW
-    waves = _waves(pictures)
+    waves = low_waves(pictures, FREQUENCIES)
     # The median of the set for each: half of the pictures have each bit, whatever chests have in common.
     middle = np.median(waves, axis=0)
     hashes = _bands(waves > middle)
     found: dict[tuple[int, int], tuple[float, str]] = {}
     for flip, (across, down) in FLIPS.items():
-        signs = np.where((np.arange(FREQUENCIES) % 2 * down)[:, None] ^ (np.arange(FREQUENCIES) % 2 * across), -1, 1)
-        turned = hashes if few or not flip else _bands(waves * signs.ravel()[1:] > middle)
+        turned = hashes if few or not flip else _bands(waves * flip_signs(flip, FREQUENCIES) > middle)
         flipped = pictures[:, :: -1 if down else 1, :: -1 if across else 1]
         pairs = _all_pairs(pictures, flipped, alike) if few else _candidates(hashes, turned)
         for one, other in pairs:
@@ -92,17 +90,6 @@ def _correlations(pictures: np.ndarray, flipped: np.ndarray, one: np.ndarray, ot
     spans = (slice(start, start + PIXEL_BLOCK) for start in range(0, len(one), PIXEL_BLOCK))
     parts = [np.einsum("np,np->n", _normed(pictures[one[span]]), _normed(flipped[other[span]])) for span in spans]
     return np.concatenate(parts) if parts else np.empty(0, np.float32)
-
-
-def _waves(pictures: np.ndarray) -> np.ndarray:
-    """The 63 lowest frequencies but the mean, each picture's of length 1: float32 (N, 63), down by across."""
-    places = np.arange(SIDE)
-    basis = np.cos(np.pi / SIDE * (places + 0.5) * np.arange(FREQUENCIES)[:, None]).astype(np.float32)
-    waves = np.empty((len(pictures), FREQUENCIES * FREQUENCIES - 1), np.float32)
-    for start in range(0, len(pictures), 4096):
-        part = pictures[start : start + 4096].astype(np.float32)
-        waves[start : start + 4096] = (basis @ part @ basis.T).reshape(len(part), -1)[:, 1:]
-    return waves / np.maximum(np.linalg.norm(waves, axis=1, keepdims=True), 1e-9)
 
 
 def _bands(bits: np.ndarray) -> np.ndarray:

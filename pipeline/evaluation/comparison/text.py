@@ -22,6 +22,8 @@ def comparison_table(document: dict) -> str:
     if document["tests"]:
         parts += _tests(document)
         parts.append(_verdicts(document))
+    if document.get("seen") is not None:
+        parts.append(_seen(document["seen"]))
     if document.get("warnings"):
         parts.append("Note\n" + "\n".join(f"- {warning}" for warning in document["warnings"]))
     return "\n\n".join(parts) + "\n"
@@ -111,6 +113,21 @@ def _verdicts(document: dict) -> str:
     of = dict.fromkeys(test["of"] for test in document["tests"] if test["test"] == "clustered_permutation")
     heading = f"Verdict, on the given split of {' or '.join(map(_article, of))}" if of else "Verdict"
     return f"{heading}\n" + "\n".join(f"- {line}" for line in verdict_lines(document))
+
+
+def _seen(found: dict) -> str:
+    """How many scans each arm has seen, and the comparison without them."""
+    lines = [
+        f"- {title_of(modality)}, {arm}: {counts['trained_on']} in training, {counts['chosen_on']} in validation"
+        for arm, by_modality in found["arms"].items() for modality, counts in by_modality.items() if any(counts.values())
+    ]  # fmt: skip
+    if not lines:
+        return "Seen before\n- none of these scans is one that an arm's bundle learnt from"
+    without = found["without_seen"]
+    if without is None:
+        return "\n".join(["Seen before, which flatters the figures above", *lines, "- those that are left cannot be judged"])
+    inner = comparison_table(without).rstrip()
+    return "\n".join(["Seen before, which flatters the figures above", *lines, "", "Without them:", "", inner])
 
 
 def _value(interval: dict, noise: float | None) -> str:

@@ -9,7 +9,7 @@ import pandas
 
 from pipeline.data.patient_ids import known_patient
 from pipeline.data.words import Spellings
-from pipeline.engine.errors import DataError
+from pipeline.engine.errors import DataError, did_you_mean
 from pipeline.evaluation.metrics.names import SEGMENTATION_METRICS
 
 IDS = ("id", "image")
@@ -20,6 +20,7 @@ PATIENTS = ("patient_id", "patient_id_ct")
 IMAGES, CONTROL, OUT_OF_FOLD = "images", "shuffled_pairs", "out_of_fold"
 # of the parts of a split those that are judged
 JUDGED = {"test": "", "shuffled": CONTROL, OUT_OF_FOLD: OUT_OF_FOLD}
+PART_WORDS = {"valid": "validation", "val": "validation", "folds": OUT_OF_FOLD, "training": "train"}
 
 
 def read_table(path: Path) -> pandas.DataFrame:
@@ -103,11 +104,34 @@ def answer_columns(frame: pandas.DataFrame) -> list[str]:
     return of_classes or one or [name for name in SEGMENTATION_METRICS if name in frame]
 
 
-def judged_rows(frame: pandas.DataFrame) -> pandas.DataFrame:
-    """The rows of the parts of a split that are judged, with a modality."""
+def judged_rows(frame: pandas.DataFrame, path: Path, warnings: list[str], split: str | None = None) -> pandas.DataFrame:
+    """The rows of one part of a split, with a modality; parts are never pooled.
+
+    split: which part; None: those that are judged (JUDGED), each a modality of its own, or the one part that there is, which is
+    said. Raises DataError where the table does not have it, or has several parts and none that is judged.
+    """
     frame = frame.assign(modality=frame.get("modality", IMAGES))
-    if "split" not in frame or not frame["split"].isin(list(JUDGED)).any():
+    parts = [] if "split" not in frame else list(dict.fromkeys(name for name in frame["split"] if name))
+    if split is not None:
+        wanted = next((name for name in parts if same_part(name, split)), None)
+        if wanted is None:
+            has = f"its parts are {', '.join(parts)}" if parts else "it has no column split that names one"
+            mend = f"Name another --split.{did_you_mean(split, parts)}"
+            raise DataError(f"{path} has no rows of the part {split!r}: {has}.", mend)
+        mine = frame[frame["split"] == wanted]
+        return mine.assign(modality=CONTROL) if JUDGED.get(wanted) == CONTROL else mine
+    if not parts:
         return frame
+    if not set(parts) & set(JUDGED):
+        if len(parts) > 1:
+            raise DataError(f"{path} has no test part, but {' and '.join(parts)}.", f"Choose one: --split {parts[0]}.")
+        warnings.append(f"{path.name}: there is no test part: these are the rows of {parts[0]}")
+        return frame[frame["split"] == parts[0]]
     frame = frame[frame["split"].isin(list(JUDGED))]
     part = frame["split"].map(JUDGED)
     return frame.assign(modality=np.where(part == "", frame["modality"], part))
+
+
+def same_part(name: str, asked: str) -> bool:
+    """Whether two words are of one part of a split: "valid" and "validation" are, and "folds" are the rows out of fold."""
+    return PART_WORDS.get(name.casefold(), name.casefold()) == PART_WORDS.get(asked.casefold(), asked.casefold())

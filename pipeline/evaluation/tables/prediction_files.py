@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,6 +57,7 @@ def read_predictions(
     positive: str | None = None,
     threshold: float = 0.5,
     labels_win: bool = True,
+    split: str | None = None,
 ) -> ReadArms:
     """Arms -> modality -> rows of CSV files, or of the folders that `evaluate --out` wrote.
 
@@ -65,8 +66,9 @@ def read_predictions(
     else fill their gaps; prob_<class> (or probability_<class>) columns, or probability of the positive class, or predicted
     alone; or measures of masks (dice, iou, …). Optional: modality; patient_id (of pairs the X-ray patient, with
     patient_id_ct beside it, or both as "x|ct"); seed (one row for each training); arm (or variant; else each file is an arm,
-    named by its stem); split (test, shuffled and out_of_fold rows are read where there are any); error.
+    named by its stem); split (test, shuffled and out_of_fold rows are read where there are any, each as a modality); error.
 
+    split: read the rows of this part alone, see `judged_rows`.
     positive: the positive class of two, DEFAULT_POSITIVE where a probability needs one; labels of 0 and 1 have the classes "0"
     and "1", positive "1". `predicted` decides where it is filled and there is one training; else the threshold of the
     positive class of two, or the most probable class. Rows with an error or without an answer are left out, counted in a
@@ -86,7 +88,7 @@ def read_predictions(
             frame = spelt_alike(frame, modalities, classes)
             column = next((name for name in ARMS if name in frame), None)
             arms = frame[column] if column is not None else pandas.Series(folder.arm(file), index=frame.index)
-            for arm, rows in judged_rows(answered_rows(frame, file, read.warnings)).groupby(arms, sort=False):
+            for arm, rows in _judged(frame, file, read.warnings, split).groupby(arms, sort=False):
                 if column is None and any(part.folder.path != path for part in frames.get(str(arm), ())):
                     raise DataError(f"Two files are both named {path.name}.", "Rename one: the name is the arm's.")
                 frames.setdefault(str(arm), []).append(_Part(rows, file, folder))
@@ -96,6 +98,10 @@ def read_predictions(
             read.arms.setdefault(arm, {})[modality] = rows
             read.facts.setdefault(arm, {})[modality] = facts
     return read
+
+
+def _judged(frame: pandas.DataFrame, file: Path, warnings: list[str], split: str | None) -> pandas.DataFrame:
+    return judged_rows(answered_rows(frame, file, warnings), file, warnings, split)
 
 
 @dataclass(frozen=True)
@@ -277,27 +283,3 @@ def _numbers(texts: pandas.Series, path: Path, what: str = "probability", highes
             text = texts.to_numpy()[wrong][0]
             raise DataError(f"{path}: {what} {text!r} is {said}.", "Give numbers in every row that has an answer.")
     return numbers
-
-
-def read_one_arm(
-    path: Path | str, column: str, table: Path | str | None = None, positive: str | None = None, threshold: float = 0.5
-) -> tuple[Rows, np.ndarray, Sequence[str]]:
-    """The rows of one file with one arm and one modality, the texts (N,) of one of its columns, and warnings.
-
-    table: a CSV with further columns, joined by id; see `read_predictions`. Raises DataError as it does, and where there
-    is no such column, more than one arm or modality, or measures in place of classes.
-    """
-    read = read_predictions([path], table, positive, threshold, labels_win=False)
-    every = [(arm, modality) for arm, tables in read.arms.items() for modality, rows in tables.items() if isinstance(rows, Rows)]
-    if len(every) != 1:
-        names = ", ".join("/".join(one) for one in every) or "measures alone"
-        raise DataError(f"{path}: there are several arms or modalities ({names}).", "Keep the rows of one.")
-    ((arm, modality),) = every
-    facts: Mapping = read.facts[arm][modality]
-    if column not in facts:
-        source = f"{path} and {table}" if table is not None else f"{path}"
-        raise DataError(
-            f"{source}: there is no column {column!r}.{did_you_mean(column, list(facts))}",
-            "Name a column of the predictions, or of a table given with --table.",
-        )
-    return read.arms[arm][modality], facts[column].to_numpy(str), read.warnings

@@ -10,12 +10,12 @@ import numpy as np
 
 from pipeline.data.gate.distance_fit import fit_near
 from pipeline.data.preprocessing import Profile
-from pipeline.data.scan_index import TEXT_COLUMNS
 from pipeline.data.scans import TRAIN, VALID
 from pipeline.engine.errors import DataError
 from pipeline.evaluation.studies.gate_figures import take
 from pipeline.export.checked_run import CheckedRun
 from pipeline.export.gate.gate_files import write_kind
+from pipeline.export.run_scans import array_of, learnt_scans
 from pipeline.inference.gate.description import SECTION
 from pipeline.inference.gate.gate import Gate, open_gate, shipped_gate_hash
 
@@ -45,7 +45,7 @@ def fit_section(run: CheckedRun, profiles: Mapping[str, Profile], folder: Path) 
         return None
     gate, entries = open_gate(device="cpu"), []
     for modality, wanted in profiles.items():
-        stored = _array_of(run, modality, wanted, gate)
+        stored = array_of(run, modality, wanted, gate.measures[modality].profile.size)
         if stored is None:
             continue
         name, profile = stored
@@ -66,7 +66,7 @@ def known_to_gate(run: CheckedRun, profile: Profile) -> dict[str, Any]:
     if shipped_gate_hash() is None:
         return {}
     gate = open_gate(device="cpu")
-    stored = _array_of(run, profile.modality, profile, gate)
+    stored = array_of(run, profile.modality, profile, gate.measures[profile.modality].profile.size)
     return _known(gate, _features(run, gate, *stored)[0], profile.modality) if stored is not None else {}
 
 
@@ -77,28 +77,9 @@ def _known(gate: Gate, features: np.ndarray, modality: str) -> dict[str, Any]:
     return {"accepted_by_gate": accepted, "widens": accepted < WIDENS_BELOW}
 
 
-def _array_of(run: CheckedRun, modality: str, wanted: Profile, gate: Gate) -> tuple[str, Profile] | None:
-    """The array of s01 that is looked at, by name; None where the run has none of that modality."""
-    size, profiles = gate.measures[modality].profile.size, run.dataset["profiles"].items()
-    stored = {name: Profile(**recorded) for name, recorded in profiles if run.has(f"pixels_{name}")}
-    mine = {name: profile for name, profile in stored.items() if profile.modality == modality}
-    if not mine:
-        return None
-
-    def unlike(name: str) -> tuple[bool, int]:
-        profile = mine[name]
-        return bool(profile.operations), int(profile != wanted) if profile.operations else abs(profile.size - size)
-
-    name = min(mine, key=unlike)
-    return name, mine[name]
-
-
 def _features(run: CheckedRun, gate: Gate, name: str, profile: Profile) -> tuple[np.ndarray, np.ndarray]:
     """(N, F) features of the training and validation scans in s01's array, and their splits (N,)."""
-    import pandas as pd
-
-    frame = pd.read_csv(run.artifact("scan_index"), dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False)
-    mine = frame[(frame["modality"] == profile.modality) & frame["split"].isin([TRAIN, VALID])].sort_values("row")
+    mine = learnt_scans(run, profile.modality)
     pixels, measure = run.load(f"pixels_{name}"), gate.measures[profile.modality]
     # The operations are done in the array already.
     as_stored = Profile(modality=profile.modality, size=profile.size)

@@ -17,6 +17,8 @@ from pipeline.inference.gate.gate import Gate, Verdict, open_gate, own_measures
 from pipeline.inference.gate.measures import Seen
 from pipeline.inference.given_scan import GivenScan, Judged
 from pipeline.inference.opened_bundle import OpenedBundle
+from pipeline.inference.seen.seen_scans import seen_scans
+from pipeline.inference.seen.words import WARNINGS
 from pipeline.inference.sessions import Device
 
 REMEMBERED = 4096
@@ -25,10 +27,10 @@ REMEMBERED = 4096
 class Door:
     """Looks at the scans that are given to one bundle. Safe to use from several threads.
 
-    Two questions, told apart. *What is it?* is the shipped gate's, and a scan that is not what it was given as is refused;
+    Questions, told apart. *What is it?* is the shipped gate's, and a scan that is not what it was given as is refused;
     where the bundle was learnt from scans of which the gate takes too few for what they are, what is near to those passes,
     too. *How near is it to what the bundle learnt from?* is the section's, and is told: a distance beyond its threshold is
-    warned of, and refused only by a strict door.
+    warned of, and refused only by a strict door. A scan that it learnt from itself, as the section `seen` tells, is warned of.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Door:
             if asks:
                 raise
             self.own, widening = {}, []
+        self.seen = seen_scans(bundle)
         self.gate: Gate | None = shipped.widened({kind: self.own[kind] for kind in widening}) if shipped and asks else None
         self._remembered: OrderedDict[tuple[FileKey, str], Judged] = OrderedDict()
         self._lock = Lock()
@@ -86,7 +89,11 @@ class Door:
                 refusal = f"{far}."
             if refusal is None or not self.refuses:
                 warnings.append(f"it {far}: the answer rests on nothing like it.")
-        return Judged(verdict.kind if verdict is not None else NOT_ASKED, refusal, distance, threshold, tuple(warnings))
+        known = self.seen[modality].look(read.gray) if modality in self.seen else None
+        if known in WARNINGS:
+            warnings.append(WARNINGS[known])
+        kind = verdict.kind if verdict is not None else NOT_ASKED
+        return Judged(kind, refusal, distance, threshold, known, tuple(warnings))
 
     def _refusal(self, verdict: Verdict, modality: str) -> str | None:
         """Why it is not what it was given as, and what to do."""

@@ -1,0 +1,1 @@
+"""The section `seen` of a bundle, written."""

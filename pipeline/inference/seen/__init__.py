@@ -1,0 +1,1 @@
+"""The scans that a bundle learnt from, recognised."""
