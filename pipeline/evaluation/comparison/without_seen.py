@@ -16,15 +16,13 @@ COLUMN = "seen"
 # How tables of answers call what documents call so.
 WORDS = {"trained_on": "trained on", "chosen_on": "chosen on"}
 Facts = Mapping[str, Mapping[str, pandas.DataFrame]]
-# What is said once, whatever rows are left out.
-KEPT = ("modalities", "tests", "verdicts", "confusion", "counts", "classes", "training_noise", "families", "settings", "warnings")
 
 
 def seen_findings(arms: Arms, facts: Facts, controls: Sequence[str] = ()) -> dict[str, Any] | None:
     """How many of the compared scans each arm's bundle has seen, and the comparison of those that none of them has.
 
-    facts: of `read_predictions`. Returns {"arms": {arm: {modality: {"trained_on", "chosen_on"}}}, "without_seen": the further
-    entries of a comparison's document, arms among them; None where every scan or no scan is left out, or one class is left};
+    facts: of `read_predictions`. Returns {"arms": {arm: {modality: {"trained_on", "chosen_on"}}}, "without_seen": a comparison's
+    document; None where every scan or no scan is left out, or one class is left};
     None where no table says anything.
     """
     counts: dict[str, dict[str, dict[str, int]]] = {}
@@ -58,4 +56,4 @@ def _without(arms: Arms, left_out: Mapping[str, set[str]], controls: Sequence[st
         document = build_comparison({arm: tables for arm, tables in kept.items() if tables}, controls=controls)
     except DataError:
         return None
-    return {name: document[name] for name in ("arms", *KEPT)}
+    return {name: value for name, value in document.items() if name != "schema_version"}
