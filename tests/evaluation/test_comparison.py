@@ -135,6 +135,16 @@ def test_of_one_training_and_of_unequal_numbers_of_trainings(predictions):
     assert {test["of"] for test in mixed["tests"]} == {"ensemble of trainings", None}
 
 
+def test_a_document_of_before_it_said_what_its_tests_are_of_is_told(predictions, resplits):
+    document = build_comparison(predictions, resplits, settings=QUICK)
+    del document["ensemble"]
+    for test in document["tests"]:
+        del test["of"]
+    text = comparison_table(document)
+    assert "Tests of the ensemble of trainings\n" in text and "Tests of one training a resplit\n" in text
+    assert "Verdict, on the given split of the ensemble of trainings\n" in text
+
+
 def test_controls_are_reported_and_not_tested(predictions):
     control = {arm: {**tables, "paired_shuffled": tables["paired"]} for arm, tables in predictions.items()}
     document = build_comparison(control, controls=("paired_shuffled",), settings=QUICK)

@@ -3,7 +3,8 @@
 from collections.abc import Collection
 
 from pipeline.engine.interval_text import interval_text
-from pipeline.evaluation.comparison.words import EFFECTS, ENSEMBLE, FAMILIES, TESTS, estimand_words
+from pipeline.evaluation.comparison.tests import GIVEN_SPLIT, RESPLITS
+from pipeline.evaluation.comparison.words import EFFECTS, ENSEMBLE, FAMILIES, RESPLIT, TESTS, estimand_words
 from pipeline.evaluation.figures.modality_titles import title_of
 from pipeline.evaluation.metrics.names import metric_words
 from pipeline.evaluation.statistics.intervals import UNDEFINED
@@ -38,7 +39,7 @@ def metric_tables(document: dict, modality: str) -> list[Table]:
     noise = document["training_noise"].get(modality, {})
     counts = {entry["seeds"] for by_metric in noise.values() for entry in by_metric.values()}
     tables = [_table(document, document["modalities"][modality], _heading(document, modality, counts), noise)]
-    if modality in document["ensemble"]:
+    if modality in document.get("ensemble", {}):
         words = f"{title_of(modality)}: {estimand_words(counts, ENSEMBLE)} (their probabilities averaged) {_level(document)}"
         tables.append(_table(document, document["ensemble"][modality], words, {}))
     return tables
@@ -75,13 +76,18 @@ def _tests(document: dict) -> list[str]:
     """A table of tests for each thing that arms are the answers of, then the families and cautions."""
     columns = ["modality", "arms", "metric", "test", "n", "statistic", "p", "Holm p", "effect"]
     parts = []
-    for of in dict.fromkeys(test["of"] for test in document["tests"]):
-        rows = [_test_row(test) for test in document["tests"] if test["of"] == of]
+    for of in dict.fromkeys(map(_of, document["tests"])):
+        rows = [_test_row(test) for test in document["tests"] if _of(test) == of]
         parts.append(f"Tests{'' if of is None else f' of {_article(of)}'}\n\n{text_grid(columns, rows)}")
     families = [f"Holm family {FAMILIES[name]}: {what}." for name, what in document["families"].items()]
     cautions = dict.fromkeys(test["caution"] for test in document["tests"] if test.get("caution"))
     told = [f"{TESTS['original_anova']}, in no family: {caution}." for caution in cautions]
     return [*parts, "\n".join([*families, *told])]
+
+
+def _of(test: dict) -> str | None:
+    """What a test's arms are the answers of; documents of before it was said tested the ensemble."""
+    return test.get("of", {GIVEN_SPLIT: ENSEMBLE, RESPLITS: RESPLIT}.get(test["family"]))
 
 
 def _article(of: str) -> str:
@@ -110,7 +116,7 @@ def verdict_lines(document: dict) -> list[str]:
 
 
 def _verdicts(document: dict) -> str:
-    of = dict.fromkeys(test["of"] for test in document["tests"] if test["test"] == "clustered_permutation")
+    of = dict.fromkeys(_of(test) for test in document["tests"] if test["test"] == "clustered_permutation")
     heading = f"Verdict, on the given split of {' or '.join(map(_article, of))}" if of else "Verdict"
     return f"{heading}\n" + "\n".join(f"- {line}" for line in verdict_lines(document))
 
