@@ -19,6 +19,10 @@ PROGRAM = Path(__file__).with_name("exported_kinds.py")
 ROOT = Path(__file__).parents[2]
 
 
+# Two processes that each train and export a network of every kind: minutes.
+slow = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def exports(tmp_path_factory):
     """The same networks exported by two processes that hash differently, and in another order."""
@@ -36,6 +40,7 @@ def exports(tmp_path_factory):
     return folder / "forwards", folder / "backwards"
 
 
+@slow
 def test_two_processes_export_the_same_bytes(exports):
     first, second = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in exports)
     assert len(first) >= 9 and first.keys() == second.keys()
@@ -85,6 +90,7 @@ def answers(model: onnx.ModelProto, seed: int) -> list[np.ndarray]:
     return session.run(None, given)
 
 
+@slow
 @pytest.mark.parametrize("seed", range(4))
 def test_names_and_order_do_not_matter_and_answers_keep_their_bits(exports, seed):
     for name, graph in graphs_of(exports[0]).items():
@@ -100,6 +106,7 @@ def test_names_and_order_do_not_matter_and_answers_keep_their_bits(exports, seed
             np.testing.assert_array_equal(found, expected)
 
 
+@slow
 def test_a_canonical_graph_stays_as_it_is(exports):
     for name, graph in graphs_of(exports[0]).items():
         before = graph.SerializeToString(deterministic=True)
@@ -108,6 +115,7 @@ def test_a_canonical_graph_stays_as_it_is(exports):
         assert not graph.graph.value_info and len({node.name for node in graph.graph.node}) == len(graph.graph.node)
 
 
+@slow
 def test_another_number_is_another_file(exports):
     graph = graphs_of(exports[0])["backbone"]
     before = graph.SerializeToString(deterministic=True)

@@ -126,6 +126,7 @@ def gradient(scans, precision: str, fused: bool = False) -> np.ndarray:
     return np.concatenate([(old - new).ravel() for old, new in zip(before, after, strict=True)])
 
 
+@pytest.mark.slow
 def test_fused_elementwise_operations_change_rounding_alone(scans, compiled):
     exact = gradient(scans, "float64")
     error = {fused: np.linalg.norm(gradient(scans, "float32", fused) - exact) for fused in (False, True)}
@@ -135,7 +136,7 @@ def test_fused_elementwise_operations_change_rounding_alone(scans, compiled):
     assert error[True] < 10 * error[False]
 
 
-@pytest.mark.parametrize("fused", [False, True], ids=["plain", "fused"])
+@pytest.mark.parametrize("fused", [pytest.param(False, id="plain"), pytest.param(True, id="fused", marks=pytest.mark.slow)])
 def test_graphs_traced_anew_after_a_kill_give_the_same_bytes(fused, scans, kill_after, tmp_path, compiled):
     fit = SegmentationFit(**(FAST | {"epochs": 2, "augmentation": ROTATED, "fuse_pointwise": fused}))
     kill_after(None)
