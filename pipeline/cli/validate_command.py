@@ -18,8 +18,8 @@ from pipeline.data.scans import MODALITIES, XRAY
 from pipeline.engine.errors import DataError
 from pipeline.engine.progress import Reporter
 from pipeline.inference.gate.gate import Gate, open_gate
+from pipeline.inference.gate.judgement import UNREADABLE, judgement, unreadable
 
-UNREADABLE, EMBEDDING_DISTANCE = "readable", "embedding_distance"
 Modality = choices("Modality", MODALITIES)
 
 
@@ -56,24 +56,10 @@ def validate(
 
 def _judge(gate: Gate, path: Path, wanted: str, strict: bool) -> dict[str, Any]:
     try:
-        scan = read_scan(path)
+        told = judgement(gate, read_scan(path), wanted, strict)
     except DataError as error:
-        told: dict[str, Any] = {"kind": None, "distances": {}, "thresholds": {}}
-        return {"path": str(path), "valid": False, "failed": [UNREADABLE], "message": str(error), "checks": {}} | told
-    verdict = gate.judge(scan.gray, scan.colour, scan.header, with_checks=wanted == XRAY)
-    is_one = verdict.kind == wanted
-    said = [*([] if is_one else [f"Image {verdict.message}."]), *filter(None, [verdict.complaints])]
-    distance = {EMBEDDING_DISTANCE: verdict.distances[wanted]} if wanted in verdict.distances else {}
-    return {
-        "path": str(path),
-        "valid": is_one and not (strict and verdict.failed),
-        "failed": [*verdict.failed, *([] if is_one else [EMBEDDING_DISTANCE])],
-        "message": " ".join(said),
-        "checks": {**verdict.checks, **distance},
-        "kind": verdict.kind,
-        "distances": dict(verdict.distances),
-        "thresholds": dict(verdict.thresholds),
-    }
+        told = unreadable(error)
+    return {"path": str(path), **told}
 
 
 def _words(judged: Sequence[dict[str, Any]], valid: int) -> str:

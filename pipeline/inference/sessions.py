@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError, UsageError
+from pipeline.inference.coalescing import Coalescer
 from pipeline.inference.packed_graphs import is_packed, unpacked
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _ERRORS_ONLY, _FATAL_ONLY = 3, 4
 # What `compute_with` settled.
 _threads: int | None = None
 _may_spin = True
+_at_once = 1
 
 
 class Graph:
@@ -48,10 +50,17 @@ class Graph:
         self.inputs: dict[str, Shape] = {door.name: door.shape for door in session.get_inputs()}
         self.outputs: dict[str, Shape] = {door.name: door.shape for door in session.get_outputs()}
         self.device = "cuda" if session.get_providers()[0] == CUDA else "cpu"
+        grows = all(shape and not isinstance(shape[0], int) for shape in (*self.inputs.values(), *self.outputs.values()))
+        self._together = Coalescer(self._compute, _at_once) if grows and _at_once > 1 else None
 
     def run(self, feeds: Mapping[str, Array], outputs: Sequence[str] = ()) -> list[Array]:
         """Compute `outputs` in that order, or all. Raises CorruptArtifactError where the graph has not these doors, or fails."""
         self.require({name: feed.shape for name, feed in feeds.items()}, dict.fromkeys(outputs))
+        if self._together is not None and all(len(feed) == 1 for feed in feeds.values()):
+            return self._together.run(feeds, outputs)
+        return self._compute(feeds, outputs)
+
+    def _compute(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
         try:
             return self._session.run(list(outputs) or list(self.outputs), dict(feeds))
         except _states() as cause:
@@ -129,11 +138,12 @@ def require_device(device: Device) -> None:
         raise UsageError("This onnxruntime cannot use an NVIDIA device.", "Install onnxruntime-gpu, or use --device cpu.")
 
 
-def compute_with(threads: int) -> None:
+def compute_with(threads: int, at_once: int = 1) -> None:
     """For a process that answers many at once: the threads of every graph that it opens from now on (0: as onnxruntime counts
-    them), and none of them waits busily, whatever is asked for."""
-    global _threads, _may_spin
-    _threads, _may_spin = threads or None, False
+    them), of which none waits busily, whatever is asked for; and how many runs of one graph are computed together, where
+    several are asked for while it computes."""
+    global _threads, _may_spin, _at_once
+    _threads, _may_spin, _at_once = threads or None, False, at_once
 
 
 def thread_count() -> int:

@@ -37,6 +37,10 @@ class Problem(HTTPException):
             "detail": self.detail, "remedy": self.remedy, "request_id": request_id, **self.more,
         }  # fmt: skip
 
+    def model(self, request_id: str) -> ProblemDocument:
+        """The same, where it is part of an answer."""
+        return ProblemDocument.model_validate(self.document(request_id))
+
     def response(self, request_id: str) -> JSONResponse:
         """As it is sent."""
         return JSONResponse(self.document(request_id), self.status_code, self.headers, MEDIA_TYPE)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pipeline.data.reading.assumptions import ReadScan
+from pipeline.data.reading.bounds import Bounds
 from pipeline.data.reading.decoder_pool import DecoderPool
 from pipeline.data.reading.processes.decoder_process import Limits as DecoderLimits
 from pipeline.data.reading.scan_reader import DICOM_SUFFIXES
-from pipeline.service.settings import Limits
+from pipeline.service.settings import MEGABYTE, Limits
 
+# What a decoder may take beyond itself.
+MEMORY_MB = 1024
 # How a prefix-less DICOM object is told, of all that a file's name says.
 _AS_DICOM = DICOM_SUFFIXES[0]
 
@@ -16,11 +19,12 @@ class Decoders:
     """Processes that decode uploads; one that breaks over a file, or is killed, costs that file and is replaced."""
 
     def __init__(self, count: int, limits: Limits) -> None:
-        self._pool = DecoderPool(count, DecoderLimits(seconds=limits.decode_s))
+        self._pool = DecoderPool(count, DecoderLimits(seconds=limits.decode_s, memory_mb=MEMORY_MB))
+        self._bounds = Bounds(limits.pixels, limits.frames, int(limits.inflated_mb * MEGABYTE))
 
     def read(self, content: bytes, called: str) -> ReadScan:
-        """The scan in an upload. Raises DataError as `decode_scan` does, and for a file over which its decoder ends."""
-        return self._pool.decode(content, called)
+        """The scan in an upload. Raises DataError as `decode_scan` and `refuse_beyond`, and where its decoder ends over it."""
+        return self._pool.decode(content, called, bounds=self._bounds)
 
     def warm(self, content: bytes) -> None:
         """Start a process, so that no request waits for it."""

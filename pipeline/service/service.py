@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.types import Message
@@ -55,7 +55,7 @@ class Service:
 
         def opening() -> None:
             try:
-                compute_with(self.settings.graph_threads)
+                compute_with(self.settings.graph_threads, self.settings.answering)
                 warming = self._beside.submit(self.decoders.warm, png_bytes(warm_picture()))
                 self._models = open_models(self.settings.bundles, self.settings.device)
                 warming.result()
@@ -83,11 +83,15 @@ class Service:
         finally:
             metrics.TAKEN.dec()
 
-    def read(self, uploads: Mapping[str, Upload]) -> dict[str, ReadScan]:
-        """The scans of a case, decoded beside each other. Raises DataError for the first that cannot be read."""
+    def begin_reading(self, upload: Upload) -> Future[ReadScan]:
+        """An upload's scan, decoded meanwhile. It raises DataError where it cannot be read."""
+        return self._beside.submit(self.decoders.read, *upload)
+
+    def read(self, uploads: Mapping[str, Upload]) -> dict[str, Any]:
+        """The scans of a case by door, decoded beside each other. Raises DataError for the first that cannot be read."""
         if len(uploads) == 1:
             return {door: self.decoders.read(*upload) for door, upload in uploads.items()}
-        reading = {door: self._beside.submit(self.decoders.read, *upload) for door, upload in uploads.items()}
+        reading = {door: self.begin_reading(upload) for door, upload in uploads.items()}
         return {door: future.result() for door, future in reading.items()}
 
     def close(self) -> None:

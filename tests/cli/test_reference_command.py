@@ -60,7 +60,7 @@ def test_an_edited_page_is_written_anew(tmp_path, capsys):
     text = (DOCS / "outputs.md").read_text(encoding="utf-8")
     (tmp_path / "outputs.md").write_text(text.replace("gray level, 0 to 255", "something else"), encoding="utf-8")
     assert main(STAGES, ["reference", "--docs", str(tmp_path)]) == 0
-    pages = ("cli.md", "configuration.md", "outputs.md")
+    pages = ("cli.md", "configuration.md", "outputs.md", "openapi.json")
     assert capsys.readouterr().out.splitlines() == [str(tmp_path / name) for name in pages]
     for name in pages:
         assert (tmp_path / name).read_bytes() == (DOCS / name).read_bytes()

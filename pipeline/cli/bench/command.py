@@ -16,6 +16,7 @@ from pipeline.cli.telling.document import AsJson, tell
 from pipeline.data.layouts.source_images import find_images
 from pipeline.data.reading.reading_speed import reading_speed
 from pipeline.engine.errors import UsageError
+from pipeline.engine.extras import require
 from pipeline.engine.progress import Reporter
 
 EVERYTHING = "all"
@@ -28,6 +29,28 @@ class Request(NamedTuple):
     images: int | None
     bundle: Path | None
     data: Path | None = None
+    minutes: float | None = None
+
+
+def _serve(request: Request) -> list[dict]:
+    require("fastapi")
+    from pipeline.cli.bench.service.speed import bench_serve
+
+    return bench_serve()
+
+
+def _overload(request: Request) -> list[dict]:
+    require("fastapi")
+    from pipeline.cli.bench.service.endurance import bench_overload
+
+    return bench_overload(request.minutes or 1)
+
+
+def _soak(request: Request) -> list[dict]:
+    require("fastapi")
+    from pipeline.cli.bench.service.endurance import bench_soak
+
+    return bench_soak(request.minutes or 30)
 
 
 def _embed(request: Request) -> list[dict]:
@@ -71,9 +94,15 @@ MEASUREMENTS: dict[str, Callable[[Request], list[dict]]] = {
     "train": _train,
     "gate": lambda request: bench_gate(request.data),
     "read": _read,
+    "serve": _serve,
+    "overload": _overload,
+    "soak": _soak,
 }
-# What needs more than the repository holds is measured only when it is asked for.
-NEEDS_DATA = frozenset({"gate", "read"})
+# What needs more than the repository holds, or loads the machine for long, is measured only when it is asked for.
+ON_REQUEST = frozenset({"gate", "read", "serve", "overload", "soak"})
+
+# Figures of the service that are said beside a row's own.
+TOLD = ("accepted", "other_statuses", "memory_growth", "normal_after_s", "slope_mb_min", "memory_mb", "minutes")
 
 Bench = choices("Bench", (*MEASUREMENTS, EVERYTHING))
 
@@ -88,6 +117,7 @@ def bench(
         Path | None, typer.Option("--bundle", help="The bundle that predict is timed with; the shipped one by default.")
     ] = None,
     data: Annotated[Path | None, typer.Option("--data", help="The scans, for gate and read.")] = None,
+    minutes: Annotated[float | None, typer.Option("--minutes", min=0.05, help="Of overload [1], and of soak [30].")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure: each figure stands beside a reference, taken in turns; ratio 1 = as fast as the reference.
@@ -95,8 +125,8 @@ def bench(
     The ratio of memory is the peak over ten times the images to the peak over the images; that of gate, the share of
     pictures judged rightly.
     """
-    wanted = [name for name in MEASUREMENTS if name not in NEEDS_DATA] if what.value == EVERYTHING else [what.value]
-    rows = [row for name in wanted for row in MEASUREMENTS[name](Request(images, bundle, data))]
+    wanted = [name for name in MEASUREMENTS if name not in ON_REQUEST] if what.value == EVERYTHING else [what.value]
+    rows = [row for name in wanted for row in MEASUREMENTS[name](Request(images, bundle, data, minutes))]
     tell(as_json, rows, lambda: _words(rows))
 
 
@@ -107,6 +137,8 @@ def _words(rows: list[dict]) -> str:
         ratio += f" [{row['low']:.4f}, {row['high']:.4f}]" if "low" in row else ""
         beside = f" (reference {_ms(row['reference_ms'])} ms)" if row.get("reference_ms") else ""
         peak = f", peak {row['peak_mib']:.0f} MiB (reference {row['reference_peak_mib']:.0f})" if "peak_mib" in row else ""
+        told = [f"{name} {row[name]}" for name in TOLD if name in row]
+        ratio += f"; {', '.join(told)}" if told else ""
         lines.append(f"{row['name']:<{width}} {_ms(row['median_ms']):>9} ms{beside}{peak}, n {row['n']}  {ratio}".rstrip())
     return "\n".join(lines)
 

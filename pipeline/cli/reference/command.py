@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.reference.command_line import command_line_page
+from pipeline.cli.reference.interface import interface_document
 from pipeline.cli.reference.settings_page import settings_page
 from pipeline.cli.reference.stage_artifacts import stage_tables
 from pipeline.cli.telling.document import AsJson, tell
@@ -18,6 +19,7 @@ from pipeline.engine.files import atomic_write_text
 from pipeline.engine.shipped_files import shipped
 
 COMMAND_LINE, CONFIGURATION, OUTPUTS = "cli.md", "configuration.md", "outputs.md"
+INTERFACE = "openapi.json"
 BEGIN, END = "<!-- reference: begin -->", "<!-- reference: end -->"
 
 
@@ -26,7 +28,7 @@ def reference(
     docs: Annotated[Path, typer.Option("--docs", help="The documentation's folder.")] = Path("docs"),
     as_json: AsJson = False,
 ) -> None:
-    """Write the pages of the documentation that follow from the code: cli.md, configuration.md, the artifacts in outputs.md."""
+    """Write what the code says of itself: cli.md, configuration.md, the artifacts in outputs.md, openapi.json."""
     pages = reference_pages(context.obj, docs)
     for path, text in pages.items():
         atomic_write_text(path, text)
@@ -49,4 +51,5 @@ def reference_pages(stages: Sequence[Stage], docs: Path) -> dict[Path, str]:
         docs / COMMAND_LINE: command_line_page(),
         docs / CONFIGURATION: settings_page(stages),
         outputs: f"{before}{BEGIN}\n\n{tables}\n{END}{after}",
+        docs / INTERFACE: interface_document(),
     }

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from pipeline.data.reading.assumptions import ReadScan
+from pipeline.data.reading.bounds import Bounds, refuse_beyond
 from pipeline.data.reading.processes.decoder_process import DecoderProcess, Limits, NotStartedError
 from pipeline.data.reading.processes.decoder_service import Request
 from pipeline.data.reading.scan_reader import decode_scan, read_scan_here
@@ -54,9 +55,10 @@ class DecoderPool:
         """`read_scan`. Raises DataError as it does, and for a file over which the decoder crashed, hung or ran out of memory."""
         return _given(self._ask([self._request(path, slice, with_colour)])[0])
 
-    def decode(self, data: bytes, name: str, *, with_colour: bool = True) -> ReadScan:
-        """`decode_scan`, with the errors of `read`."""
-        return _given(self._ask([Request(name, data, None, with_colour, self.limits.allowed(len(data)))])[0])
+    def decode(self, data: bytes, name: str, *, with_colour: bool = True, bounds: Bounds | None = None) -> ReadScan:
+        """`decode_scan`, with the errors of `read` and, where there are bounds, of `refuse_beyond`."""
+        request = Request(name, data, None, with_colour, self.limits.allowed(len(data)), bounds=bounds)
+        return _given(self._ask([request])[0])
 
     def read_in_order(
         self, paths: Iterable[Path | str], *, with_colour: bool = True, workers: int | None = None
@@ -147,6 +149,8 @@ _shared_lock = threading.Lock()
 def _read_here(request: Request) -> ReadScan | PipelineError:
     try:
         if request.data is not None:
+            if request.bounds is not None:
+                refuse_beyond(request.data, request.path, request.bounds)
             return decode_scan(request.data, request.path, with_colour=request.with_colour)
         return read_scan_here(request.path, request.slice, request.with_colour)
     except PipelineError as error:

@@ -1,12 +1,19 @@
-"""The fields that several calls have, and what stands in them."""
+"""The fields that several calls have, what stands in them, and how a case of them is answered."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from typing import Annotated, Any
 
 from fastapi import Form, UploadFile
 
+from pipeline.inference.answers import Answer
+from pipeline.inference.given_scan import RefusedScanError
+from pipeline.service.answers import Prediction, prediction_of, refused_scan
+from pipeline.service.models import Served
 from pipeline.service.problems import Problem
+from pipeline.service.running import metrics
 from pipeline.service.scans import called
 from pipeline.service.service import Service, Upload
 
@@ -29,3 +36,23 @@ def note_of(note: str | None, service: Service) -> str | None:
     if note is not None and len(note) > most:
         raise Problem(413, "too-large", f"The note has {len(note):,} characters, at most {most:,} are read.", "Shorten it.")
     return note or None
+
+
+def answered(
+    service: Service, served: Served, case: Mapping[str, Any], request_id: str, *, gate: bool = True, methods: Sequence[str] = (),
+    features: bool = False,
+) -> tuple[Prediction, Answer]:  # fmt: skip
+    """What a bundle says of scans and a note by door, as it is sent and as it was given.
+
+    Raises DataError, UsageError, and Problem where a scan is refused.
+    """
+    began = perf_counter()
+    try:
+        answer = served.answer(case, methods, gate=gate)
+    except RefusedScanError as refused:
+        metrics.ANSWERS.labels(served.name, "refused").inc()
+        raise refused_scan(refused, service.models) from refused
+    seconds = perf_counter() - began
+    metrics.MODEL_SECONDS.labels(served.name).observe(seconds)
+    metrics.ANSWERS.labels(served.name, "refused" if answer.refused else "answered").inc()
+    return prediction_of(served, answer, service.models, seconds, request_id, features=features), answer

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from time import perf_counter
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
 
-from pipeline.inference.given_scan import RefusedScanError
 from pipeline.inference.opened_bundle import IMAGE, NOTE
-from pipeline.service.answers import Prediction, prediction_of, refused_scan
+from pipeline.service.answers import Prediction
 from pipeline.service.desk import Ticket
-from pipeline.service.endpoints.asking import BundleName, Gate, Note, note_of, upload_of
-from pipeline.service.models import Served
+from pipeline.service.endpoints.asking import BundleName, Gate, Note, answered, note_of, upload_of
 from pipeline.service.problems import Problem
-from pipeline.service.running import metrics
 from pipeline.service.safety.gatekeeper import request_id_of
 from pipeline.service.safety.uploads import FormRoute
-from pipeline.service.service import Service, Upload, service_of
+from pipeline.service.service import service_of
 
 router = APIRouter(tags=["answers"], route_class=FormRoute)
 
@@ -45,7 +41,9 @@ async def predict(
     served = service.models.for_case([*uploads, *([NOTE] if said is not None else [])], bundle)
 
     def work(ticket: Ticket) -> Prediction:
-        return answered(service, served, uploads, said, ticket, request_id_of(request), gate=gate, features=return_features)
+        case = service.read(uploads) | ({NOTE: said} if said is not None else {})
+        ticket.proceed()
+        return answered(service, served, case, request_id_of(request), gate=gate, features=return_features)[0]
 
     return await service.ask(request, work)
 
@@ -53,24 +51,3 @@ async def predict(
 def _named(given: dict[str, UploadFile | None]) -> list[tuple[str, str, UploadFile | None]]:
     """Door, form field, upload."""
     return [(door, "file" if door == IMAGE else door, upload) for door, upload in given.items()]
-
-
-def answered(
-    service: Service, served: Served, uploads: dict[str, Upload], note: str | None, ticket: Ticket, request_id: str, *,
-    gate: bool, features: bool,
-) -> Prediction:  # fmt: skip
-    """Decode and ask. Raises DataError, and Problem where a scan is refused."""
-    case: dict[str, Any] = dict(service.read(uploads))
-    if note is not None:
-        case[NOTE] = note
-    ticket.proceed()
-    began = perf_counter()
-    try:
-        answer = served.answer(case, gate=gate)
-    except RefusedScanError as refused:
-        metrics.ANSWERS.labels(served.name, "refused").inc()
-        raise refused_scan(refused, service.models) from refused
-    seconds = perf_counter() - began
-    metrics.MODEL_SECONDS.labels(served.name).observe(seconds)
-    metrics.ANSWERS.labels(served.name, "refused" if answer.refused else "answered").inc()
-    return prediction_of(served, answer, service.models, seconds, request_id, features=features)

@@ -228,16 +228,22 @@ def _quiet_pydicom() -> None:
     warnings.filterwarnings("ignore", module="pydicom")
 
 
-def _parse(data: bytes, name: str) -> Any:
+def parsed_header(data: bytes, name: str) -> Any:
+    """The elements before the pixels, as pydicom's data set. Raises DataError: not readable as DICOM."""
+    return _parse(data, name, stop_before_pixels=True)
+
+
+def _parse(data: bytes, name: str, stop_before_pixels: bool = False) -> Any:
     import pydicom
 
     _quiet_pydicom()
     try:
-        return pydicom.dcmread(BytesIO(inflated(data, name)), force=True)
+        return pydicom.dcmread(BytesIO(inflated(data, name)), force=True, stop_before_pixels=stop_before_pixels)
     except DataError:
         raise
     except Exception as cause:
         raise DataError(f"{name}: not readable as DICOM ({first_line(cause)}).", BROKEN_REMEDY) from cause
+
 
 def _modality(attributes: Attributes) -> str | None:
     told = attributes.text("Modality")

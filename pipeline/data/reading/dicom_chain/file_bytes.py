@@ -12,11 +12,8 @@ _LONG_FORMS = (b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UN", b"
 _MAXIMUM_BYTES = 4 * MAXIMUM_PIXELS
 
 
-def inflated(data: bytes, name: str) -> bytes:
-    """An object's bytes with a deflated data set (PS3.5 A.5) unpacked and told as explicit little endian; others as they are.
-
-    pydicom would unpack whatever a bomb holds. Raises DataError above a bound, or where the data are corrupt.
-    """
+def deflated_from(data: bytes) -> int | None:
+    """Where the deflated data set of an object begins; None where it has none."""
     place, deflated = 132, False
     while data[128:132] == b"DICM" and data[place : place + 2] == b"\x02\0" and place + 12 <= len(data):
         long_form = data[place + 4 : place + 6] in _LONG_FORMS
@@ -25,7 +22,16 @@ def inflated(data: bytes, name: str) -> bytes:
         is_syntax = data[place + 2 : place + 4] == b"\x10\0"
         deflated = deflated or is_syntax and data[start : start + length].rstrip(b"\0 ") == _DEFLATED
         place = start + length
-    if not deflated:
+    return place if deflated else None
+
+
+def inflated(data: bytes, name: str) -> bytes:
+    """An object's bytes with a deflated data set (PS3.5 A.5) unpacked and told as explicit little endian; others as they are.
+
+    pydicom would unpack whatever a bomb holds. Raises DataError above a bound, or where the data are corrupt.
+    """
+    place = deflated_from(data)
+    if place is None:
         return data
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:

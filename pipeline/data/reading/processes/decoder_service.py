@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.data.reading.assumptions import Assumption, ReadScan, ScanHeader
+from pipeline.data.reading.bounds import Bounds, refuse_beyond
 from pipeline.engine.errors import PipelineError
 
 _READY = "ready"
@@ -29,7 +30,7 @@ _MEGABYTE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One file to read, at `path`, or the bytes `data` of an upload that errors call `path`.
+    """One file to read, at `path`, or the bytes `data` of an upload that errors call `path`, within `bounds` where given.
 
     folder: where a relative path begins: whoever asks may have left the folder in which this process was started.
     """
@@ -40,6 +41,7 @@ class Request:
     with_colour: bool
     seconds: float
     folder: str = ""
+    bounds: Bounds | None = None
 
 
 def send_frame(write: Callable[[Any], int | None], content: object) -> None:
@@ -111,6 +113,8 @@ def _answered(request: Request) -> ReadScan:
         data = file_bytes(request.path)
     _load_decoders(data)
     _arm(request.seconds)
+    if data is not None and request.bounds is not None:
+        refuse_beyond(data, request.path, request.bounds)
     if data is None:
         return read_scan(request.path, slice=request.slice, with_colour=request.with_colour)
     return decode_scan(data, request.path, with_colour=request.with_colour)

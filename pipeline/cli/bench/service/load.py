@@ -1,0 +1,159 @@
+"""A service in a process of its own, and clients that ask it over connections that stay."""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlparse
+
+import psutil
+
+from pipeline.engine.errors import PipelineError
+
+ENTRY = Path(__file__).parents[4] / "run_pipeline.py"
+BOUNDARY = "bench"
+SECONDS_TO_START, SECONDS_TO_END = 120.0, 60.0
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service. start_s: from the start of its process until it was ready."""
+
+    address: str
+    process: subprocess.Popen
+    start_s: float
+
+    def memory(self) -> int:
+        """Bytes that it and its processes hold: what is shared among them is counted in its part (PSS, where it is told)."""
+        total = 0
+        for each in [(top := psutil.Process(self.process.pid)), *top.children(recursive=True)]:
+            try:
+                told = each.memory_full_info()
+                total += getattr(told, "pss", told.uss)
+            except psutil.Error:
+                continue
+        return total
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What became of one request. at: seconds since the load began."""
+
+    status: int
+    seconds: float
+    at: float
+    body: bytes = b""
+
+
+class ServiceEndedError(PipelineError):
+    """The service under load ended by itself, or was not ready in time."""
+
+
+@contextmanager
+def service(*words: str) -> Iterator[Running]:
+    """`serve` on a free port of loopback until the context ends. words: further options."""
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, str(ENTRY), "serve", "--port", "0", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        address = (process.stdout.readline().split() or [""])[0] if process.stdout else ""
+        if not address:
+            raise ServiceEndedError("The service did not start.", "Start serve by itself: it says why.")
+        client = Client(address)
+        while client.get("/ready").status != 200:
+            if process.poll() is not None or time.perf_counter() - began > SECONDS_TO_START:
+                raise ServiceEndedError("The service is not ready.", "Start serve by itself: its log says why.")
+            time.sleep(0.02)
+        yield Running(address, process, time.perf_counter() - began)
+    finally:
+        process.terminate()
+        try:
+            process.wait(SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+class Client:
+    """One connection, for one thread."""
+
+    def __init__(self, address: str, timeout: float = 120) -> None:
+        place = urlparse(address)
+        self._connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=timeout)
+        self._began = time.perf_counter()
+
+    def get(self, path: str) -> Reply:
+        return self._asked("GET", path, b"", {})
+
+    def post(self, path: str, body: bytes) -> Reply:
+        """body: of `form`."""
+        return self._asked("POST", path, body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
+
+    def _asked(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        begun = time.perf_counter()
+        try:
+            self._connection.request(method, path, body, dict(headers))
+            answer = self._connection.getresponse()
+            status, content = answer.status, answer.read()
+        except (OSError, http.client.HTTPException):
+            # The connection was ended; the next request makes another.
+            self._connection.close()
+            status, content = 0, b""
+        now = time.perf_counter()
+        return Reply(status, now - begun, now - self._began, content)
+
+
+def form(files: Sequence[tuple[str, bytes]], fields: Mapping[str, str] | None = None) -> bytes:
+    """Files by field, and fields, as one multipart body."""
+    parts = [
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="scan.png"\r\n\r\n'.encode() + content + b"\r\n"
+        for name, content in files
+    ]
+    parts += [
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in (fields or {}).items()
+    ]
+    return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
+
+
+def load(
+    address: str, path: str, bodies: Sequence[bytes], clients: int, *, count: int | None = None, seconds: float = 3600,
+    pause: Callable[[Reply], float] = lambda reply: 0,
+) -> list[Reply]:  # fmt: skip
+    """So many clients that ask one after another, until `count` requests were made in all or the time is over.
+
+    pause: seconds that a client waits after a reply. Returns the replies without their bodies.
+    """
+    replies, lock, ends = list[Reply](), threading.Lock(), time.monotonic() + seconds
+    left = [count if count is not None else sys.maxsize]
+
+    def ask() -> None:
+        client, mine = Client(address), list[Reply]()
+        while time.monotonic() < ends:
+            with lock:
+                left[0] -= 1
+                number = left[0]
+            if number < 0:
+                break
+            reply = client.post(path, bodies[number % len(bodies)])
+            mine.append(Reply(reply.status, reply.seconds, reply.at))
+            if wait := pause(reply):
+                time.sleep(wait)
+        with lock:
+            replies.extend(mine)
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(replies, key=lambda reply: reply.at)
+
