@@ -15,7 +15,7 @@ from pipeline.data.preprocessing import Profile
 from pipeline.data.profile_arrays import ReadScans, refuse_many_failures, write_profile_arrays
 from pipeline.data.reading.gray_reader import read_gray
 from pipeline.data.scan_index import attribute_frame, index_frame
-from pipeline.data.scans import Scan
+from pipeline.data.scans import MODALITIES, Scan
 from pipeline.data.splitting.leakage import Leakage, find_leakage
 from pipeline.data.splitting.splits import refuse_one_class
 from pipeline.engine.config import StageConfig
@@ -23,6 +23,7 @@ from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Stage
 from pipeline.engine.errors import ConfigError, DataError, did_you_mean
 from pipeline.engine.listing import listed
+from pipeline.engine.setting_values import shown_value
 
 SHEET_FAMILIES = ("threshold", "blur", "morphology", "edge", "histogram")
 ALLOW_LEAKAGE = "allow-leakage"
@@ -34,7 +35,7 @@ class Config(StageConfig):
     data: DataSource = DataSource()
     """Where the scans come from and how they are split."""
     positive_class: str | None = "COVID"
-    """The class that is looked for; null where more than two classes are told apart."""
+    """The class that is looked for; null only where more than two classes are told apart."""
     profiles: dict[str, Profile] = Field(min_length=1)
     """The arrays that later stages ask for, by a name of letters, digits and _."""
     lung_masks: tuple[str, ...] = ()
@@ -42,7 +43,7 @@ class Config(StageConfig):
     max_unreadable: Annotated[float, Field(ge=0, le=1)] = 0.05
     """The largest share of scans that may fail to be read before the run is refused."""
     sample_sheet: bool = True
-    """Draw what the preprocessing operations do to one X-ray and one CT slice."""
+    """Draw what the preprocessing operations do to one scan of each modality."""
 
     def check_with(self, others: Mapping[str, StageConfig]) -> None:
         for name in self.profiles:
@@ -72,10 +73,10 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
     )  # fmt: skip
     attributes = tuple(
         Artifact("scan_attributes", "scan_attributes.csv", meaning="what else the data tells of each scan: notes, age, sex, …")
-        for asked in (any(chosen.attribute_columns for chosen in config.data.selection),) if asked
+        for asked in (config.data.all_attributes,) if asked
     )  # fmt: skip
     sheets = tuple(
-        Artifact(f"sample_sheet_{family}", f"sample_sheet_{family}.png", meaning=f"{family} operations on one scan pair")
+        Artifact(f"sample_sheet_{family}", f"sample_sheet_{family}.png", meaning=f"{family} operations, a scan a modality")
         for family in SHEET_FAMILIES if config.sample_sheet
     )  # fmt: skip
     return (
@@ -85,7 +86,7 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
         Artifact(
             "scan_index", "scan_index.csv", meaning="one row a scan: id, modality, row in its arrays, label, split, patient"
         ),
-        Artifact("dataset", "dataset.json", meaning="class names, positive class, profiles, counts, leakage found"),
+        Artifact("dataset", "dataset.json", meaning="class names, positive class, modalities, profiles, counts, leakage found"),
         Artifact("failures", "failures.csv", meaning="scans that could not be read, and why"),
         *sheets,
     )
@@ -110,6 +111,8 @@ def run(context: Context) -> None:
     """Read, check, split and preprocess."""
     config: Config = context.config
     scans = read_scans(_require(context.data), config.data, context.seed, context.warn)
+    _refuse_missing_modality(config, scans)
+    _positive(config, scans)
     read = write_profile_arrays(
         scans, config.profiles,
         lambda name, profile: context.writer(f"pixels_{name}", (profile.size, profile.size)),
@@ -121,11 +124,12 @@ def run(context: Context) -> None:
     leakage = _check_leakage(context, read)
     kept = _write_masks(context, read.kept)
     context.save_csv("scan_index", index_frame(kept, read.pixel_hashes))
-    if any(chosen.attribute_columns for chosen in config.data.selection):
+    if config.data.all_attributes:
         context.save_csv("scan_attributes", attribute_frame(kept))
     context.save_json("dataset", {
         "class_names": sorted({scan.label for scan in read.kept}),
         "positive_class": _positive(config, read.kept),
+        "modalities": [name for name in MODALITIES if any(scan.modality == name for scan in read.kept)],
         "profiles": {name: profile.model_dump(mode="json") for name, profile in config.profiles.items()},
         "counts": _counts(read.kept),
         "unreadable": len(read.failures),
@@ -162,10 +166,24 @@ def _write_masks(context: Context, scans: list[Scan]) -> list[Scan]:
 
 
 def _positive(config: Config, scans: list[Scan]) -> str | None:
-    names = sorted({scan.label for scan in scans})
-    if config.positive_class is not None and config.positive_class not in names:
-        raise ConfigError(f"s01.positive_class {config.positive_class!r} is not among the classes {', '.join(names)}.")
-    return config.positive_class
+    names, named = sorted({scan.label for scan in scans}), config.positive_class
+    if named is not None and named not in names:
+        raise ConfigError(
+            f"s01.positive_class {named!r} is not among the classes {', '.join(names)}.{did_you_mean(named, names)}",
+            f"Name the class that is looked for: s01.positive_class: {shown_value(names[0])}",
+        )
+    if named is None and len(names) == 2:
+        said = " or ".join(shown_value(name) for name in names)
+        raise ConfigError(f"s01.positive_class is null, and there are two classes: {said}.", "Name the one that is looked for.")
+    return named
+
+
+def _refuse_missing_modality(config: Config, scans: list[Scan]) -> None:
+    present = {scan.modality for scan in scans}
+    for name, profile in config.profiles.items():
+        if profile.modality not in present:
+            raise DataError(f"s01.profiles.{name} is of {profile.modality}, of which the data has no scan.",
+                            f"Take the profile out, or change its modality: {' and '.join(sorted(present))}.")  # fmt: skip
 
 
 def _report_failures(context: Context, read: ReadScans) -> None:
@@ -188,7 +206,7 @@ def _check_leakage(context: Context, read: ReadScans) -> Leakage:
     if leakage.conflicts:
         named = listed([" = ".join(group) for group in leakage.conflicts])
         context.warn(f"{len(leakage.conflicts)} groups of identical images carry different labels: {named}.")
-    for sentence in leakage.near_sentences():
+    for sentence in (*leakage.spelling_sentences(), *leakage.near_sentences()):
         context.warn(sentence)
     return leakage
 
@@ -206,14 +224,12 @@ def _draw_sample_sheet(context: Context, scans: list[Scan]) -> None:
 
     positive = context.config.positive_class
     first: dict[str, np.ndarray] = {}
-    for modality in ("xray", "ct"):
-        mine = [scan for scan in scans if scan.modality == modality]
-        chosen = next((scan for scan in mine if positive in (scan.label, None)), None)
-        if chosen is None:
-            raise DataError(f"The sample sheet needs an X-ray and a CT scan; there is no {modality} scan.",
-                            "Set s01.sample_sheet to false.")  # fmt: skip
-        first[modality] = read_gray(chosen.path)
-    for family, figure in sample_sheet(first["xray"], first["ct"]).items():
+    for modality in MODALITIES:
+        mine = (scan for scan in scans if scan.modality == modality and positive in (scan.label, None))
+        chosen = next(mine, None)
+        if chosen is not None:
+            first[modality] = read_gray(chosen.path)
+    for family, figure in sample_sheet(**first).items():
         context.save_figure(f"sample_sheet_{family}", figure)
 
 

@@ -27,3 +27,18 @@ class Spellings:
 
     def of(self, word: str) -> str:
         return self._first.setdefault(folded(word), word)
+
+
+SPLIT_WORDS = {
+    "train": "train", "training": "train", "val": "valid", "valid": "valid", "validation": "valid", "test": "test",
+    "testing": "test", "holdout": "test",
+}  # fmt: skip
+MODALITY_WORDS = {
+    "xray": "xray", "xrays": "xray", "cxr": "xray", "cr": "xray", "dx": "xray", "radiograph": "xray", "radiography": "xray",
+    "ct": "ct", "ctscan": "ct",
+}  # fmt: skip
+
+
+def meaning_of(word: str, words: dict[str, str]) -> str | None:
+    """What a word for a split or a modality means, whatever its case, blanks, dashes and underscores; None where nothing."""
+    return words.get("".join(character for character in word.casefold() if character.isalnum()))

@@ -103,8 +103,10 @@ def test_a_folder_too_high_is_told(four_folders: Path, tmp_path_factory: pytest.
 def test_empty_and_additional_class_folders_are_refused(four_folders: Path) -> None:
     extra = four_folders / "X_Ray_Train" / "Maybe"
     extra.mkdir()
-    with pytest.raises(DataError, match="unexpected folder 'Maybe'"):
+    (extra / "c.png").touch()
+    with pytest.raises(DataError, match="X_Ray_Test: no folder 'Maybe', which is a class in X_Ray_Train"):
         read_respiratory_folders(four_folders)
+    (extra / "c.png").unlink()
     extra.rmdir()
     for path in (four_folders / "CT_Scan_Test" / "COVID").iterdir():
         path.unlink()

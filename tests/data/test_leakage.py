@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from pipeline.data.reading.digests import pixel_sha1
 from pipeline.data.scans import Scan
@@ -53,3 +54,18 @@ def test_pixel_hash_knows_shape_and_every_pixel_but_no_memory_layout() -> None:
     changed[7, 7] ^= 1
     assert pixel_sha1(gray) == pixel_sha1(np.asfortranarray(gray)) == pixel_sha1(gray.copy())
     assert len({pixel_sha1(other) for other in (gray, gray.reshape(4, 16), changed)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("ids", "alike"),
+    [(("P-001", "p 1"), True), (("P01", "p01"), True), (("A.7", "a_7"), True), (("1-11", "11-1"), False), (("P1", "P10"), False)],
+)
+def test_ids_that_are_one_but_for_a_slip_are_named_across_splits(ids, alike):
+    def scan(number, patient, split):
+        return Scan(f"{number}.png", Path("x"), "xray", "a", patient, split)
+
+    scans = [scan(0, ids[0], "train"), scan(1, ids[1], "test"), scan(2, "q", "train")]
+    found = find_leakage(scans, {})
+    assert found.sentences() == [] and len(found.spelling_sentences()) == int(alike)
+    same = [scan(0, ids[0], "train"), scan(1, ids[1], "train")]
+    assert find_leakage(same, {}).spelling_sentences() == []

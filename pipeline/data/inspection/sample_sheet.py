@@ -1,4 +1,4 @@
-"""The sample sheet: one X-ray and one CT slice through the classical operations, a figure per family."""
+"""The sample sheet: one X-ray, one CT slice or both through the classical operations, a figure per family."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ if TYPE_CHECKING:
 FAMILIES = ("threshold", "blur", "morphology", "edge", "histogram")
 
 
-def sample_sheet(xray: np.ndarray, ct: np.ndarray) -> dict[str, Figure]:
-    """{family: figure} for the families of `FAMILIES`; xray, ct: uint8 (H, W) as read.
+def sample_sheet(xray: np.ndarray | None = None, ct: np.ndarray | None = None) -> dict[str, Figure]:
+    """{family: figure} for the families of `FAMILIES`; xray, ct: uint8 (H, W) as read, None for none.
 
     A row per modality, a column per operation, the scan itself first; the histogram family adds the
     gray-level histograms below each picture.
     """
-    return {
-        name: _figure(name, operations, {"X-ray": xray, "CT": ct}) for name, operations in families().items()
-    }
+    scans = {name: scan for name, scan in (("X-ray", xray), ("CT", ct)) if scan is not None}
+    return {name: _figure(name, operations, scans) for name, operations in families().items()}
 
 
 def _figure(family: str, operations: dict[str, Operation], scans: dict[str, np.ndarray]) -> Figure:

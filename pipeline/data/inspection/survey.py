@@ -67,6 +67,7 @@ class Inspection:
                 "patients_across_splits": {
                     name: list(splits) for name, splits in self.leakage.patients.items()
                 },
+                "patient_ids_spelt_alike_across_splits": [list(group) for group in self.leakage.spellings],
                 "identical_pixels_across_splits": [list(group) for group in self.leakage.pixels],
                 "identical_pixels": [list(group) for group in self.leakage.copies],
                 "identical_pixels_with_different_labels": [list(group) for group in self.leakage.conflicts],
@@ -96,6 +97,10 @@ def leakage_sentences(leakage: dict) -> list[str]:
     ):
         named = listed([f"{pair['first']} = {pair['second']}" for pair in leakage[key]])
         found.append(what.format(len(leakage[key])) + (f": {named}" if named else ""))
+    spelt = leakage["patient_ids_spelt_alike_across_splits"]
+    if spelt:
+        named = listed([" = ".join(group) for group in spelt])
+        found.append(f"leakage: {len(spelt)} patients are perhaps on two sides of the split, under ids spelt alike: {named}")
     told = leakage["labels_told_by_origin"]
     if told:
         names = ", ".join(f"{row['origin']} (always {row['label']})" for row in told)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,22 +11,22 @@ from pipeline.data.layouts.class_mask_folders import IMAGES, MASKS
 from pipeline.data.layouts.kermany_names import read_kermany_name
 from pipeline.data.layouts.patient_table import read_patient_table
 from pipeline.data.layouts.scan_files import class_scans, refuse_lone_class, refuse_missing_folder
-from pipeline.data.scans import TEST, TRAIN, VALID, XRAY, Scan, Warn, warn_python
+from pipeline.data.scans import TEST, TRAIN, XRAY, Scan, Warn, warn_python
+from pipeline.data.words import SPLIT_WORDS, meaning_of
 from pipeline.engine.errors import DataError
-
-SPLIT_FOLDERS: Mapping[str, str] = {
-    "train": TRAIN, "training": TRAIN, "val": VALID, "valid": VALID, "validation": VALID, "test": TEST, "testing": TEST,
-}  # fmt: skip
 
 
 def read_class_folders(root: Path, warn: Warn = warn_python, modality: str = XRAY) -> list[Scan]:
     """Every scan of the class folders below `root`, sorted by id; files that are no scans are passed over.
 
-    See `class_folder_scans`, of which this warns of scans without a patient and refuses one class only (DataError).
+    See `class_folder_scans`, of which this tells where patients are from and how many have none, and refuses one class only
+    (DataError).
     """
     scans = class_folder_scans(root, warn, modality)
     refuse_lone_class(root, {scan.label for scan in scans})
     unknown = sum(not scan.patient_id for scan in scans)
+    if unknown < len(scans) and not read_patient_table(root):
+        warn(f"{root}: the patients of {len(scans) - unknown} of {len(scans)} scans are read off Kermany's file names.")
     if unknown:
         warn(f"{root}: {unknown} of {len(scans)} scans have no patient id; each counts as a patient.")
     return scans
@@ -55,7 +55,7 @@ def split_folders(walk: FolderWalk) -> dict[str, Path]:
     nor test. Raises DataError where one split has two folders."""
     root, found = walk.root, dict[str, Path]()
     for folder in walk.subfolders(walk.root):
-        split = SPLIT_FOLDERS.get(folder.name.lower())
+        split = meaning_of(folder.name, SPLIT_WORDS)
         if split and split in found:
             raise DataError(f"{root}: {found[split].name} and {folder.name} are both {split}.", "Leave one of them.")
         if split:

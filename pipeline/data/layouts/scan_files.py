@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipeline.data.class_names import class_name
 from pipeline.data.folder_walk import FolderWalk
 from pipeline.data.scans import Scan
 from pipeline.engine.errors import DataError
@@ -16,7 +17,7 @@ def class_scans(folder: Path, walk: FolderWalk, modality: str, split: str = "", 
     label: the folder's name where it is not said. Raises DataError where there is none.
     """
     return [
-        Scan(printable(path.relative_to(walk.root).as_posix()), path, modality, label or folder.name, split=split)
+        Scan(printable(path.relative_to(walk.root).as_posix()), path, modality, class_name(label or folder.name), split=split)
         for path in walk.scan_files(folder, missing="no scans in this class folder")
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,18 +13,23 @@ from pipeline.data.scans import Scan
 from pipeline.data.splitting.near_duplicates import find_near_duplicates
 from pipeline.engine.listing import counted, listed
 
+_BETWEEN_DIGITS, _SEPARATORS = re.compile(r"(?<=\d)[\s._/-]+(?=\d)"), re.compile(r"[\s._/-]+")
+_LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+
 
 @dataclass(frozen=True)
 class Leakage:
     """patients: {patient id: its splits}, those in more than one. pixels: groups of scan ids with identical
     pixels in more than one split. conflicts: groups with identical pixels and different labels. copies:
-    groups with identical pixels at all. near: pairs that are nearly one picture, their pixels not identical."""
+    groups with identical pixels at all. near: pairs that are nearly one picture, their pixels not identical.
+    spellings: groups of patient ids, in more than one split, that only case, blanks, dashes or leading zeros tell apart."""
 
     patients: dict[str, tuple[str, ...]]
     pixels: list[tuple[str, ...]]
     conflicts: list[tuple[str, ...]]
     copies: list[tuple[str, ...]]
     near: list[NearPair] = field(default_factory=list)
+    spellings: list[tuple[str, ...]] = field(default_factory=list)
 
     @property
     def near_across(self) -> list[NearPair]:
@@ -44,6 +50,16 @@ class Leakage:
             f"{listed([str(pair) for pair in pairs])}."
             for what, pairs in kinds if pairs
         ]  # fmt: skip
+
+    def spelling_sentences(self) -> list[str]:
+        """A line on patients who may be one under two spellings, on two sides of the split; empty where there is none."""
+        if not self.spellings:
+            return []
+        named = listed([" = ".join(group) for group in self.spellings])
+        return [
+            f"{counted(len(self.spellings), 'patient is', 'patients are')} perhaps on two sides of the split, under ids that "
+            f"differ in case, blanks, dashes or leading zeros only: {named}."
+        ]
 
     def sentences(self) -> list[str]:
         """One line for each kind of crossing; empty where the splits are clean."""
@@ -103,7 +119,23 @@ def find_leakage(
         conflicts=[_ids(group) for group in groups if len({scan.label for scan in group}) > 1],
         copies=[_ids(group) for group in groups],
         near=_near_pairs(scans, pixel_hashes, thumbnails or {}),
+        spellings=_spellings_across(splits_of),
     )
+
+
+def _spellings_across(splits_of: Mapping[str, set[str]]) -> list[tuple[str, ...]]:
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(splits_of):
+        alike[spelt_alike(name)].append(name)
+    return [
+        tuple(group) for group in alike.values() if len(group) > 1 and len(set().union(*(splits_of[name] for name in group))) > 1
+    ]
+
+
+def spelt_alike(patient_id: str) -> str:
+    """What of an id is compared where two may be one mistyped: `P-001`, `p 1` and `P1` are alike, `1-11` and `11-1` are not."""
+    text = _BETWEEN_DIGITS.sub("|", patient_id.casefold())
+    return _LEADING_ZEROS.sub("", _SEPARATORS.sub("", text))
 
 
 def _near_pairs(
