@@ -1,1 +1,1 @@
-"""`data phantom | inspect | prepare | reorganize | download`."""
+"""`data phantom | check | sheet | inspect | prepare | reorganize | download`."""

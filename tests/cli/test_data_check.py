@@ -1,0 +1,149 @@
+"""`data check` says what a folder is taken for and what a run would stumble over; `data sheet` draws two named files."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import pytest
+from own_scans import class_folders, contents, copied, listed, picture
+
+FOUR = ("X_Ray_Train", "X_Ray_Test", "CT_Scan_Train", "CT_Scan_Test")
+
+
+@pytest.fixture
+def check(command):
+    """``check(folder, *words)`` → (exit code, document, standard error)."""
+
+    def run(folder, *words):
+        before = contents(folder)
+        code, out, err = command("data", "check", folder, "--json", "--workers", 1, *words)
+        assert contents(folder) == before
+        return code, json.loads(out) if out else None, err
+
+    return run
+
+
+def said(document, weight):
+    return [problem["message"] for problem in document["problems"] if problem["weight"] == weight]
+
+
+def test_the_four_folders(check, tmp_path):
+    code, document, _ = check(class_folders(tmp_path, ("Healthy", "TB"), 5, FOUR))
+    assert code == 0 and document["layout"] == "respiratory" and document["classes"] == ["Healthy", "TB"]
+    assert document["modalities"] == ["xray", "ct"] and document["own_split"] == ["train", "test"]
+    assert document["patients"] == {"told_by": "", "known": 0, "scans_without": 40}
+    assert {(row["modality"], row["label"], row["split"]) for row in document["counts"]} >= {("ct", "TB", "valid")}
+    assert "--system respiratory_mtl --positive-class CLASS" in document["next"]
+
+
+@pytest.mark.parametrize(
+    ("make", "layout", "words"),
+    [
+        (lambda root: class_folders(root), "class_folders", ()),
+        (lambda root: class_folders(root, parts=("train", "test")), "class_folders", ()),
+        (lambda root: class_folders(root, masks=True), "class_masks", ()),
+        (lambda root: listed(root), "list", ()),
+        (lambda root: listed(class_folders(root)), "list", ("--list", "list.csv")),
+        (lambda root: listed(class_folders(root / "x").parent, name="x/list.csv"), "list", ("--list", "x/list.csv")),
+    ],
+)
+def test_what_a_folder_is_taken_for_and_that_the_modality_is_asked_for(check, tmp_path, make, layout, words):
+    code, document, _ = check(make(tmp_path), *words)
+    assert (code, document["layout"]) == (0, layout)
+    assert len(said(document, "asked")) == 1 and "--modality MODALITY" in document["next"]
+    code, document, _ = check(tmp_path, *words, "--modality", "ct")
+    assert code == 0 and said(document, "asked") == [] and document["modalities"] == ["ct"]
+    assert "--modality ct" in document["next"]
+
+
+def test_two_meanings_are_not_chosen_between(check, tmp_path):
+    listed(class_folders(tmp_path))
+    code, _, err = check(tmp_path)
+    assert code == 2 and "--layout class_folders, or --list list.csv" in err
+    (tmp_path / "second.csv").write_text((tmp_path / "list.csv").read_text())
+    code, _, err = check(tmp_path, "--layout", "list")
+    assert code == 2 and "several lists: list.csv, second.csv" in err
+
+
+def test_images_without_labels_and_no_folder(check, tmp_path):
+    picture(tmp_path / "1.png", 1)
+    code, _, err = check(tmp_path)
+    assert code == 4 and "nothing here says what the scans show" in err
+    assert check(tmp_path / "absent")[0] == 4
+
+
+def test_a_class_of_one_scan(check, tmp_path):
+    class_folders(tmp_path)
+    picture(tmp_path / "Rare" / "one.png", 99)
+    code, document, err = check(tmp_path, "--modality", "xray")
+    assert code == 4 and "to mend before a run" in err and "data check" in document["next"]
+    assert any("class 'Rare': 1 scan of 1 patient, too few" in line for line in said(document, "refused"))
+    words = ("--label", "Fibrosis=Fibrosis", "--label", "Healthy=Healthy")
+    code, document, _ = check(tmp_path, "--modality", "xray", *words)
+    assert code == 0 and document["classes"] == ["Fibrosis", "Healthy"]
+
+
+@pytest.mark.posix
+def test_names_that_differ_in_case(check, tmp_path):
+    code, document, _ = check(class_folders(tmp_path, ("TB", "tb", "other")), "--modality", "xray")
+    assert code == 4 and any("differ in case" in line for line in said(document, "refused"))
+
+
+def test_four_classes_of_xrays_and_two_of_ct(check, tmp_path):
+    class_folders(tmp_path, tuple("ABCD"), 5, FOUR[:2])
+    for part in FOUR[2:]:
+        for number, label in enumerate("AABBAABBAABB"):
+            picture(tmp_path / part / label / f"{number}.png", 1000 + number + 50 * FOUR.index(part))
+    code, document, _ = check(tmp_path)
+    assert code == 4 and any("different classes (ct: A, B; xray: A, B, C, D)" in line for line in said(document, "refused"))
+    assert check(tmp_path, "--modality", "xray")[0] == 0
+
+
+def test_copies_and_patients_on_two_sides_and_files_that_cannot_be_read(check, tmp_path):
+    class_folders(tmp_path, scans=12, parts=("train", "test"))
+    copied(tmp_path / "train/Fibrosis/Fib0.png", tmp_path / "test/Fibrosis/copy.png")
+    copied(tmp_path / "train/Fibrosis/Fib1.png", tmp_path / "train/Healthy/copy.png")
+    (tmp_path / "train/Healthy/Hea3.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    rows = ["image,patient_id", "train/Healthy/Hea1.png,P-07", "test/Healthy/Hea1.png,p7",
+            "train/Healthy/Hea2.png,Q", "test/Healthy/Hea2.png,Q"]  # fmt: skip
+    (tmp_path / "patients.csv").write_text("\n".join(rows) + "\n")
+    code, document, _ = check(tmp_path, "--modality", "xray")
+    refused, warned = " ".join(said(document, "refused")), " ".join(said(document, "warned"))
+    assert code == 4 and "1 patient is on more than one side of the split (first: Q" in refused
+    assert "1 image is on more than one side of the split with identical pixels" in refused
+    assert "P-07 = p7" in warned and "1 picture is there under two classes" in warned and "1 scan cannot be read" in warned
+    assert document["patients"]["told_by"] == "patients.csv" and document["patients"]["known"] == 3
+
+
+@pytest.mark.parametrize(("column", "word"), [("split", "trian"), ("modality", "mri")])
+def test_a_word_of_a_list_that_means_nothing(check, tmp_path, column, word):
+    code, _, err = check(listed(tmp_path, **{column: lambda n: word}))
+    assert code == 4 and f"{column} is {word!r}" in err
+
+
+def test_words_for_people(command, tmp_path):
+    code, out, _ = command("data", "check", class_folders(tmp_path, ("a, b", "Entzündung")), "--quiet", "--modality", "xray")
+    assert code == 0 and "taken for a folder for each class" in out and "Classes: Entzündung, a, b" in out
+    assert "patients unknown" in out and "Next: " in out
+
+
+@pytest.mark.parametrize("words", [("X",), ("=X",), ("X=",), ("X=a", "--label", "X=b")])
+def test_a_label_that_is_no_pair_is_refused(check, tmp_path, words):
+    assert check(class_folders(tmp_path), "--label", *words)[0] == 2
+
+
+def test_the_sheet_of_two_named_files(command, tmp_path):
+    for name in ("xray", "ct"):
+        picture(tmp_path / f"{name}.png", len(name))
+    before = contents(tmp_path)
+    code, out, _ = command("data", "sheet", "--xray", tmp_path / "xray.png", "--ct", tmp_path / "ct.png", "--out", tmp_path / "o")
+    assert code == 0 and len(out.splitlines()) == 5
+    assert sorted(path.name for path in (tmp_path / "o").iterdir())[0] == "sample_sheet_blur.png"
+    code, _, _ = command("data", "sheet", "--ct", tmp_path / "ct.png", "--out", tmp_path / "one.png")
+    heights = [cv2.imread(str(tmp_path / name)).shape[0] for name in ("one.png", "o/sample_sheet_histogram.png")]
+    assert code == 0 and heights[0] > heights[1]
+    code, _, err = command("data", "sheet", "--ct", tmp_path / "ct.png", "--out", tmp_path / "ct.png")
+    assert code == 2 and "overwrite its own source" in err
+    assert command("data", "sheet", "--out", tmp_path / "x")[0] == 2
+    assert {name: data for name, data in contents(tmp_path).items() if name in before} == before
