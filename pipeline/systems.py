@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 
 from pipeline.engine.errors import MissingArtifactError, UsageError, did_you_mean
 
-Part = Literal["exporter", "opener", "evaluator", "arms"]
+Part = Literal["exporter", "opener", "evaluator", "arms", "starter"]
 
 
 class RunDirectory(Protocol):
@@ -40,6 +40,7 @@ class System:
     Each of the others is "package.module:attribute":
     exporter: a subclass of `pipeline.export.template.Exporter`. opener: (path, device) → `OpenedBundle`.
     evaluator: (bundle, request) → `Evaluation`. arms: (run) → `RunArms`, what `compare` reads of a run.
+    starter: (`DataFacts`) → `Draft`, what `init` writes of its stages; None where it writes none.
     """
 
     name: str
@@ -51,6 +52,7 @@ class System:
     arms: str
     default_bundle: str | None
     example: str
+    starter: str | None = None
 
     def asking(self, option: str, source: Path) -> str:
         """The example for a bundle, or with "--run" for a run."""
@@ -74,6 +76,7 @@ SYSTEMS: tuple[System, ...] = (
         arms="pipeline.training.multitask.run_predictions:run_arms",
         default_bundle="pretrained/respiratory_mtl",
         example="predict --bundle {} --xray FILE --ct FILE",
+        starter="pipeline.cli.init.multitask:draft",
     ),
     System(
         name="radiography_unet",
@@ -85,6 +88,7 @@ SYSTEMS: tuple[System, ...] = (
         arms="pipeline.training.run_arms:segmenter_arms",
         default_bundle="pretrained/radiography_unet",
         example="segment --bundle {} FILE --out DIR",
+        starter="pipeline.cli.init.segmenter:draft",
     ),
     System(
         name="classifier",
@@ -96,6 +100,7 @@ SYSTEMS: tuple[System, ...] = (
         arms="pipeline.training.run_arms:classifier_arms",
         default_bundle="pretrained/pneumonia_binary",
         example="classify --bundle {} FILE --out DIR --gradcam",
+        starter="pipeline.cli.init.classifier:draft",
     ),
     System(
         name="vision_text",
@@ -107,6 +112,7 @@ SYSTEMS: tuple[System, ...] = (
         arms="pipeline.training.vision_text.reports.run_arms:run_arms",
         default_bundle="pretrained/vision_text",
         example="classify --bundle {} FILE --note TEXT",
+        starter="pipeline.cli.init.vision_text:draft",
     ),
 )
 

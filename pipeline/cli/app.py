@@ -25,6 +25,7 @@ from pipeline.version import __version__
 _RUN, _DATA = "pipeline.cli.run.commands", "pipeline.cli.data"
 COMMANDS = Group("Respiratory scans: numbered stages, each runnable alone; scores with their intervals.", {
     "run": Command(f"{_RUN}:run", "Run the stages that are not up to date."),
+    "init": Command("pipeline.cli.init.command:init", "Write a commented configuration that fits a folder of scans."),
     "plan": Command(f"{_RUN}:plan", "Show what `run` would do, and why; nothing is done."),
     "status": Command(f"{_RUN}:status", "Show each stage's state, and which systems the run holds."),
     "verify": Command(f"{_RUN}:verify", "Read every artifact again and compare it with its hash."),
@@ -78,10 +79,17 @@ COMMANDS = Group("Respiratory scans: numbered stages, each runnable alone; score
         "pipeline.cli.reference.command:reference",
         "Write what the code says of itself: cli.md, configuration.md, the artifacts in outputs.md, openapi.json.",
     ),
-    "data": Group("Generate, inspect, lay out and download scans.", {
+    "data": Group("Generate, check, inspect, draw, lay out and download scans.", {
         "phantom": Command(f"{_DATA}.phantom:phantom", "Write a data set of generated patients, with the exact lung masks."),
         "download": Command(
             f"{_DATA}.download:download", "Fetch a public set through kagglehub (needs internet) and print where it lies."
+        ),
+        "check": Command(
+            f"{_DATA}.check:check", "Say what a folder of scans is taken for, what is in it, and what would go wrong."
+        ),
+        "sheet": Command(
+            f"{_DATA}.sheet:sheet",
+            "Draw what thresholds, blurs, morphology, edges and histogram equalisation do to an X-ray, a CT slice or both.",
         ),
         "inspect": Command(f"{_DATA}.scans:inspect", "Counts, sizes, intensities, sources and leakage of a data set."),
         "prepare": Command(

@@ -1,0 +1,1 @@
+"""`init`: a commented configuration that fits a folder of scans, a module for each system."""
