@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -40,7 +41,8 @@ class System:
     Each of the others is "package.module:attribute":
     exporter: a subclass of `pipeline.export.template.Exporter`. opener: (path, device) → `OpenedBundle`.
     evaluator: (bundle, request) → `Evaluation`. arms: (run) → `RunArms`, what `compare` reads of a run.
-    starter: (`DataFacts`) → `Draft`, what `init` writes of its stages; None where it writes none.
+    starter: (`DataFacts`) → `Draft`, what `init` writes of its stages; None where it writes none. suits: what data has to have
+    for `data check` to propose it, among "both" (modalities), "masks" and "notes".
     """
 
     name: str
@@ -53,6 +55,7 @@ class System:
     default_bundle: str | None
     example: str
     starter: str | None = None
+    suits: frozenset[str] = frozenset()
 
     def asking(self, option: str, source: Path) -> str:
         """The example for a bundle, or with "--run" for a run."""
@@ -77,6 +80,7 @@ SYSTEMS: tuple[System, ...] = (
         default_bundle="pretrained/respiratory_mtl",
         example="predict --bundle {} --xray FILE --ct FILE",
         starter="pipeline.cli.init.multitask:draft",
+        suits=frozenset({"both"}),
     ),
     System(
         name="radiography_unet",
@@ -89,6 +93,7 @@ SYSTEMS: tuple[System, ...] = (
         default_bundle="pretrained/radiography_unet",
         example="segment --bundle {} FILE --out DIR",
         starter="pipeline.cli.init.segmenter:draft",
+        suits=frozenset({"masks"}),
     ),
     System(
         name="classifier",
@@ -113,6 +118,7 @@ SYSTEMS: tuple[System, ...] = (
         default_bundle="pretrained/vision_text",
         example="classify --bundle {} FILE --note TEXT",
         starter="pipeline.cli.init.vision_text:draft",
+        suits=frozenset({"notes"}),
     ),
 )
 
@@ -124,6 +130,12 @@ def system_named(name: str) -> System:
             return system
     known = [system.name for system in SYSTEMS]
     raise UsageError(f"No system is called {name!r}.{did_you_mean(name, known)}", f"There are: {', '.join(known)}.")
+
+
+def system_suiting(has: Iterable[str]) -> System:
+    """The first system that `init` writes a configuration of and whose needs data has: "both" (modalities), "masks", "notes"."""
+    given = frozenset(has)
+    return next(system for system in SYSTEMS if system.starter is not None and system.suits <= given)
 
 
 def default_bundle(command: str | None = None) -> Path:

@@ -15,6 +15,7 @@ from pipeline.engine.errors import DataError
 from pipeline.engine.invocation import command_line, entry
 from pipeline.engine.listing import counted
 from pipeline.engine.progress import Reporter
+from pipeline.systems import system_suiting
 
 SAID = {"refused": "a run would refuse", "warned": "a run would warn", "asked": "init will ask"}
 
@@ -57,9 +58,9 @@ def next_command(found: Findings) -> str:
     document = found.document()
     said += ["--modality", "MODALITY"] if recognised.untold else []
     said += ["--positive-class", "CLASS"] if len(document["classes"]) == 2 else []
-    system = "respiratory_mtl" if len(document["modalities"]) == 2 else "radiography_unet" if document["masks"] else "classifier"
-    words = [*entry(), "init", "--data", str(recognised.root), "--system", system, *said, "--out", "my.yaml"]
-    return command_line(words)
+    has = {name for name, there in (("both", len(document["modalities"]) == 2), ("masks", document["masks"])) if there}
+    words = ["init", "--data", str(recognised.root), "--system", system_suiting(has).name, *said, "--out", "my.yaml"]
+    return command_line([*entry(), *words])
 
 
 def _show(document: dict[str, Any]) -> None:
