@@ -34,9 +34,9 @@ def commands(title: str) -> list[list[str]]:
     return [shlex.split(line.removeprefix(PROGRAM)) for line in lines]
 
 
-def phantoms(work: Path, patients: int, conditions=("covid", "normal"), layout="respiratory") -> list[dict]:
+def phantoms(work: Path, patients: int, conditions=("covid", "normal"), layout="respiratory", size=SIDE) -> list[dict]:
     """Rows of generated patients in work/made, whose names of classes nothing below repeats."""
-    table = write_dataset(work / "made", patients, 11, size=SIDE, workers=1, layout=layout, conditions=conditions)
+    table = write_dataset(work / "made", patients, 11, size=size, workers=1, layout=layout, conditions=conditions)
     with table.open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 
@@ -54,7 +54,7 @@ def newcomer(work: Path, row: dict, name: str) -> None:
 
 
 def of_class_folders(work: Path) -> None:
-    rows = [row for row in phantoms(work, 44) if row["modality"] == "xray"]
+    rows = [row for row in phantoms(work, 20, size=64) if row["modality"] == "xray"]
     for row in rows:
         label = "Fibrosis" if row["condition"] == "covid" else "Healthy"
         put(work, row, f"{label}/{row['patient_id']}.png")
