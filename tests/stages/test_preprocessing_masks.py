@@ -35,7 +35,7 @@ s01:
 def generate(tmp_path, write=lambda mask: mask, labels="[]") -> RunDirectory:
     """36 generated scans: a bright square on noise, which is the mask; every third has none, one mask is broken."""
     data = tmp_path / "data"
-    data.mkdir()
+    data.mkdir(exist_ok=True)
     chance = np.random.default_rng(0)
     rows = []
     for number in range(36):

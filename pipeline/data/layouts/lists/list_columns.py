@@ -26,7 +26,7 @@ class ListColumns(Settings):
     """The columns of a list, where they are not called as such columns usually are."""
 
     image: str | None = None
-    """The image's path, relative to the data folder or to the list; null: image, image_path, path, file, filename, …"""
+    """The image's path, relative to the data folder or to the list; null: image, image_path, path, file, filename or alike."""
     label: str | None = None
     """The class; null: label, class, diagnosis, finding, category or target."""
     patient: str | None = None
