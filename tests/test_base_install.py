@@ -118,7 +118,7 @@ def test_without_a_bundle_the_repositorys_is_named(base):
         (["run", "-c", ROOT / "configs" / "demo.yaml"], "train"), (["demo"], "train"), (["compare", "--run", "x"], "evaluate"),
         (["evaluate", "--bundle", BUNDLES / "pneumonia_binary", "--data", SCANS, "--out", "evaluated"], "evaluate"),
         (["segment", XRAY, "--runtime", "openvino", "--bundle", BUNDLES / "radiography_unet", "--out", "never"], "openvino"),
-        (["data", "download", "pneumonia"], "download"),
+        (["data", "download", "pneumonia"], "download"), (["serve"], "serve"),
     ],
 )  # fmt: skip
 def test_a_command_that_needs_an_extra_names_it(base, words, extra):

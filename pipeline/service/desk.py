@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from threading import Event
+from threading import Event, Lock
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -45,7 +45,7 @@ class Desk:
         self.places, self.deadline_s = answering + waiting, deadline_s
         self.taken = 0
         self.mean_s = 0.1
-        self._answering = answering
+        self._answering, self._lock = answering, Lock()
         self._threads = ThreadPoolExecutor(answering, thread_name_prefix="answer")
 
     def admit(self) -> None:
@@ -60,7 +60,7 @@ class Desk:
         Raises what `work` raises, and Problem where every place is taken or the deadline has passed.
         """
         self.admit()
-        loop, ticket, context = asyncio.get_running_loop(), Ticket(), copy_context()
+        ticket, context = Ticket(), copy_context()
 
         def answered() -> Result:
             ticket.proceed()
@@ -70,13 +70,9 @@ class Desk:
             finally:
                 self.mean_s += _WEIGHT * (monotonic() - began - self.mean_s)
 
-        def settled(_: Future[Result]) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(self._leave)
-
-        self.taken += 1
+        self._count(1)
         future = self._threads.submit(answered)
-        future.add_done_callback(settled)
+        future.add_done_callback(lambda _: self._count(-1))
         answer = asyncio.wrap_future(future)
         left = asyncio.ensure_future(gone())
         try:
@@ -93,8 +89,9 @@ class Desk:
                 ticket.cancel()
                 answer.cancel()
 
-    def _leave(self) -> None:
-        self.taken -= 1
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self.taken += change
 
     def close(self) -> None:
         """Wait for what is being answered."""

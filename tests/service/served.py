@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from pipeline.service.application import make_application
@@ -35,3 +36,25 @@ def serving(settings: ServiceSettings, **of_client) -> Iterator[TestClient]:
             assert time.monotonic() < ends and client.app.state.service.failure is None
             time.sleep(0.02)
         yield client
+
+
+@contextmanager
+def listening(settings: ServiceSettings) -> Iterator[tuple[str, FastAPI]]:
+    """The address of a service that listens on loopback, in a thread of this process, and its application."""
+    import threading
+
+    import uvicorn
+
+    application = make_application(settings)
+    server = uvicorn.Server(uvicorn.Config(application, port=0, log_config=None, access_log=False, ws="none"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    ends = time.monotonic() + 60
+    while not (server.started and application.state.service.ready):
+        assert time.monotonic() < ends and application.state.service.failure is None
+        time.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", application
+    finally:
+        server.should_exit = True
+        thread.join(30)

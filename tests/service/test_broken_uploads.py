@@ -1,0 +1,128 @@
+"""Files that are broken by chance, and those that are made to break a reader: an answer or a refusal, never a failure."""
+
+from __future__ import annotations
+
+import sys
+import time
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+import pydicom
+import pytest
+from served import listening, noise
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data"))
+from mutations import mutated
+
+from pipeline.cli.bench.service.load import Client, form
+
+OPEN = {"gate": "false"}
+GROWTH = 64 << 20
+# A decoder is ended after 2 seconds of the processor's time, or 10 on the clock.
+SECONDS = 15.0
+
+
+def whole_files() -> dict[str, bytes]:
+    from dicom_marked import marked_dicom
+
+    picture = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    rasters = {suffix: cv2.imencode(suffix, picture)[1].tobytes() for suffix in (".png", ".jpg", ".tiff")}
+    return {**rasters, ".dcm": marked_dicom("A")}
+
+
+def upload_mutated(of_service, count: int) -> dict:
+    """`count` mutated files, one after another; how many were answered and refused, the slowest, and how the memory grew."""
+    rng, files, process = np.random.default_rng(4711), whole_files(), psutil.Process()
+
+    def held() -> int:
+        return sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
+
+    told = {"statuses": {}, "slowest": 0.0}
+    with listening(of_service) as (address, _):
+        client, before = Client(address), 0
+        for number in range(count):
+            if number == min(100, count // 2):
+                before = held()
+            suffix = list(files)[number % len(files)]
+            body = form([("file", mutated(files[suffix], rng, 132 if suffix == ".dcm" else 8))], OPEN)
+            reply = client.post("/predict", body.replace(b'filename="scan.png"', f'filename="scan{suffix}"'.encode()))
+            told["statuses"][reply.status] = told["statuses"].get(reply.status, 0) + 1
+            told["slowest"] = max(told["slowest"], reply.seconds)
+        told["growth"] = held() - before
+        assert client.post("/predict", form([("file", noise())], OPEN)).status == 200
+    return told
+
+
+def hold(told: dict) -> None:
+    assert set(told["statuses"]) <= {200, 422} and told["slowest"] < SECONDS and told["growth"] < GROWTH, told
+
+
+def test_mutated_files_are_answered_or_refused(settings):
+    told = upload_mutated(settings, 200)
+    hold(told)
+    assert set(told["statuses"]) == {200, 422}
+
+
+@pytest.mark.slow
+def test_ten_thousand_mutated_files(settings, capsys):
+    told = upload_mutated(settings, 10_000)
+    with capsys.disabled():
+        print(f"\n{told}")
+    hold(told)
+
+
+def edited(edit) -> bytes:
+    held = pydicom.dcmread(BytesIO(whole_files()[".dcm"]))
+    edit(held)
+    stream = BytesIO()
+    held.save_as(stream)
+    return stream.getvalue()
+
+
+def without_syntax() -> bytes:
+    """The transfer syntax's element is overwritten by a private one of the same length."""
+    return whole_files()[".dcm"].replace(b"\x02\x00\x10\x00UI", b"\x02\x00\x11\x00UI")
+
+
+OBJECTS = {
+    "without pixels": (lambda: edited(lambda held: held.__delattr__("PixelData")), 422, "without pixel data"),
+    "without syntax": (without_syntax, 200, ""),
+    "rows beyond its pixels": (lambda: edited(lambda held: setattr(held, "Rows", 100)), 422, ""),
+    "fewer rows": (lambda: edited(lambda held: setattr(held, "Rows", 32)), 422, ""),
+    "no rows": (lambda: edited(lambda held: setattr(held, "Rows", 0)), 422, ""),
+    "RTSTRUCT": (lambda: edited(lambda held: setattr(held, "Modality", "RTSTRUCT")), 422, "RTSTRUCT"),
+    "SR": (lambda: edited(lambda held: (setattr(held, "Modality", "SR"), held.__delattr__("PixelData"))), 422, "SR"),
+    "zip": (lambda: b"PK\x03\x04" + bytes(400), 422, "not a scan"),
+    "encrypted": (lambda: whole_files()[".dcm"][:132] + np.random.default_rng(0).bytes(4000), 422, ""),
+    "program in its preamble": (lambda: b"MZ".ljust(128, b"\0") + whole_files()[".dcm"][128:], 422, "too"),
+    "TIFF in its preamble": (lambda: b"II*\0\x08\0\0\0".ljust(128, b"\0") + whole_files()[".dcm"][128:], 422, "too"),
+    "many frames": (lambda: edited(lambda held: setattr(held, "NumberOfFrames", 100_000)), 422, "frames"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_a_dicom_object_that_is_odd(client, kind):
+    make, status, told = OBJECTS[kind]
+    answer = client.post("/predict", files={"file": ("scan.dcm", make())}, data=OPEN)
+    assert answer.status_code == status, answer.text
+    assert status == 200 or told in answer.json()["detail"] and answer.json()["remedy"]
+
+
+def test_bombs_are_refused_soon_and_in_little_memory(settings):
+    from test_reading_bounds import BOMBS
+
+    process = psutil.Process()
+    bombs = {kind: form([("file", make())], OPEN).replace(b"scan.png", b"scan.dcm") for kind, make in BOMBS.items()}
+    with listening(settings) as (address, application):
+        client = Client(address)
+        client.post("/predict", form([("file", whole_files()[".dcm"])], OPEN).replace(b"scan.png", b"scan.dcm"))
+        for kind, body in bombs.items():
+            client.post("/predict", body)
+            begun, before = time.perf_counter(), sum(each.memory_info().rss for each in process.children(recursive=True))
+            assert client.post("/predict", body).status == 422, kind
+            assert time.perf_counter() - begun < SECONDS
+            assert sum(each.memory_info().rss for each in process.children(recursive=True)) - before < 50 << 20
+        assert application.state.service.ready

@@ -1,0 +1,197 @@
+"""What the desk refuses and forgets, and what load, a killed decoder and a killed worker cost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+import pytest
+from served import listening, noise, serving
+
+from pipeline.cli.bench.service.endurance import overload, soak
+from pipeline.cli.bench.service.load import Client, Running, form, load, service
+from pipeline.service.desk import CancelledWorkError, Desk, Ticket
+from pipeline.service.problems import Problem
+
+OPEN = {"gate": "false"}
+
+
+async def stays() -> None:
+    await asyncio.sleep(60)
+
+
+def test_beyond_its_places_the_desk_refuses_at_once():
+    desk, go = Desk(1, 2, 30), threading.Event()
+
+    async def ask():
+        asked = [asyncio.ensure_future(desk.ask(lambda _: go.wait(20), stays)) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        with pytest.raises(Problem) as refused:
+            await desk.ask(lambda _: None, stays)
+        go.set()
+        return refused.value, await asyncio.gather(*asked)
+
+    refused, answers = asyncio.run(ask())
+    assert refused.status_code == 503 and int(refused.headers["Retry-After"]) >= 1 and answers == [True] * 3
+    desk.close()
+    assert desk.taken == 0
+
+
+def test_a_request_whose_deadline_has_passed_is_refused_and_not_begun():
+    desk, go, begun = Desk(1, 2, 0.2), threading.Event(), []
+
+    async def ask():
+        first = asyncio.ensure_future(desk.ask(lambda _: go.wait(20), stays))
+        second = asyncio.ensure_future(desk.ask(begun.append, stays))
+        told = await asyncio.gather(first, second, return_exceptions=True)
+        go.set()
+        return told
+
+    told = asyncio.run(ask())
+    desk.close()
+    assert [problem.status_code for problem in told] == [503, 503] and begun == [] and desk.taken == 0
+
+
+def test_what_nobody_waits_for_ends_between_its_steps():
+    desk, ended = Desk(1, 0, 30), threading.Event()
+
+    def work(ticket: Ticket) -> None:
+        try:
+            while True:
+                time.sleep(0.01)
+                ticket.proceed()
+        except CancelledWorkError:
+            ended.set()
+            raise
+
+    async def leaves() -> None:
+        await asyncio.sleep(0.1)
+
+    async def ask():
+        with pytest.raises(Problem):
+            await desk.ask(work, leaves)
+
+    asyncio.run(ask())
+    assert ended.wait(20)
+    desk.close()
+    assert desk.taken == 0
+
+
+def test_a_request_beyond_the_places_is_refused_before_it_is_read(settings):
+    with serving(settings) as client:
+        client.app.state.service.desk.taken = client.app.state.service.desk.places
+
+        def never():
+            raise AssertionError("it was read")
+            yield b""
+
+        answer = client.post("/predict", content=never(), headers={"Content-Type": "multipart/form-data; boundary=x"})
+        assert answer.status_code == 503 and answer.headers["retry-after"] and answer.json()["type"].endswith(":busy")
+        client.app.state.service.desk.taken = 0
+
+
+def test_a_client_that_leaves_has_its_batch_left_undone(settings):
+    with listening(settings) as (address, application):
+        real, asked = application.state.service.decoders.read, []
+
+        def slow(*upload):
+            asked.append(upload[1])
+            time.sleep(0.1)
+            return real(*upload)
+
+        application.state.service.decoders.read = slow
+        client = Client(address, timeout=0.5)
+        assert client.post("/predict/batch", form([("files", noise())] * 40, OPEN)).status == 0
+        ends = time.monotonic() + 20
+        while application.state.service.desk.taken:
+            assert time.monotonic() < ends
+            time.sleep(0.02)
+        assert 0 < len(asked) < 40
+
+
+def test_a_killed_decoder_costs_its_own_file_alone(settings):
+    with listening(settings) as (address, application):
+        client, body = Client(address), form([("file", noise())], OPEN)
+        assert client.post("/predict", body).status == 200
+        decoders = [each for each in psutil.Process().children() if "decoder_service" in " ".join(each.cmdline())]
+        assert decoders
+        for each in decoders:
+            each.kill()
+        begun = time.monotonic()
+        statuses = [client.post("/predict", body).status for _ in range(4)]
+        assert set(statuses) <= {200, 422} and statuses[-1] == 200
+        assert time.monotonic() - begun < 60
+        assert application.state.service.ready
+
+
+@pytest.mark.posix
+def test_overload_is_answered_or_refused_and_passes(settings):
+    """The short form of `bench overload`: the statuses and the memory; its times are the command's to tell."""
+    with listening(settings) as (address, _):
+        row = overload(Running(address, _ThisProcess(), 0), [form([("file", noise(seed))], OPEN) for seed in range(4)], 3)
+    assert row["other_statuses"] == [] and row["accepted"] > 0 and row["n"] > row["accepted"]
+    assert row["normal_after_s"] is not None and row["memory_growth"] < 0.5
+
+
+@pytest.mark.posix
+def test_steady_load_is_answered(settings):
+    with listening(settings) as (address, _):
+        row = soak(Running(address, _ThisProcess(), 0), [form([("file", noise())], OPEN)], 4)
+    assert row["other_statuses"] == [] and row["n"] > 0 and {"slope_mb_min", "memory_mb"} <= set(row)
+
+
+class _ThisProcess:
+    pid = os.getpid()
+
+
+@pytest.mark.slow
+@pytest.mark.posix
+def test_a_killed_worker_is_replaced_while_the_others_answer(tiny_bundles, capsys):
+    words = [word for path in tiny_bundles for word in ("--bundles", str(path))]
+    with service("--workers", "2", *words) as running:
+        body = form([("file", noise())], OPEN)
+        workers = list(_workers(running))
+        assert len(workers) == 2
+        with ThreadPoolExecutor(1) as beside:
+            loading = beside.submit(load, running.address, "/predict", [body], 4, seconds=12)
+            time.sleep(3)
+            begun = time.monotonic()
+            os.kill(workers[0].pid, signal.SIGKILL)
+            while len(_workers(running) - {workers[0]}) < 2:
+                assert time.monotonic() - begun < 60
+                time.sleep(0.05)
+            replaced = time.monotonic() - begun
+            replies = loading.result()
+        lost = sum(reply.status == 0 for reply in replies)
+        with capsys.disabled():
+            print(f"\nreplaced after {replaced:.1f} s; {lost} of {len(replies)} requests lost")
+        # its own: what each of the connections that it had was asking
+        assert lost <= 4 and {reply.status for reply in replies} <= {0, 200, 503}
+        assert any(reply.status == 200 for reply in replies[-5:])
+
+
+def _workers(running: Running) -> set[psutil.Process]:
+    top = psutil.Process(running.process.pid)
+    return {each for each in top.children() if "spawn_main" in " ".join(each.cmdline())}
+
+
+@pytest.mark.slow
+@pytest.mark.posix
+def test_what_was_taken_is_finished_when_it_stops(tiny_bundles):
+    words = [word for path in tiny_bundles for word in ("--bundles", str(path))]
+    with service(*words) as running:
+        client, replies = Client(running.address), []
+        body = form([("files", noise(side=1500))] * 20, OPEN)
+        asking = threading.Thread(target=lambda: replies.append(client.post("/predict/batch", body)))
+        asking.start()
+        time.sleep(0.5)
+        running.process.terminate()
+        asking.join(60)
+        assert replies[0].status == 200 and json.loads(replies[0].body)["answered"] == 20
+        assert running.process.wait(30) == 0
