@@ -29,12 +29,9 @@ def try_all(of_service, examples: int) -> tuple[int, set[int]]:
         schema = schemathesis.openapi.from_dict(application.openapi())
         for found in schema.get_all_operations():
             operation = found.ok()
-            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-                try:
-                    strategy = operation.as_strategy(generation_mode=mode)
-                except Exception:
-                    assert mode is GenerationMode.NEGATIVE
-                    continue
+            # a call without fields has no wrong form
+            for mode in (GenerationMode.POSITIVE, *([GenerationMode.NEGATIVE] if operation.method == "post" else [])):
+                strategy = operation.as_strategy(generation_mode=mode)
 
                 @settings(max_examples=examples, deadline=None, database=None, derandomize=True, suppress_health_check=ANY)
                 @given(case=strategy)
