@@ -14,7 +14,7 @@ from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
 from pipeline.engine.errors import ConfigError, did_you_mean
 from pipeline.engine.settings import Settings
-from pipeline.training.segmenter.settings import REDUCTION, Architecture, SegmentationFit
+from pipeline.training.segmenter.settings import REDUCTION, Architecture, SegmentationFit, is_bundle
 
 if TYPE_CHECKING:
     import keras
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 CURVE_FIGURES = ("training_curves", "loss", "cls_loss", "seg_loss", "accuracy", "dice", "val_auc")
 PART_FIGURES = ("confusion_matrix", "roc_curves", "sample_overlays")
 THRESHOLD = 0.5
+# of a bundle's network, whose batch normalisations look at so many scans before it trains on
+START_SCANS = 32
 TOLD = {"loss": "loss", "val_loss": "validation loss", "val_dice": "Dice", "val_accuracy": "accuracy", "val_auc": "AUC"}
 
 
@@ -50,7 +52,8 @@ class Config(StageConfig):
     architecture: Architecture = Architecture()
     """The network's widths and its dropout."""
     initial_weights: str | None = None
-    """The path of a PyTorch checkpoint (.pth, .pt) or of Keras weights (.weights.h5) to start from; null: random weights."""
+    """What to start from: a segmenter's bundle (its folder, as pretrained/radiography_unet, or its .onnx), a PyTorch checkpoint
+    (.pth, .pt) or Keras weights (.weights.h5); null: random weights."""
     fit: SegmentationFit = SegmentationFit()
     """The training."""
     lung_pieces: LungPieces = "all"
@@ -82,8 +85,9 @@ class Config(StageConfig):
                 raise ConfigError(f"s07.gate.profile: s01 has no profile {name!r}.{did_you_mean(name, profiles)}")
         if self.classes is not None and self.positive_class not in (None, *self.classes):
             raise ConfigError(f"s07.positive_class {self.positive_class!r} is not among s07.classes.")
-        if self.initial_weights is not None and not self.initial_weights.endswith((".pth", ".pt", ".weights.h5")):
-            raise ConfigError(f"s07.initial_weights {self.initial_weights!r} is neither .pth nor .weights.h5.")
+        given = self.initial_weights
+        if given is not None and not given.endswith((".pth", ".pt", ".weights.h5")) and not is_bundle(given):
+            raise ConfigError(f"s07.initial_weights {given!r} is neither a bundle's folder nor .onnx, .pth or .weights.h5.")
 
 
 def _inputs(config: Config) -> tuple[Input, ...]:
@@ -122,7 +126,11 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
 
 
 def _external(config: Config, data: Path | None) -> Iterable[Path]:
-    return [Path(config.initial_weights)] if config.initial_weights else []
+    if config.initial_weights is None:
+        return []
+    given = Path(config.initial_weights)
+    # A bundle's description has the hashes of all its files, which are compared before they are read.
+    return [given / "bundle.json" if given.is_dir() else given]
 
 
 def run(context: Context) -> None:
@@ -130,6 +138,7 @@ def run(context: Context) -> None:
     from pipeline.data.class_index import class_index_of
     from pipeline.data.scan_index import TEXT_COLUMNS
     from pipeline.training.determinism import make_deterministic
+    from pipeline.training.segmenter.findings import course_warning, fall_warning, kept_epoch, kept_words
     from pipeline.training.segmenter.outputs import epoch_frame, predictions_frame, training_figures
 
     config: Config = context.config
@@ -140,10 +149,14 @@ def run(context: Context) -> None:
     if config.gate is not None:
         _save_gate(context, frame, dataset["profiles"][config.gate.profile])
     scans = _scans(context, index)
-    network, history, parameters = _train(context, scans)
+    network, history, parameters = _train(context, scans, index)
+    monitor = config.fit.monitored(bool(scans.has_mask[scans.valid].any()))
+    kept = kept_epoch(history, monitor)
+    context.log(kept_words(kept))
     parts = [_judge(context, network, name, index, scans) for name in ("valid", "test")]
-    _save_part(context, parts[0], "segmenter_")
-    _save_part(context, parts[1], "segmenter_test_")
+    judged = [_save_part(context, part, prefix) for part, prefix in zip(parts, ("segmenter_", "segmenter_test_"), strict=True)]
+    for warning in filter(None, (course_warning(history, monitor), fall_warning(*judged))):
+        context.warn(warning)
     context.save_csv("segmenter_predictions", predictions_frame(parts))
     context.save_csv("segmenter_metrics_epochwise", epoch_frame(history.epochs))
     for name, figure in training_figures(history.epochs, history.best_epoch).items():
@@ -151,9 +164,9 @@ def run(context: Context) -> None:
     context.save_json("segmenter", {
         "class_names": list(index.class_names), "image_size": scans.image_size, "profile": dataset["profiles"][config.profile],
         "threshold": THRESHOLD, "lung_pieces": config.lung_pieces, "mirror_average": config.mirror_average,
-        "positive_class": config.positive_class,
+        "positive_class": config.positive_class, "kept_epoch": kept,
     })  # fmt: skip
-    context.save_json("segmenter_training_summary", _summary(config, index, history, parameters))
+    context.save_json("segmenter_training_summary", _summary(config, index, history, parameters, monitor))
 
 
 def _save_gate(context: Context, frame: pd.DataFrame, profile: dict[str, Any]) -> None:
@@ -187,19 +200,22 @@ def _scans(context: Context, index: ClassIndex) -> SegmentationRows:
     return scans
 
 
-def _train(context: Context, scans: SegmentationRows) -> tuple[keras.Model, FitHistory, dict[str, int]]:
+def _train(context: Context, scans: SegmentationRows, index: ClassIndex) -> tuple[keras.Model, FitHistory, dict[str, int]]:
     """The network as it is stored, in float32 with rounded kernels, and how it came about."""
     import keras
 
     from pipeline.models.stored_precision import computing_in, round_kernels
     from pipeline.training.network_artifacts import save_network
     from pipeline.training.segmenter.fit import CHECKPOINTS, fit_segmenter
-    from pipeline.training.segmenter.start import starting_network
+    from pipeline.training.segmenter.initial.start import start_from, starting_network
 
     config: Config = context.config
     keras.utils.set_random_seed(context.seed)
     with computing_in(config.fit.precision):
-        model = starting_network(config.architecture, config.initial_weights, scans.class_count, context.seed)
+        given = config.initial_weights
+        weights = None if given is None or is_bundle(given) else given
+        model = starting_network(config.architecture, weights, scans.class_count, context.seed)
+    start_from(model, config.architecture, given, index.class_names, scans.training_images(START_SCANS), context.warn)
     log = _tensorboard(context)
 
     def on_epoch(epoch: int, scores: dict[str, float]) -> None:
@@ -243,7 +259,7 @@ def _judge(context: Context, network: keras.Model, name: str, index: ClassIndex,
     return judge_part(name, index, scans, answers.keeping(config.lung_pieces))
 
 
-def _save_part(context: Context, part: JudgedPart, prefix: str) -> None:
+def _save_part(context: Context, part: JudgedPart, prefix: str) -> dict[str, Any]:
     from pipeline.training.segmenter.outputs import classification_report, part_figures, part_metrics
 
     metrics = part_metrics(part, context.config.positive_class, context.seed)
@@ -255,15 +271,18 @@ def _save_part(context: Context, part: JudgedPart, prefix: str) -> None:
     shown = "no masks" if lungs is None else f"Dice {lungs:.3f}"
     name = "validation" if part.name == "valid" else part.name
     context.log(f"{name}: {shown}, accuracy {metrics['classification']['accuracy']['value']:.3f}")
+    return metrics
 
 
-def _summary(config: Config, index: ClassIndex, history: FitHistory, parameters: dict[str, int]) -> dict[str, Any]:
+def _summary(
+    config: Config, index: ClassIndex, history: FitHistory, parameters: dict[str, int], monitor: str
+) -> dict[str, Any]:
     best = history.best_epoch
     return {
         "epochs": len(history.epochs["loss"]),
         "best_epoch": best + 1,
         "best": {name: values[best] for name, values in history.epochs.items()},
-        "monitor": config.fit.monitor,
+        "monitor": monitor,
         "parameters": parameters,
         "scans": {split: len(index.positions(split)) for split in ("train", "valid", "test")},
         "masks": {split: int(index.has_mask[index.positions(split)].sum()) for split in ("train", "valid", "test")},

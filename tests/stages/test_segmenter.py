@@ -94,6 +94,9 @@ def test_every_artifact_is_there(run):
 
 def test_the_description_is_what_export_reads(run):
     segmenter = run.load_json("segmenter")
+    summary, kept = run.load_json("segmenter_training_summary"), segmenter.pop("kept_epoch")
+    assert (kept["epoch"], kept["of"], kept["monitor"]) == (summary["best_epoch"], 3, "val_dice")
+    assert kept["value"] == kept["dice"] == pytest.approx(summary["best"]["val_dice"])
     assert segmenter == {
         "class_names": ["A", "B", "C"], "image_size": 32, "positive_class": "C", "threshold": 0.5,
         "lung_pieces": "all", "mirror_average": False, "profile": {"modality": "xray", "size": 32, "operations": []},
@@ -174,7 +177,7 @@ def test_the_epochs_and_the_summary(run):
     epochs, summary = pd.read_csv(run.artifact("segmenter_metrics_epochwise")), run.load_json("segmenter_training_summary")
     assert epochs["epoch"].tolist() == [1, 2, 3] and epochs["image_size"].tolist() == [16, 32, 32]
     best = summary["best_epoch"]
-    assert best in (2, 3) and summary["best"]["val_loss"] == pytest.approx(epochs["val_loss"][1:].min())
+    assert best in (2, 3) and summary["best"]["val_dice"] == pytest.approx(epochs["val_dice"][1:].max())
     assert summary["scans"] == {"train": 42, "valid": 9, "test": 9}
     assert summary["parameters"]["trainable"] < summary["parameters"]["all"]
 
@@ -182,7 +185,7 @@ def test_the_epochs_and_the_summary(run):
 def test_the_default_network_is_the_documents():
     import math
 
-    from pipeline.training.segmenter.start import starting_network
+    from pipeline.training.segmenter.initial.start import starting_network
     from stages.s07_segmenter import Config
 
     network = starting_network(Config().architecture, None, 4, 0)
@@ -228,7 +231,7 @@ def _answers_are_means_over_the_mirror_image(run: RunDirectory) -> None:
         ("s01.profiles.plain.size=40", "has 40 px, no multiple of 16"),
         ("s01.lung_masks=[]", "s01 writes none for 'plain'"),
         ("s07.positive_class=D", "not among s07.classes"),
-        ("s07.initial_weights=net.bin", "neither .pth nor .weights.h5"),
+        ("s07.initial_weights=net.bin", "neither a bundle.s folder nor .onnx, .pth or .weights.h5"),
         ("s07.fit.early_sizes=[{image_size: 20, epochs: 1}]", "multiple"),
         ("s07.gate={profile: plane}", "s01 has no profile 'plane'"),
     ],

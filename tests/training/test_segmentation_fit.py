@@ -157,7 +157,7 @@ def test_sizes_follow_each_other_and_the_last_one_chooses(undisturbed):
     model, history, folder = undisturbed
     assert history.epochs["image_size"] == [16, 16, 32, 32]
     assert history.best_epoch in (2, 3)
-    assert history.epochs["val_loss"][history.best_epoch] == min(history.epochs["val_loss"][2:])
+    assert history.epochs["val_dice"][history.best_epoch] == max(history.epochs["val_dice"][2:])
     best = network()
     best.load_weights(folder / CHECKPOINTS / "best.weights.h5")
     for mine, theirs in zip(best.get_weights(), model.get_weights(), strict=True):
@@ -173,11 +173,13 @@ def test_scans_without_masks_teach_the_diagnosis_alone(scans, tmp_path):
         assert np.array_equal(before, after) != moves
     assert history.epochs["seg_loss"] == [0.0] and history.epochs["val_seg_loss"] == [0.0]
     assert history.epochs["loss"][0] == pytest.approx(2 * history.epochs["cls_loss"][0], rel=1e-5)
+    # no Dice chooses where there is none: the joint loss does
+    assert history.best_epoch == 0 and np.isnan(history.epochs["val_dice"][0])
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_it_learns_in_every_precision(precision, scans, tmp_path, compiled):
-    model, history = trained(scans, tmp_path, precision=precision, epochs=12, augmentation=None)
+    model, history = trained(scans, tmp_path, precision=precision, epochs=12, augmentation=None, monitor="val_loss")
     assert history.epochs["dice"][-1] > history.epochs["dice"][0] + 0.1
     assert history.epochs["val_loss"][history.best_epoch] < history.epochs["val_loss"][0]
     assert {variable.dtype for variable in model.trainable_variables} == {"float32"}

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import CorruptArtifactError
+from pipeline.training.segmenter.initial.start import starting_network
 from pipeline.training.segmenter.settings import Architecture
-from pipeline.training.segmenter.start import starting_network
 
 SMALL = Architecture(channels=(4, 8, 12), decoded_channels=4)
 

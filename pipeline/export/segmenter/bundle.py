@@ -59,6 +59,7 @@ class SegmenterExporter(Exporter):
             "network": {"file": NETWORK_FILE, "layout": self.layout, "opset": self.opset},
             "figures": source.figures,
             "training": without_folders(source.training),
+            **({"kept_epoch": source.kept_epoch} if source.kept_epoch is not None else {}),
             "stored_precision": self.precision,
             "keras": None,
         }

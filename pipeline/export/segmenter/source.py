@@ -28,7 +28,8 @@ class SegmenterSource:
     """A network and what its bundle says of it.
 
     images: ``(N, size, size)`` uint8, preprocessed, on which ONNX is compared with Keras; images_are: their name there.
-    run: where the gate and the data's terms come from; None for a checkpoint.
+    run: where the gate and the data's terms come from; None for a checkpoint. kept_epoch: which was kept, by what; None where a
+    run does not say.
     """
 
     network: keras.Model
@@ -43,6 +44,7 @@ class SegmenterSource:
     training: dict[str, Any]
     figures: dict[str, Any] = field(default_factory=dict)
     run: CheckedRun | None = None
+    kept_epoch: dict[str, Any] | None = None
 
 
 def read_segmenter_run(run_dir: Path) -> SegmenterSource:
@@ -63,6 +65,7 @@ def read_segmenter_run(run_dir: Path) -> SegmenterSource:
         figures=run.load_json("segmenter_test_metrics") if run.has("segmenter_test_metrics") else {},
         training=run.training(),
         run=run,
+        kept_epoch=segmenter.get("kept_epoch"),
     )
 
 

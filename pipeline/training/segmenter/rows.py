@@ -49,3 +49,9 @@ class SegmentationRows:
     def class_weights(self, kind: str) -> np.ndarray | None:
         """``(K,)`` float32 that the training part asks for, None where every class counts alike."""
         return balanced_class_weights(self.class_index[self.train], self.class_count) if kind == "balanced" else None
+
+    def training_images(self, count: int) -> np.ndarray:
+        """Training scans spread over all, as the network sees them: float32 ``(n, S, S, 3)`` in [0, 1], n up to ``count``."""
+        chosen = self.train[np.linspace(0, len(self.train) - 1, min(count, len(self.train))).astype(int)]
+        images, _ = self.pixels(chosen)
+        return np.repeat(images[..., None].astype(np.float32) / np.float32(255), 3, axis=-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -14,6 +15,11 @@ Chance = Annotated[float, Field(ge=0, le=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Epochs = Annotated[int, Field(ge=1, le=10_000)]
 REDUCTION = 16
+
+
+def is_bundle(initial_weights: str) -> bool:
+    """Whether weights to start from are a bundle: its folder, or a single graph with its metadata beside it."""
+    return initial_weights.endswith(".onnx") or (Path(initial_weights) / "bundle.json").is_file()
 
 
 class Architecture(Settings):
@@ -107,12 +113,17 @@ class SegmentationFit(Settings):
     """`balanced` weights a class k by N / (K · n_k) in the diagnosis's loss."""
     loss_weights: LossShares = LossShares()
     """Weights of the two heads' losses in the sum."""
-    monitor: Monitor = "val_loss"
-    """What chooses, on validation, the epoch whose weights are kept."""
+    monitor: Monitor = "val_dice"
+    """What chooses, on validation, the epoch whose weights are kept; val_loss where no validation scan has a mask. Early in a
+    training the joint loss (val_loss) may be least where no lung is outlined yet."""
     keep_every: Annotated[int, Field(ge=1)] = 20
     """Every n-th epoch's weights are kept too."""
     augmentation: SegmentationAugmentation | None = SegmentationAugmentation()
     """What a training scan and its mask undergo; null: nothing."""
+
+    def monitored(self, has_masks: bool) -> Monitor:
+        """What chooses the epoch where validation has masks, or has none."""
+        return self.monitor if has_masks or self.monitor != "val_dice" else "val_loss"
 
     def phases(self, image_size: int) -> list[EarlySize]:
         """Every size with its epochs, the profile's own last."""

@@ -1,0 +1,1 @@
+"""What a segmenter's training starts from."""
