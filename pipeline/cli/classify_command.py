@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,16 +14,21 @@ import typer
 from pipeline.cli.asking.bundle_options import (
     DeviceChoice,
     NoGate,
+    Per,
+    PerPatientRule,
     RunFolder,
     SystemName,
+    Unit,
     device_of,
     open_asked,
+    patient_rule,
     tell_answers,
 )
 from pipeline.cli.asking.class_answers import answer_lines, answers_document, settle_rows
 from pipeline.cli.asking.pictures import picture_targets, write_heat_maps
 from pipeline.cli.asking.untouched_data import refuse_inside_data
 from pipeline.cli.telling.document import AsJson, Quiet
+from pipeline.data.image_patients import image_patients
 from pipeline.data.layouts.source_images import NOTE_ALONE, SourceImage, find_images
 from pipeline.data.reading.scan_reader import read_scan
 from pipeline.engine.arrays import Array
@@ -36,6 +42,7 @@ from pipeline.inference.answers import CAUTION, Answer
 from pipeline.inference.bundle import Manifest, open_bundle
 from pipeline.inference.classifier.head_shap import Head, explain_rows, open_head
 from pipeline.inference.opened_bundle import OpenedBundle
+from pipeline.inference.per_patient import by_patient, refuse_rule, require_patients
 from pipeline.systems import default_bundle
 
 COMMAND = "classify"
@@ -62,6 +69,8 @@ def classify(
         bool, typer.Option("--shap", help="Tell what each pooled feature adds to the head's logit; needs --out.")
     ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for predictions.csv and overlays.")] = None,
+    per: Per = Unit.SCAN,
+    per_patient_rule: PerPatientRule = None,
     no_gate: NoGate = False,
     device: DeviceChoice = None,
     quiet: Quiet = False,
@@ -85,6 +94,10 @@ def classify(
     sources = find_images(images or [], warn=reporter.line) if images or note is None else [NOTE_ALONE]
     if note is not None and len(sources) > 1:
         raise UsageError(f"One note and {len(sources)} images.", "A note is of one case: give one image with it, or none.")
+    rule = patient_rule(per, per_patient_rule)
+    if rule is not None:
+        refuse_rule(opened.manifest, rule)
+        sources = _with_patients(sources, images or [])
     endings = {method: "" if method == methods[0] else f"_{method}" for method in methods}
     tables = [out / name for name in (PREDICTIONS, *(SHAP_OUTPUTS if shap else ()))] if out is not None else []
     tables += [features] if features is not None else []
@@ -101,11 +114,13 @@ def classify(
     settle_rows(rows, lambda: keep(rows))
     if features is not None:
         atomic_write_bytes(features, _npy(feature_rows(rows)))
+    answered = by_patient(rows, opened.manifest, rule) if rule is not None else rows
+    keep(answered)
     decides = {"class_names": manifest.class_names, "positive_class": manifest.positive_class, "threshold": manifest.threshold}
-    document = answers_document(rows, out) | decides | opened.placement
+    document = answers_document(answered, out) | decides | {"per_patient": rule} | opened.placement
     if head is not None and out is not None:
         document["shap"] = _write_shap(head, rows, manifest.class_names, out)
-    what = "cases" if "note" in opened.doors else "images"
+    what = "patients" if rule is not None else "cases" if "note" in opened.doors else "images"
     tell_answers(as_json, document, lambda: _words(document, what), device, opened.placement)
 
 
@@ -118,6 +133,13 @@ def _refuse_nonsense(methods: Sequence[str], shap: bool, lungs: Path | None, out
         require("matplotlib")
     if lungs is not None and not methods:
         raise UsageError("--lungs tells how much of a heat map lies in the lungs.", "Add --gradcam.")
+
+
+def _with_patients(sources: Sequence[SourceImage], given: Sequence[Path]) -> list[SourceImage]:
+    """The images with whose they are. Raises DataError where nothing tells it of one."""
+    patients = image_patients([image.path for image in sources], given)
+    require_patients({image.id: patients[str(image.path)] for image in sources}, "--per patient")
+    return [replace(image, patient=patients[str(image.path)]) for image in sources]
 
 
 def _answer(

@@ -12,9 +12,13 @@ from pipeline.cli.asking.bundle_options import (
     BundleFolder,
     DeviceChoice,
     NoGate,
+    Per,
+    PerPatientRule,
     RunFolder,
     SystemName,
+    Unit,
     open_asked,
+    patient_rule,
     tell_answers,
     tell_placement,
 )
@@ -32,6 +36,7 @@ from pipeline.engine.outputs import prepare_output, refuse_overwriting
 from pipeline.engine.progress import Reporter
 from pipeline.inference.answered_rows import answer_pairs, count_scans, failures, seen_counts, write_findings_table
 from pipeline.inference.multitask.rendering import answer_document, answer_words
+from pipeline.inference.per_patient import PATIENT, RULE_WORDS, Rule, by_patient, require_patients
 from pipeline.inference.seen.words import seen_words
 
 COMMAND = "predict"
@@ -54,6 +59,8 @@ def predict(
     gradcam: Annotated[
         Path | None, typer.Option("--gradcam", help="Folder for Grad-CAM of a pair: xray_gradcam.png, ct_gradcam.png.")
     ] = None,
+    per: Per = Unit.SCAN,
+    per_patient_rule: PerPatientRule = None,
     no_gate: NoGate = False,
     device: DeviceChoice = None,
     quiet: Quiet = False,
@@ -70,6 +77,9 @@ def predict(
         raise UsageError("--csv and --xray or --ct were given.", "Give a table or one pair.")
     if (table is None) != (out is None):
         raise UsageError("--csv and --out belong together.", "Give the table of pairs and the table to write.")
+    rule = patient_rule(per, per_patient_rule)
+    if rule is not None and table is None:
+        raise UsageError("--per patient puts the answers of a table together.", "Give --csv, with a column patient_id.")
     if gradcam is not None and not scans:
         raise UsageError("--gradcam draws over the scans of one pair.", "Give --xray, --ct or both.")
     if selection is not None and ct is None:
@@ -79,13 +89,15 @@ def predict(
     refuse_inside_data([out, gradcam], [xray, ct], run)
     reporter = Reporter(quiet)
     rows = read_pairs(table) if table is not None else []
+    if rule is not None:
+        require_patients({row.id: row.copied.get(PATIENT, "") for row in rows}, str(table))
     if out is not None:
         refuse_overwriting([out], [table, *(scan for row in rows for scan in row.scans)])
         prepare_output(out)
     generated = {} if scans or rows else {"asks": False}
     opened = open_asked(bundle, run, system, device, reporter, COMMAND, no_gate=no_gate, **generated)
     if out is not None:
-        document, words = _answer_table(opened, rows, out, reporter)
+        document, words = _answer_table(opened, rows, out, reporter, rule)
         tell_answers(as_json, document, words, device, opened.placement)
         return
     if asks_for_all(selection):
@@ -129,12 +141,21 @@ def _answer_phantom(opened: Any) -> Any:
     return opened.answer(xray=patient.xray, ct=patient.ct)
 
 
-def _answer_table(opened: Any, rows: Sequence[Any], out: Path, reporter: Reporter) -> tuple[dict[str, Any], str]:
-    """Write the table; its document and its words."""
+def _answer_table(
+    opened: Any, rows: Sequence[Any], out: Path, reporter: Reporter, rule: Rule | None
+) -> tuple[dict[str, Any], str]:
+    """Write the table, by patient where there is a rule; its document and its words."""
     answered = answer_pairs(opened, reporter.track(rows, len(rows), "pairs"), lambda rows: write_findings_table(out, rows))
     settle_rows(answered, lambda: write_findings_table(out, answered), "scans")
     asked, failed = count_scans(answered), len(failures(answered))
     seen = seen_counts(answered)
-    document = {"out": str(out), "pairs": len(rows), "scans": asked, "failed": failed, "seen": seen}
+    if rule is not None:
+        patients = by_patient(answered, opened.manifest, rule)
+        write_findings_table(out, patients)
+        per = {"per_patient": rule, "patients": len(patients)}
+        said = f"\n{len(patients)} patients, one answer each: {RULE_WORDS[rule]}."
+    else:
+        per, said = {}, ""
+    document = {"out": str(out), "pairs": len(rows), "scans": asked, "failed": failed, "seen": seen, **per}
     told = f"{len(rows)} pairs in {out}: {asked - failed} scans answered, {failed} failed."
-    return document, f"{told}\n{seen_words(seen, len(rows), 'pairs')}"
+    return document, f"{told}{said}\n{seen_words(seen, len(rows), 'pairs')}"

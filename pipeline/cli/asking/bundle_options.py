@@ -11,8 +11,10 @@ import typer
 from pipeline.cli.bundle_source import find_bundle
 from pipeline.cli.choices import choices
 from pipeline.cli.telling.document import tell
+from pipeline.engine.errors import UsageError
 from pipeline.engine.progress import Reporter
 from pipeline.inference.gate.door import open_guarded
+from pipeline.inference.per_patient import RULES, Rule
 from pipeline.inference.sessions import Device
 
 DeviceName = choices("DeviceName", get_args(Device))
@@ -27,6 +29,15 @@ DeviceChoice = Annotated[
     typer.Option("--device", help="auto: an NVIDIA device where there is one, else the CPU; cpu; cuda. Given, it is told."),
 ]
 NoGate = Annotated[bool, typer.Option("--no-gate", help="Answer whatever is given, and mark that no gate looked at it.")]
+Unit = choices("Unit", ("scan", "patient"))
+PatientRule = choices("PatientRule", RULES)
+Per = Annotated[
+    Unit, typer.Option("--per", help="One answer a scan, or a patient: then it must be known whose each scan is.")
+]
+PerPatientRule = Annotated[
+    PatientRule | None,
+    typer.Option("--per-patient-rule", help="mean of the scans' probabilities (default), or max: the most suspicious scan's."),
+]
 UNGUARDED = "warning: the gate was not asked: nothing says that these are the scans that they are given as."
 
 
@@ -43,6 +54,19 @@ def open_asked(
     if no_gate:
         typer.echo(UNGUARDED, err=True)
     return opened
+
+
+def patient_rule(per: Unit, rule: PatientRule | None) -> Rule | None:
+    """The rule by which scans of a patient are put together; None where each is answered by itself.
+
+    Raises UsageError for a rule and no patients.
+    """
+    if per.value == "scan":
+        if rule is not None:
+            raise UsageError("--per-patient-rule is for --per patient.", "Add --per patient, or leave it out.")
+        return None
+    chosen: Rule = rule.value if rule is not None else RULES[0]
+    return chosen
 
 
 def device_of(choice: DeviceName | None) -> Any:

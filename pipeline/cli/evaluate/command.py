@@ -11,9 +11,13 @@ from pipeline.cli.asking.bundle_options import (
     BundleFolder,
     DeviceChoice,
     NoGate,
+    Per,
+    PerPatientRule,
     RunFolder,
     SystemName,
+    Unit,
     open_asked,
+    patient_rule,
     tell_answers,
 )
 from pipeline.cli.asking.untouched_data import refuse_inside_data
@@ -49,6 +53,8 @@ def evaluate(
         str | None,
         typer.Option("--mask-labels", help="The values of masks that are lung: 1,2 or 128-255 or #ff0000; found by default."),
     ] = None,
+    per: Per = Unit.SCAN,
+    per_patient_rule: PerPatientRule = None,
     no_gate: NoGate = False,
     device: DeviceChoice = None,
     quiet: Quiet = False,
@@ -58,7 +64,8 @@ def evaluate(
 
     A CSV has image,modality,label or id,xray,ct,label; image,label,mask for a segmenter or a classifier, and note for one
     of vision and text; patient_id where it is known. The gate refuses nothing here, for labelled data say what they are: what
-    it would have refused is named, and the metrics without it stand beside those of all.
+    it would have refused is named, and the metrics without it stand beside those of all; so are scans that the bundle learnt
+    from. --per patient judges one answer a patient.
     """
     refuse_inside_data([out], [data], run)
     reporter = Reporter(quiet)
@@ -67,6 +74,7 @@ def evaluate(
         reads = " ".join(opened.modalities)
         raise UsageError("--modality is for a bundle of both modalities.", f"Leave it out: this one reads {reads} alone.")
     labels = tuple(mask_labels.split(",")) if mask_labels else ()
-    request = EvaluationRequest(data, out, modality.value if modality else None, max_unreadable, reporter, labels)
+    rule = patient_rule(per, per_patient_rule)
+    request = EvaluationRequest(data, out, modality.value if modality else None, max_unreadable, reporter, labels, rule)
     found = system_named(opened.system).load("evaluator")(opened, request)
     tell_answers(as_json, found.document, found.words, device, opened.placement)

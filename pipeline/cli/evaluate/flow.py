@@ -17,6 +17,7 @@ from pipeline.cli.evaluate.request import Evaluation, EvaluationRequest
 from pipeline.data.gate.kinds import NOT_ASKED
 from pipeline.data.layouts.labelled_cases import LabelledCase, read_labelled_cases
 from pipeline.data.masks.mask_coding import MaskCoding, read_mask_coding
+from pipeline.data.scans import CT, XRAY
 from pipeline.data.splitting.labelled_pictures import warn_of_copies
 from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.interval_text import interval_text
@@ -42,12 +43,13 @@ from pipeline.inference.answered_rows import (
 )
 from pipeline.inference.answers import Answer
 from pipeline.inference.opened_bundle import OpenedBundle
+from pipeline.inference.per_patient import RULE_WORDS, Rule, by_patient, refuse_rule, require_patients
 from pipeline.inference.seen.words import TOLD, UNKNOWN, keyed, seen_words
 
-METRICS = "metrics.json"
+METRICS, BY_SCAN = "metrics.json", "predictions_by_scan.csv"
 # What is said of an evaluation once, whatever rows are left out.
-OF_ALL = ("schema_version", "system", "bundle", "variant", "class_names", "positive_class", "threshold", "settings", "lungs",
-          "unreadable", "warnings")  # fmt: skip
+OF_ALL = ("schema_version", "system", "per_patient", "bundle", "variant", "class_names", "positive_class", "threshold",
+          "settings", "lungs", "unreadable", "warnings")  # fmt: skip
 SEED, LEVEL = 0, 0.95
 
 
@@ -80,7 +82,8 @@ class Evaluator(ABC):
     @property
     def outputs(self) -> tuple[str, ...]:
         """The files that it writes."""
-        return (*self.tables, METRICS, *(f"{name}.png" for name in self.figures))
+        by_scan = (BY_SCAN,) if self.request.rule is not None else ()
+        return (*self.tables, *by_scan, METRICS, *(f"{name}.png" for name in self.figures))
 
     def run(self) -> Evaluation:
         """Answer the labelled cases, write `outputs` and return the document of `metrics.json` with its words.
@@ -94,6 +97,9 @@ class Evaluator(ABC):
             data, self.manifest.class_names, self.warnings.append, modalities=self.opened.modalities,
             modality=self.request.modality, masks=self.masks,
         )  # fmt: skip
+        if self.request.rule is not None:
+            refuse_rule(self.manifest, self.request.rule)
+            require_patients({case.id: case.patient_id for case in self.cases}, str(data))
         labelled = [(case.id, scan, case.label) for case in self.cases for scan in case.scans]
         warn_of_copies(data, labelled, self.warnings.append)
         self.coding = self._read_coding()
@@ -107,17 +113,36 @@ class Evaluator(ABC):
         self.write_table(self.out / PREDICTIONS, rows)
         refuse_all_failed(rows, self.what)
         refuse_many_failures(rows, self.request.max_unreadable, self.out / PREDICTIONS, self.what)
-        self.refuse_one_class(rows)
-        document, drawn = self.judge(rows)
-        document["gate"], document["seen"] = self._gate_findings(rows), self._seen_findings(rows)
+        judging = self
+        if self.request.rule is not None:
+            self.write_table(self.out / BY_SCAN, rows)
+            judging, rows = self._by_patient(rows, self.request.rule)
+            judging.write_table(self.out / PREDICTIONS, rows)
+        judging.refuse_one_class(rows)
+        document, drawn = judging.judge(rows)
+        document |= {"gate": judging._gate_findings(rows), "seen": judging._seen_findings(rows), "per_patient": self.request.rule}
         write_findings(self.out, METRICS, document, drawn)
         written = [name for name in self.outputs if (self.out / name).exists()]
         notes = [f"note: {warning}" for warning in document["warnings"]]
-        aside = [*self._gate_words(document["gate"]), *self._seen_words(document["seen"])]
-        said = [*self.words(document), *aside, *notes]
+        aside = [*judging._gate_words(document["gate"]), *judging._seen_words(document["seen"])]
+        rule = [f"One answer a patient: {RULE_WORDS[self.request.rule]}."] if self.request.rule is not None else []
+        said = [*judging.words(document), *rule, *aside, *notes]
         beside = typed(f"compare --predictions {shlex.quote(str(self.out))} OTHER --out DIR")
         return Evaluation(document, "\n".join([*said, f"{', '.join(written)} in {self.out}", "Next, beside another evaluation:",
                                                f"  {beside}"]))  # fmt: skip
+
+    def _by_patient(self, rows: Sequence[AnsweredRow], rule: Rule) -> tuple[Self, list[AnsweredRow]]:
+        """The evaluator of one answer a patient, and these answers."""
+        patients = by_patient(rows, self.manifest, rule)
+        twin, scans = copy(self), {}
+        for case in self.cases:
+            for name, patient, scan in ((XRAY, case.patient_id, case.xray), (CT, case.patient_id_ct or case.patient_id, case.ct)):
+                if scan is not None:
+                    scans.setdefault(patient, {}).setdefault(name, scan)
+        # Of a patient's scans one of each modality stands for all: lungs are looked into by scan, not here.
+        twin.cases = [LabelledCase(row.id, scans[row.id].get(XRAY), scans[row.id].get(CT), row.copied) for row in patients]
+        twin.coding, twin.what = None, "patients"
+        return twin, patients
 
     def narrowed(self, rows: Sequence[AnsweredRow], out: Path) -> Self:
         """The evaluator of some of the rows, which are written to `out`; lungs are not looked into again."""

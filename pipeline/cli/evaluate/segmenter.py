@@ -113,7 +113,10 @@ class SegmenterEvaluator(Evaluator):
 
     def narrowed(self, rows: Sequence[AnsweredRow], out: Path) -> Self:
         twin = super().narrowed(rows, out)
-        twin.scores = self.scores.of({row.id for row in rows})
+        # Masks are measured by scan, also where answers are put together by patient.
+        named, of_patients = {row.id for row in rows}, self.request.rule is not None
+        kept = {case.id for case, _ in self.scores.rows if (case.patient_id if of_patients else case.id) in named}
+        twin.scores = self.scores.of(kept)
         return twin
 
     def refuse_one_class(self, rows: Sequence[AnsweredRow]) -> None:

@@ -23,11 +23,13 @@ ROOM_FOR_ENDINGS = 40
 
 @dataclass(frozen=True, slots=True)
 class SourceImage:
-    """One image file. relative: where its outputs lie below the output folder. label: its true class, "" if unknown."""
+    """One image file. relative: where its outputs lie below the output folder. label: its true class, "" if unknown. patient:
+    whose it is, "" where nobody asked or knows."""
 
     path: Path
     relative: PurePosixPath
     label: str = ""
+    patient: str = ""
 
     @property
     def id(self) -> str:
@@ -37,7 +39,8 @@ class SourceImage:
     @property
     def copied(self) -> dict[str, str]:
         """What goes through to its row of answers."""
-        return {"label": self.label} if self.label else {}
+        told = {"label": self.label, "patient_id": self.patient}
+        return {name: value for name, value in told.items() if value}
 
 
 # A case without an image: a note is all there is.

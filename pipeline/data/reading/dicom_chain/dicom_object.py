@@ -245,6 +245,11 @@ def _parse(data: bytes, name: str, stop_before_pixels: bool = False) -> Any:
         raise DataError(f"{name}: not readable as DICOM ({first_line(cause)}).", BROKEN_REMEDY) from cause
 
 
+def patient_id(data: bytes, name: str) -> str:
+    """What a DICOM object calls its patient, "" where it does not. Raises DataError: no DICOM object."""
+    return str(getattr(parsed_header(data, name), "PatientID", None) or "").strip(" \0")
+
+
 def _modality(attributes: Attributes) -> str | None:
     told = attributes.text("Modality")
     if told == "CT" or not told and attributes.text("SOPClassUID") in CT_CLASSES:
