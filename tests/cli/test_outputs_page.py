@@ -114,8 +114,11 @@ def test_classify(rows, phantoms, tmp_path, writes):
     (folder / "scan.png").write_bytes((phantoms / rows[0]["image"]).read_bytes())
     image, lungs = phantoms / rows[0]["image"], ("--lungs", PRETRAINED / "radiography_unet")
     everything = [tmp_path / "classes", "--gradcam", "--gradcam-plus-plus", *lungs, "--shap"]
+    named = tmp_path / "person1_virus_1.png"
+    named.write_bytes(image.read_bytes())
     for number, words in enumerate([
         [image], everything, [image, "--bundle", PRETRAINED / "vision_text", "--note", "Fever and cough; COVID-19 suspected."],
+        [named, "--per", "patient"],
     ]):  # fmt: skip
         out = tmp_path / f"out{number}"
         features = ["--features", out / "features.npy"] if words is everything else []

@@ -72,11 +72,11 @@ def test_kernels_and_slopes_are_the_same_numbers(bundle, network):
 
 def test_batch_normalisations_know_what_they_see(bundle, network):
     """In training each batch is normalised by itself: on the scans that they looked at the answers hardly change then."""
-    from pipeline.training.segmenter.initial.bundle_weights import fill_from_bundle, settle_statistics
+    from pipeline.training.segmenter.initial.bundle_weights import fill_from_bundle, settle_statistics, stored_network
 
     model, _ = started(bundle)
     bare = keras.models.clone_model(model)
-    fill_from_bundle(bare, bundle)
+    fill_from_bundle(bare, stored_network(bundle))
     at_rest = answers(model)["segmentation"]
     np.testing.assert_allclose(answers(bare)["segmentation"], at_rest, atol=1e-5)
     first = model.get_layer("backbone_level0_down_unit0_norm")
@@ -134,3 +134,25 @@ def test_a_graph_that_answers_otherwise_is_refused(bundle, monkeypatch):
     monkeypatch.setattr(module, "read_graph_weights", slightly_wrong)
     with pytest.raises(CorruptArtifactError, match="answers segmentation otherwise"):
         started(bundle)
+
+
+def test_a_bundle_that_was_changed_or_is_no_segmenters_is_refused(bundle, tmp_path):
+    import json
+    import shutil
+
+    from pipeline.engine.errors import MissingArtifactError
+    from pipeline.training.segmenter.initial.bundle_weights import stored_network
+
+    changed = shutil.copytree(bundle, tmp_path / "changed")
+    (changed / "unet.onnx").write_bytes((changed / "unet.onnx").read_bytes() + b"0")
+    with pytest.raises(CorruptArtifactError, match="was changed"):
+        stored_network(changed)
+    (changed / "unet.onnx").unlink()
+    with pytest.raises(MissingArtifactError, match="missing from the bundle"):
+        stored_network(changed)
+    (changed / "bundle.json").write_text(json.dumps({"system": "gate"}))
+    with pytest.raises(CorruptArtifactError, match="does not describe a segmenter's network"):
+        stored_network(changed)
+    # a single graph with its metadata beside it will do
+    assert stored_network(bundle / "unet.onnx").class_names == tuple(CLASS_NAMES)
+    assert stored_network(bundle / "unet.onnx")[1:] == stored_network(bundle)[1:]

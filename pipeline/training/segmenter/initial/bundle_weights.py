@@ -1,15 +1,17 @@
-"""A segmenter's network filled from a bundle: its Keras weights where it holds them, else those of its graph."""
+"""A segmenter's network filled from the graph of a bundle."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 from keras import layers
 
-from pipeline.engine.errors import CorruptArtifactError
-from pipeline.inference.segmenter.bundle import load_segmenter_bundle, network_path
+from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError
+from pipeline.engine.files import sha256_file
 from pipeline.inference.sessions import open_graph
 from pipeline.training.segmenter.initial.graph_weights import read_graph_weights
 
@@ -18,22 +20,48 @@ TOLERANCE, SIDE = 1e-5, 64
 BATCH = 4
 
 
-def bundle_classes(bundle: Path) -> tuple[str, ...]:
-    """The classes of a segmenter's bundle, in its order. Raises as `load_segmenter_bundle`."""
-    return load_segmenter_bundle(bundle).manifest.class_names
+class StoredNetwork(NamedTuple):
+    """A segmenter's graph as its description tells it. layout: of its doors, NHWC or NCHW."""
+
+    graph: Path
+    class_names: tuple[str, ...]
+    layout: str
 
 
-def fill_from_bundle(network: keras.Model, bundle: Path) -> None:
+def stored_network(bundle: Path) -> StoredNetwork:
+    """What a bundle's folder, or a graph with its `.meta.json` beside it, says of its network.
+
+    A stage must not hang on the list of systems, which whoever opens a bundle asks; so only this much is read here. Raises
+    MissingArtifactError (no such file), CorruptArtifactError (no description of a segmenter, a graph that was changed).
+    """
+    source = bundle / "bundle.json" if bundle.is_dir() else bundle.with_name(bundle.name + ".meta.json")
+    try:
+        told = json.loads(source.read_bytes())
+        network = told["network"] if bundle.is_dir() else {"file": bundle.name, "layout": told["layout"]}
+        found = StoredNetwork(source.parent / network["file"], tuple(told["class_names"]), network.get("layout", "NHWC"))
+        wanted = told["files"][network["file"]]["sha256"] if bundle.is_dir() else None
+    except FileNotFoundError as cause:
+        raise MissingArtifactError(f"{source}: no such file.", "Mend s07.initial_weights.") from cause
+    except (ValueError, KeyError, TypeError, AttributeError) as cause:
+        raise CorruptArtifactError(f"{source}: does not describe a segmenter's network.", "Give a segmenter's bundle.") from cause
+    if not found.graph.is_file():
+        raise MissingArtifactError(f"{found.graph} is missing from the bundle.", "Fetch the bundle again.")
+    if wanted is not None and sha256_file(found.graph) != wanted:
+        mend = "Fetch the bundle again."
+        raise CorruptArtifactError(f"{found.graph} was changed: its SHA-256 is not that of bundle.json.", mend)
+    return found
+
+
+def fill_from_bundle(network: keras.Model, stored: StoredNetwork) -> None:
     """Give a network of ``build_unet``, with the bundle's own classes and channels, the bundle's weights, in place.
 
     Its answers are compared with the graph's afterwards. Batch normalisations of a graph have lost their statistics
     (`read_graph_weights`): see `settle_statistics`.
 
-    Raises what `load_segmenter_bundle` raises, and CorruptArtifactError: another network, or one that answers otherwise.
+    Raises CorruptArtifactError: another network, or one that answers otherwise.
     """
-    opened = load_segmenter_bundle(bundle)
-    read_graph_weights(network, network_path(opened))
-    graph, layout = open_graph(network_path(opened), "cpu"), opened.manifest.network.layout
+    read_graph_weights(network, stored.graph)
+    graph, layout = open_graph(stored.graph, "cpu"), stored.layout
     images = np.random.default_rng(0).random((2, SIDE, SIDE, 3)).astype(np.float32)
     told = {name: np.asarray(value) for name, value in network(images, training=False).items()}
     given = images if layout == "NHWC" else images.transpose(0, 3, 1, 2)
@@ -43,8 +71,8 @@ def fill_from_bundle(network: keras.Model, bundle: Path) -> None:
         apart = float(np.abs(told[name] - expected).max()) / scale
         if not apart <= TOLERANCE:
             raise CorruptArtifactError(
-                f"{bundle}: its network, read back from the graph, answers {name} otherwise (by {apart:.1e} of {scale:.3g}).",
-                "Start from its Keras weights: export it with --keras.",
+                f"{stored.graph}: the network read back from it answers {name} otherwise (by {apart:.1e} of {scale:.3g}).",
+                "Start from Keras weights: of the run, or of a bundle exported with --keras.",
             )
 
 

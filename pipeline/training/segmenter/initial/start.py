@@ -13,7 +13,7 @@ from pipeline.engine.errors import CorruptArtifactError
 from pipeline.models.checkpoints import load_unet_checkpoint
 from pipeline.models.stored_precision import computing_in
 from pipeline.models.unet import build_unet
-from pipeline.training.segmenter.initial.bundle_weights import bundle_classes, fill_from_bundle, settle_statistics
+from pipeline.training.segmenter.initial.bundle_weights import fill_from_bundle, settle_statistics, stored_network
 from pipeline.training.segmenter.settings import Architecture, is_bundle
 
 HEAD = "classification"
@@ -50,15 +50,15 @@ def start_from(
     The bundle's last layer is taken where it tells the same classes apart in the same order; else that layer keeps its random
     weights, and ``warn`` is told. images: training scans ``(N, S, S, 3)`` float32, see `settle_statistics`.
 
-    Raises as `fill_from_bundle`.
+    Raises as `stored_network` and `fill_from_bundle`.
     """
     if initial_weights is None or not is_bundle(initial_weights):
         return
-    bundle = Path(initial_weights)
-    theirs = bundle_classes(bundle)
+    stored = stored_network(Path(initial_weights))
+    theirs = stored.class_names
     with computing_in("float32"):
         source = starting_network(architecture, None, len(theirs), 0)
-    fill_from_bundle(source, bundle)
+    fill_from_bundle(source, stored)
     settle_statistics(source, images)
     other = tuple(class_names) != theirs
     if other:
