@@ -22,7 +22,7 @@ system: radiography_unet
 seed: 3
 s01:
   data: {layout: class_masks}
-  positive_class: null
+  positive_class: B
   profiles: {plain: {modality: xray, size: 32}}
   lung_masks: [plain]
   sample_sheet: false
