@@ -56,9 +56,12 @@ class Service:
         def opening() -> None:
             try:
                 compute_with(self.settings.graph_threads, self.settings.answering)
-                warming = self._beside.submit(self.decoders.warm, png_bytes(warm_picture()))
+                # One file for each, at once, so that every process is started.
+                picture = png_bytes(warm_picture())
+                warming = [self._beside.submit(self.decoders.warm, picture) for _ in range(self.settings.answering)]
                 self._models = open_models(self.settings.bundles, self.settings.device)
-                warming.result()
+                for decoder in warming:
+                    decoder.result()
                 logs.tell("ready", bundles=list(self._models.by_name))
             except PipelineError as error:
                 self.failure = error

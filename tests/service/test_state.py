@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import psutil
 import pytest
 from fastapi.testclient import TestClient
-from served import ROOT, noise
+from served import ROOT, noise, serving
 
 from pipeline.service.application import make_application
 
@@ -56,3 +57,12 @@ def test_nobody_else_pays_for_it(line):
     code = f"import sys; {line}; print([name for name in ('fastapi', 'uvicorn') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
+
+
+def test_every_process_that_decodes_is_there_before_the_first_request(settings):
+    def count() -> int:
+        return sum("decoder_service" in " ".join(each.cmdline()) for each in psutil.Process().children())
+
+    before = count()
+    with serving(settings.model_copy(update={"answering": 3})):
+        assert count() - before == 3
