@@ -168,7 +168,8 @@ def test_one_row_and_one_file_a_layer_are_enough(house, tmp_path, monkeypatch, c
     assert json.loads(told("status", "--run", runs[0], "--json"))[-1]["system"] == "brightness"
 
     exported = json.loads(told("export", "--run", runs[0], "--out", bundle, "--json"))
-    assert exported["variant"] == "brightness" and set(exported["files"]) == {"MODEL_CARD.md", "rule.json", "gate_xray.npz"}
+    assert exported["variant"] == "brightness"
+    assert set(exported["files"]) == {"MODEL_CARD.md", "rule.json", "gate_xray.npz", "seen.npz"}
     rule = json.loads((bundle / "rule.json").read_text())
 
     scan = scans / "BRIGHT" / "patient01.png"
