@@ -14,7 +14,6 @@ from pipeline.training.network_artifacts import save_network
 from pipeline.training.settings import OF_INVERTED, AdversarialSettings, FitSettings
 
 if TYPE_CHECKING:
-    from pipeline.training.multitask.adversarial.alignment_fit import Probe
     from pipeline.training.multitask.adversarial.modality_probes import ProbedRows
 
 MODALITIES = ("xray", "ct")
@@ -88,7 +87,7 @@ def run(context: Context) -> None:
     from pipeline.models.respiratory_networks import FEATURES
     from pipeline.training.determinism import make_deterministic
     from pipeline.training.multitask.adversarial.modality_probes import probe_modality
-    from pipeline.training.multitask.adversarial.probed_features import probed_rows, stacked
+    from pipeline.training.multitask.adversarial.probed_features import fresh_probes, probed_rows, stacked
     from pipeline.training.multitask.adversarial.shared_extractors import SharedExtractors
     from pipeline.training.multitask.recipes import SharedRecipe, Workshop, features_from
     from pipeline.training.multitask.scan_labels import labelled, read_indexes
@@ -103,7 +102,7 @@ def run(context: Context) -> None:
     embeddings = {modality: context.load(f"embedding_{modality}_shared") for modality in MODALITIES}
     if "erased" in config.variants and len(rows.fit) <= FEATURES:
         context.warn(f"erased: {len(rows.fit)} training scans for {FEATURES} features; what is erased is of those scans alone.")
-    extractors = SharedExtractors(embeddings, scans, recipe, workshop, _probe(rows, context.seed))
+    extractors = SharedExtractors(embeddings, scans, recipe, workshop, fresh_probes(rows, context.seed))
     features, histories = {"raw": stacked(embeddings)}, {}
     probes = {"raw": probe_modality(features["raw"], rows, context.seed)}
     for variant in config.variants:
@@ -124,16 +123,6 @@ def run(context: Context) -> None:
             if v in ADVERSARIAL_VARIANTS and getattr(config, v).objective == "sound"}  # fmt: skip
     stored = recipe.model_copy(update={"kept_epochs": kept}).model_dump(mode="json")
     context.save_json("shared_recipe", {"variants": config.variants, "recipe": stored})
-
-
-def _probe(rows: ProbedRows, seed: int) -> Probe:
-    from pipeline.training.multitask.adversarial.modality_probes import probe_modality
-
-    def probe(hidden):
-        scores = probe_modality(hidden, rows, seed)["probes"]
-        return {name: told["balanced_accuracy"]["value"] for name, told in scores.items()}
-
-    return probe
 
 
 def _save_figures(context: Context, features: dict, rows: ProbedRows, histories: dict) -> None:

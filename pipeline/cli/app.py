@@ -67,6 +67,12 @@ COMMANDS = Group("Respiratory scans: numbered stages, each runnable alone; score
         "pipeline.cli.fairness_command:show_fairness",
         "Show a classifier's metrics by group, name the worst group and test the gap.",
     ),
+    "study": Group("Studies on phantoms, where the truth is known.", {
+        "alignment": Command(
+            "pipeline.cli.study.alignment:alignment",
+            "Hide the modality of phantoms with planted lesions: what it hides, what it costs, what it is good for.",
+        ),
+    }),
     "demo": Command(
         "pipeline.cli.demo.command:demo",
         "Run the pipeline on generated scans and say what it found: minutes, nothing to download.",

@@ -83,6 +83,29 @@ def test_fewer_rows_than_features_erase_what_those_rows_show_and_say_their_rank(
         np.testing.assert_allclose(means[0], means[1], atol=1e-8)
 
 
+def test_labels_known_in_one_modality_are_not_conditioned_on(data):
+    """Nor erased: conditioning on labels that X-rays alone have would take them for the modality."""
+    features, modality, labels = data
+    known = np.where(modality == 1, labels, -1)
+    erasure = modality_erasure(features, modality, known, np.arange(ROWS))
+    erased = erasure.apply(features)
+    means = [erased[modality == side].mean(axis=0) for side in (0, 1)]
+    np.testing.assert_allclose(means[0], means[1], atol=1e-9)
+    assert round(np.trace(np.eye(WIDTH) - erasure.matrix)) == 1
+    xrays = modality == 1
+    assert LogisticRegression(max_iter=2000).fit(erased[xrays], labels[xrays]).score(erased[xrays], labels[xrays]) > 0.75
+
+
+def test_a_label_known_in_both_modalities_is_conditioned_on_and_other_rows_are_not_compared(data):
+    features, modality, labels = data
+    known = np.where((modality == 0) & (labels == 1), -1, labels)  # of CT slices only who has nothing is known
+    features[(modality == 0) & (known == -1)] += 50
+    erased = modality_erasure(features, modality, known, np.arange(ROWS)).apply(features)
+    means = [erased[(modality == side) & (known == 0)].mean(axis=0) for side in (0, 1)]
+    np.testing.assert_allclose(means[0], means[1], atol=1e-8)
+    assert np.abs(erased[known == -1].mean(axis=0) - erased[(modality == 1) & (labels == 1)].mean(axis=0)).max() > 5
+
+
 def test_bad_input_is_refused(data):
     features, modality, labels = data
     with pytest.raises(DataError, match="label tells the modality"):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from pipeline.data.phantom.anatomy import draw_anatomy
 from pipeline.data.phantom.lesions import CONDITIONS, draw_lesion
 from pipeline.data.phantom.projection import draw_poses, lung_window, take_ct, take_xray
 from pipeline.data.phantom.solids import LatticeNoise
+from pipeline.data.phantom.source_artifact import other_source
 from pipeline.data.phantom.thorax import Thorax
 from pipeline.data.phantom.vessels import grow_vessels
 from pipeline.engine.errors import ConfigError, did_you_mean
@@ -20,7 +20,6 @@ from pipeline.engine.seeds import derive_seed
 MINIMUM_SIZE, MAXIMUM_SIZE = 64, 1024
 MAXIMUM_SEVERITY = 2.0
 MAXIMUM_NOISE = 10.0
-_SOURCE_GAMMA = 0.72
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def make_patient(
     ct_hu, ct_mask = take_ct(thorax, ct_pose, size, noise, stream("ct noise"))
     ct = lung_window(ct_hu)
     if source_artifact:
-        xray, ct = _other_source(xray), _other_source(ct)
+        xray, ct = other_source(xray), other_source(ct)
     return PhantomPatient(xray=xray, ct=ct, ct_hu=ct_hu, xray_lung_mask=xray_mask, ct_lung_mask=ct_mask)
 
 
@@ -99,17 +98,3 @@ def check_appearance(severity: float, noise: float, size: int) -> None:
             f"The phantom's image size is {size!r}.",
             f"Give a whole number of pixels from {MINIMUM_SIZE} to {MAXIMUM_SIZE}.",
         )
-
-
-def _other_source(image: np.ndarray) -> np.ndarray:
-    """The same scan from another machine: flatter gamma and a marker in the upper left corner."""
-    levels = (255 * (np.arange(256) / 255) ** _SOURCE_GAMMA).round().astype(np.uint8)
-    marked = cv2.LUT(image, levels)
-    unit = image.shape[0] / 256
-    thickness = max(1, round(2 * unit))
-    corner, far = (round(8 * unit), round(8 * unit)), (round(38 * unit), round(30 * unit))
-    cv2.rectangle(marked, corner, far, 0, -1)
-    cv2.rectangle(marked, corner, far, 255, thickness)
-    origin = (round(13 * unit), round(25 * unit))
-    cv2.putText(marked, "PA", origin, cv2.FONT_HERSHEY_SIMPLEX, 0.5 * unit, 255, thickness, cv2.LINE_8)
-    return marked

@@ -11,8 +11,6 @@ import tensorflow as tf
 
 from pipeline.training.multitask.reused_graphs import architecture_of, compiled_once, copy_variables, double_of, restart
 
-UNKNOWN = -1
-
 
 @dataclass(frozen=True)
 class ModalityExamples:

@@ -16,14 +16,13 @@ from sklearn.preprocessing import StandardScaler
 from pipeline.training.epoch_state import EpochState
 from pipeline.training.kept_epoch import FitHistory, KeptEpoch
 from pipeline.training.multitask.adversarial.adversaries import (
-    UNKNOWN,
     Adversaries,
     Duel,
     ModalityExamples,
     compiled_duel,
     cross_entropy,
 )
-from pipeline.training.multitask.adversarial.balanced_batches import balanced_batches, cells_of
+from pipeline.training.multitask.adversarial.balanced_batches import UNKNOWN, balanced_batches, cells_of
 from pipeline.training.multitask.adversarial.modality_probes import CHANCE, even_weights
 from pipeline.training.multitask.one_logit_fit import apply_network, weighted_log_loss
 from pipeline.training.settings import AdversarialSettings

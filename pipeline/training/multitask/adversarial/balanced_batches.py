@@ -7,10 +7,12 @@ import numpy as np
 from pipeline.engine.errors import DataError
 
 MODALITY_NAMES = ("CT slices", "X-rays")
+# The label of a scan whose diagnosis nobody knows.
+UNKNOWN = -1
 
 
 def cells_of(modality: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> list[list[np.ndarray]]:
-    """The given rows by modality (CT 0, X-ray 1), and within it by label; a label of -1 is unknown.
+    """The given rows by modality (CT 0, X-ray 1), and within it by label; a label may be UNKNOWN.
 
     Raises DataError where a modality has no row, or where every label that is known occurs in one modality alone and the
     label so tells the modality.
@@ -21,7 +23,7 @@ def cells_of(modality: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> list
             raise DataError(
                 f"There are no {name} to train on, so there is no modality to hide.", "Leave the arm out: s04.variants: [plain]."
             )
-    known = [set(np.unique(labels[side])) - {-1} for side in sides]
+    known = [set(np.unique(labels[side])) - {UNKNOWN} for side in sides]
     if known[0] and known[1] and not known[0] & known[1]:
         raise DataError(
             f"The label tells the modality: {_shares(known[0])} are all of CT slices, {_shares(known[1])} of X-rays. "

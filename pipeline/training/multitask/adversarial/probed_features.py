@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from pipeline.training.multitask.adversarial.modality_probes import (
     ProbedRows,
     Weighting,
     held_out_answers,
+    probe_modality,
     probe_scores,
 )
 
@@ -34,6 +35,16 @@ def probed_rows(indexes: Mapping[str, ModalityIndex], held: str = "valid") -> Pr
         rows("train"),
         rows(held),
     )
+
+
+def fresh_probes(rows: ProbedRows, seed: int) -> Callable[[np.ndarray], dict[str, float]]:
+    """Features ``(N, K)`` → balanced accuracy of each probe at the held rows: what ``fit_alignment`` asks."""
+
+    def read(hidden: np.ndarray) -> dict[str, float]:
+        scores = probe_modality(hidden, rows, seed)["probes"]
+        return {name: told["balanced_accuracy"]["value"] for name, told in scores.items()}
+
+    return read
 
 
 def stacked(features: Mapping[str, np.ndarray]) -> np.ndarray:

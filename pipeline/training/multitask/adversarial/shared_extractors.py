@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from pipeline.engine.errors import DataError
 from pipeline.evaluation.comparison.variants import ADVERSARIAL_VARIANTS, PLAIN, generator_name
 from pipeline.models import respiratory_networks as networks
 from pipeline.training.multitask.adversarial.adversaries import Adversaries
 from pipeline.training.multitask.adversarial.alignment_fit import Probe, fit_alignment
+from pipeline.training.multitask.adversarial.balanced_batches import UNKNOWN
 from pipeline.training.multitask.adversarial.concept_erasure import modality_erasure
 from pipeline.training.multitask.adversarial.inverted_fit import fit_inverted
 from pipeline.training.multitask.one_logit_fit import Examples, fit_binary
@@ -32,6 +34,7 @@ class SharedTraining:
 class SharedExtractors:
     """Embeddings of both modalities → shared extractors, variant by variant; what several rest on is trained once.
 
+    A scan whose label is -1 takes part in hiding the modality, and in nothing that learns or judges the diagnosis.
     probe: what ``fit_alignment`` asks to choose an epoch; None where the recipe names the epochs.
     """
 
@@ -40,11 +43,14 @@ class SharedExtractors:
         probe: Probe | None = None,
     ) -> None:  # fmt: skip
         self._pooled, self._recipe, self._workshop, self._probe = both_modalities(embeddings, scans), recipe, workshop, probe
-        self._covid = Examples(self._pooled.embeddings, self._pooled.covid, self._pooled.train, self._pooled.valid)
+        pooled = self._pooled
+        train, valid = (rows[pooled.covid[rows] != UNKNOWN] for rows in (pooled.train, pooled.valid))
+        self._covid = Examples(pooled.embeddings, pooled.covid, train, valid)
         self._plain: SharedTraining | None = None
 
     def train(self, variant: str) -> SharedTraining:
-        """The extractor of one of VARIANTS. Raises DataError as ``fit_alignment`` and ``modality_erasure``."""
+        """The extractor of one of VARIANTS. Raises DataError as ``fit_alignment`` and ``modality_erasure``, and where labels
+        are unknown under another objective than sound."""
         if variant in ADVERSARIAL_VARIANTS:
             return self._train_adversarial(variant)
         if self._plain is None:
@@ -72,6 +78,12 @@ class SharedExtractors:
 
     def _train_adversarial(self, variant: str) -> SharedTraining:
         settings, name = self._recipe.adversarial_settings(variant), generator_name(variant)
+        used = np.concatenate([self._pooled.train, self._pooled.valid])
+        if settings.objective != "sound" and UNKNOWN in self._pooled.covid[used]:
+            raise DataError(
+                f"Objective {settings.objective!r} would take unknown labels (-1) for a class.",
+                "Train it on labelled scans alone, or take objective sound.",
+            )
 
         def fit_generator(generator: keras.Model, seed: int, state) -> dict:
             players = Adversaries(generator, networks.build_discriminator(), networks.build_covid_probe())

@@ -1,0 +1,1 @@
+"""`study`: what a method does on phantoms, where the truth is known."""

@@ -1,0 +1,96 @@
+"""What a study shows, in sentences. Importable without TensorFlow or scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pipeline.data.scans import CT
+from pipeline.engine.interval_text import interval_text
+from pipeline.evaluation.comparison.alignment_words import alignment_sentence, strongest_probe
+from pipeline.evaluation.comparison.variants import PLAIN
+from pipeline.training.alignment_study.studies import HIDDEN, NOTHING, UNLABELLED
+
+# The largest loss of AUC at which a lesion counts as kept.
+TOLERATED_LOSS = 0.02
+# Of a lesion that is not there.
+CHANCE = 0.5
+
+
+def verdicts(study: str, document: Mapping, severity: float = 1.0) -> list[str]:
+    """Sentences on one study's ``raw``, ``arms`` and ``sides``, as the document has them.
+
+    severity: of the planted lesion; at 0 there is none to keep or to know, and what is asked is whether one is invented.
+    """
+    asked = _ON_MODALITY[study], _ON_LESION[study] if severity else _invented
+    return [sentence for arm in document["arms"] for ask in asked for sentence in ask(arm, document)]
+
+
+def _hidden(arm: str, document: Mapping) -> list[str]:
+    scores = {"raw": document["raw"], **{name: told["probes"] for name, told in document["arms"].items()}}
+    return [alignment_sentence(scores, arm)]
+
+
+def _kept(arm: str, document: Mapping) -> list[str]:
+    differences = document["arms"][arm].get("difference", {})
+    sentences = []
+    for side, told in differences.items():
+        kept = told["value"] is not None and told["value"] >= -TOLERATED_LOSS
+        sure = kept and told["low"] is not None and told["low"] >= -TOLERATED_LOSS
+        said = f"AUC of {arm} minus {PLAIN} {interval_text(told, signed=True)} in {document['sides'][side]}"
+        chance = not kept and told["high"] is not None and told["high"] >= -TOLERATED_LOSS
+        end = "; at this sample size a larger loss is not ruled out" if kept and not sure else ""
+        end = "; at this sample size that may be chance" if chance else end
+        sentences.append(f"The lesion is {'kept' if kept else 'not kept'} within {TOLERATED_LOSS:g}: {said}{end}.")
+    return sentences
+
+
+def _nothing(arm: str, document: Mapping) -> list[str]:
+    made = document["arms"][arm]
+    floor = made["probes"]["floor"]
+    read = [told["balanced_accuracy"] for told in made["probes"]["probes"].values()]
+    strongest = interval_text(strongest_probe(made["probes"]))
+    found = "every fresh probe is at chance" if all(_holds(told, floor) for told in read) else "a fresh probe is not at chance"
+    return [f"{arm}: {found}, the strongest at {strongest}."]
+
+
+def _unchanged(arm: str, document: Mapping) -> list[str]:
+    sentences = []
+    for side, told in document["arms"][arm].get("difference", {}).items():
+        change = "unchanged" if _holds(told, 0.0) else "changed"
+        sentences.append(f"{arm}: the lesion's AUC is {change} in {document['sides'][side]}, {interval_text(told, signed=True)}.")
+    return sentences
+
+
+def _invented(arm: str, document: Mapping) -> list[str]:
+    sentences = []
+    for side, told in document["arms"][arm]["auc"].items():
+        found = "none is invented" if _holds(told, CHANCE) else "yet the label is not at chance"
+        sentences.append(f"{arm}: no lesion was planted, and {found} in {document['sides'][side]}: AUC {interval_text(told)}.")
+    return sentences
+
+
+def _unlabelled(arm: str, document: Mapping) -> list[str]:
+    made = document["arms"][arm]
+    side = document["sides"][CT]
+    if arm == PLAIN:
+        return [f"Taught on X-rays alone, {PLAIN} knows the lesion in {side} with AUC {interval_text(made['auc'][CT])}."]
+    told = made.get("difference", {}).get(CT)
+    if told is None:
+        return []
+    shown = told["low"] is not None and not _holds(told, 0.0)
+    verdict = ("shown to help" if told["value"] > 0 else "shown to harm") if shown else "not shown to help or to harm"
+    values = f"AUC {interval_text(made['auc'][CT])}, {interval_text(told, signed=True)} to {PLAIN}"
+    return [f"{arm} is {verdict} in {side}: {values}."]
+
+
+def _holds(interval: Mapping, value: float) -> bool:
+    """Whether the interval, where there is one, has the value within it."""
+    return interval["low"] is None or interval["low"] <= value <= interval["high"]
+
+
+def _no_sentence(arm: str, document: Mapping) -> list[str]:
+    return []
+
+
+_ON_MODALITY: dict[str, Callable[[str, Mapping], list[str]]] = {HIDDEN: _hidden, NOTHING: _nothing, UNLABELLED: _no_sentence}
+_ON_LESION: dict[str, Callable[[str, Mapping], list[str]]] = {HIDDEN: _kept, NOTHING: _unchanged, UNLABELLED: _unlabelled}
