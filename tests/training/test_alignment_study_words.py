@@ -13,15 +13,16 @@ def interval(value: float, half: float = 0.05) -> dict:
     return {"value": value, "low": value - half, "high": value + half}
 
 
-def scores(value: float) -> dict:
-    probes = {name: {"balanced_accuracy": interval(value)} for name in ("linear", "mlp", "neighbours")}
+def scores(value: float, area: float | None = None) -> dict:
+    probes = {name: {"balanced_accuracy": interval(value), "auc": interval(value)} for name in ("linear", "mlp", "neighbours")}
+    probes["linear"]["auc"] = interval(area or value)
     return {"probes": probes, "strongest": "mlp", "floor": 0.5}
 
 
-def document(study: str, probe: float = 0.5, change: float = 0.0, half: float = 0.05) -> dict:
+def document(study: str, probe: float = 0.5, change: float = 0.0, half: float = 0.05, area: float | None = None) -> dict:
     plain = {"probes": scores(0.95), "auc": {"xray": interval(0.9), "ct": interval(0.8)}}
     difference = {side: interval(change, half) for side in ("xray", "ct")}
-    mine = {"probes": scores(probe), "auc": {"xray": interval(0.9), "ct": interval(0.8 + change)}, "difference": difference}
+    mine = {"probes": scores(probe, area), "auc": {"xray": interval(0.9), "ct": interval(0.8 + change)}, "difference": difference}
     sides, question = dict(STUDIES[study].sides), STUDIES[study].question
     return {"question": question, "sides": sides, "raw": scores(0.99), "arms": {"plain": plain, "adversarial": mine}}
 
@@ -29,14 +30,18 @@ def document(study: str, probe: float = 0.5, change: float = 0.0, half: float = 
 @pytest.mark.parametrize(
     ("study", "given", "said"),
     [
-        ("hidden", {"probe": 0.55}, "The adversarial features hide the modality"),
-        ("hidden", {"probe": 0.7}, "The modality still shows in the adversarial features"),
+        ("hidden", {"probe": 0.55}, "The adversarial features hide the marker"),
+        ("hidden", {"probe": 0.55}, "tells marked X-rays from unmarked ones with balanced accuracy 0.550"),
+        ("unlabelled", {"probe": 0.55}, "The adversarial features hide the modality"),
+        ("unlabelled", {"probe": 0.7}, "tells X-ray from CT with balanced accuracy 0.700"),
+        ("hidden", {"probe": 0.7}, "The marker still shows in the adversarial features"),
         ("hidden", {"change": -0.01, "half": 0.005}, "kept within 0.02: AUC of adversarial minus plain -0.010 [-0.015, -0.005]"),
         ("hidden", {"change": -0.01}, "a larger loss is not ruled out"),
         ("hidden", {"change": -0.03, "half": 0.005}, "The lesion is not kept"),
         ("hidden", {"change": -0.03}, "at this sample size that may be chance"),
         ("nothing", {"probe": 0.52}, "adversarial: every fresh probe is at chance"),
         ("nothing", {"probe": 0.58}, "adversarial: a fresh probe is not at chance"),
+        ("nothing", {"probe": 0.52, "area": 0.6}, "adversarial: a fresh probe is not at chance"),
         ("nothing", {"change": 0.04}, "AUC is unchanged in X-rays, one half"),
         ("nothing", {"change": 0.06}, "AUC is changed in X-rays, one half"),
         ("unlabelled", {"change": 0.06}, "adversarial is shown to help in CT slices"),

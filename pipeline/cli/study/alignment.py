@@ -35,7 +35,7 @@ def alignment(
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each arm.")] = DEFAULTS.seeds,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of phantoms, split and trainings.")] = DEFAULTS.seed,
     severity: Annotated[float, typer.Option("--severity", min=0, max=2, help="Of the lesion.")] = DEFAULTS.severity,
-    marker: Annotated[float, typer.Option("--marker", min=0, max=1, help="Severity of the X-rays' marker.")] = DEFAULTS.marker,
+    marker: Annotated[float, typer.Option("--marker", min=0, max=1, help="Severity of the marker in hidden.")] = DEFAULTS.marker,
     size: Annotated[int, typer.Option("--size", min=64, max=1024, help="Side of the pictures, px.")] = DEFAULTS.size,
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="Of adversarial training at most.")] = (
         DEFAULTS.adversarial.epoch_budget
@@ -46,8 +46,8 @@ def alignment(
     """Hide the modality of phantoms with planted lesions: what it hides, what it costs, what it is good for.
 
     Plain, adversarial and erased extractors are trained on frozen features and judged on patients that nothing has seen:
-    hidden, a marker in X-rays only and a lesion in both; nothing, X-rays dealt at random into two halves; unlabelled, a
-    lesion in both that is labelled in X-rays only.
+    hidden, X-rays in two halves of which one carries a marker, and a lesion in both; nothing, the halves without any marker;
+    unlabelled, X-rays and CT slices, and a lesion in both that is labelled in X-rays only.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     refuse_taken_folder(out)

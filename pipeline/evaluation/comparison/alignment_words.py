@@ -21,22 +21,25 @@ def is_hidden(scores: Mapping) -> bool:
     return bool(strongest_probe(scores)["value"] <= scores["floor"] + AT_THE_FLOOR)
 
 
-def alignment_sentence(scores: Mapping[str, Mapping], variant: str = "adversarial") -> str:
+def alignment_sentence(
+    scores: Mapping[str, Mapping], variant: str = "adversarial", hidden: str = "modality", told: str = "X-ray from CT"
+) -> str:
     """One sentence on whether a variant's features hide the modality.
 
-    scores: ``{"raw": probe_scores, variant: probe_scores, …}``; "raw" may lack.
+    scores: ``{"raw": probe_scores, variant: probe_scores, …}``; "raw" may lack. hidden, told: what is to be hidden, and what it
+    tells apart.
     """
     if variant not in scores:
         return f"The {variant} variant was not part of this run."
     mine = scores[variant]
     found = (
-        f"the strongest of {len(mine['probes'])} fresh probes ({PROBE_TITLES[mine['strongest']]}) tells X-ray from CT with "
+        f"the strongest of {len(mine['probes'])} fresh probes ({PROBE_TITLES[mine['strongest']]}) tells {told} with "
         f"balanced accuracy {interval_text(strongest_probe(mine))}, where {mine['floor']:g} is chance"
     )
     if not is_hidden(mine):
-        return f"The modality still shows in the {variant} features: {found}. They are not aligned."
+        return f"The {hidden} still shows in the {variant} features: {found}. They are not aligned."
     unhidden = scores.get("raw")
     if unhidden is not None and is_hidden(unhidden):
-        return f"The modality hardly shows in the {variant} features ({found}); but neither did it before, so the credit is open."
+        return f"The {hidden} hardly shows in the {variant} features ({found}); but neither did it before, so the credit is open."
     before = "" if unhidden is None else f", and {strongest_probe(unhidden)['value']:.3f} before"
-    return f"The {variant} features hide the modality: {found}{before}."
+    return f"The {variant} features hide the {hidden}: {found}{before}."

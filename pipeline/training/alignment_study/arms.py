@@ -54,7 +54,7 @@ def train_arms(
     are learnt from; of the others, only fresh probes of the test part know labels, for cells of modality × label to weigh alike.
     """
     known = {name: _known(index, name in taught) for name, index in scans.indexes.items()}
-    recipe = SharedRecipe(fit=settings.fit, adversarial=settings.adversarial, finetune=settings.fit)
+    recipe = _recipe(known, settings)
     workshop = Workshop(settings.seed, recipe.precision).apart(study)
     recipe = recipe.model_copy(update={"kept_epochs": _kept_epochs(scans, known, recipe, settings, workshop)})
     held = probed_rows(scans.indexes, "test")
@@ -72,6 +72,13 @@ def train_arms(
     raw = held_out_answers(stacked(scans.embeddings), held, settings.seed)
     arms = {arm: ArmAnswers(*map(_over_trainings, zip(*made, strict=True))) for arm, made in given.items()}
     return Trained(arms, raw, {arm: epoch + 1 for arm, epoch in recipe.kept_epochs.items()})
+
+
+def _recipe(known: Mapping[str, ModalityIndex], settings: StudySettings) -> SharedRecipe:
+    labels = np.concatenate([index.labels[index.rows("train")] for index in known.values()])
+    fit = settings.fit.model_copy(update={"batch_size": settings.batch_size(int(np.sum(labels != UNKNOWN)))})
+    adversarial = settings.adversarial.model_copy(update={"batch_size": settings.batch_size(len(labels))})
+    return SharedRecipe(fit=fit, adversarial=adversarial, finetune=fit)
 
 
 def _kept_epochs(

@@ -1,4 +1,4 @@
-"""Phantoms as the studies see them: frozen features of both modalities, or of one that is split at random."""
+"""Phantoms as the studies see them: frozen features of both modalities, or of X-rays that are dealt into two halves."""
 
 from __future__ import annotations
 
@@ -47,15 +47,13 @@ class PhantomFeatures:
     indexes: Mapping[str, ModalityIndex]
 
     def scans_of(self, study: Study, seed: int) -> StudyScans:
-        """What a study is about. seed: of the halves."""
-        return self.halves_of_one_modality(seed) if study.of_one_modality else self.two_modalities()
+        """What a study is about: both modalities, or X-rays of which every other patient of each split and class stands for CT.
 
-    def two_modalities(self) -> StudyScans:
-        """X-rays with the marker, and CT slices."""
-        return _standardised({XRAY: self.marked, CT: self.ct}, self.indexes)
-
-    def halves_of_one_modality(self, seed: int) -> StudyScans:
-        """X-rays without a marker, every other patient of each split and class called a CT slice."""
+        seed: of the halves.
+        """
+        xray = self.marked if study.marked else self.unmarked
+        if not study.halves:
+            return _standardised({XRAY: xray, CT: self.ct}, self.indexes)
         index, draw = self.indexes[XRAY], np.random.default_rng(derive_seed(seed, "halves"))
         first = np.zeros(len(index.labels), bool)
         for split in SPLITS:
@@ -63,7 +61,7 @@ class PhantomFeatures:
                 first[draw.permutation(np.flatnonzero((index.splits == split) & (index.labels == label)))[::2]] = True
         halves = {XRAY: np.flatnonzero(first), CT: np.flatnonzero(~first)}
         return _standardised(
-            {name: self.unmarked[rows] for name, rows in halves.items()},
+            {XRAY: xray[halves[XRAY]], CT: self.unmarked[halves[CT]]},
             {name: _selected(index, name, rows) for name, rows in halves.items()},
         )
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from pipeline.data.scans import CT
 from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.comparison.alignment_words import alignment_sentence, strongest_probe
 from pipeline.evaluation.comparison.variants import PLAIN
-from pipeline.training.alignment_study.studies import HIDDEN, NOTHING, UNLABELLED
+from pipeline.training.alignment_study.studies import HIDDEN, NOTHING, STUDIES, UNLABELLED
 
 # The largest loss of AUC at which a lesion counts as kept.
 TOLERATED_LOSS = 0.02
-# Of a lesion that is not there.
+# What nothing but chance tells of sides or of a lesion that is not there: balanced accuracy and AUC.
 CHANCE = 0.5
 
 
@@ -21,13 +22,13 @@ def verdicts(study: str, document: Mapping, severity: float = 1.0) -> list[str]:
 
     severity: of the planted lesion; at 0 there is none to keep or to know, and what is asked is whether one is invented.
     """
-    asked = _ON_MODALITY[study], _ON_LESION[study] if severity else _invented
+    asked = _nothing if study == NOTHING else partial(_hidden, study), _ON_LESION[study] if severity else _invented
     return [sentence for arm in document["arms"] for ask in asked for sentence in ask(arm, document)]
 
 
-def _hidden(arm: str, document: Mapping) -> list[str]:
+def _hidden(study: str, arm: str, document: Mapping) -> list[str]:
     scores = {"raw": document["raw"], **{name: told["probes"] for name, told in document["arms"].items()}}
-    return [alignment_sentence(scores, arm)]
+    return [alignment_sentence(scores, arm, *STUDIES[study].hides)]
 
 
 def _kept(arm: str, document: Mapping) -> list[str]:
@@ -45,12 +46,11 @@ def _kept(arm: str, document: Mapping) -> list[str]:
 
 
 def _nothing(arm: str, document: Mapping) -> list[str]:
-    made = document["arms"][arm]
-    floor = made["probes"]["floor"]
-    read = [told["balanced_accuracy"] for told in made["probes"]["probes"].values()]
-    strongest = interval_text(strongest_probe(made["probes"]))
-    found = "every fresh probe is at chance" if all(_holds(told, floor) for told in read) else "a fresh probe is not at chance"
-    return [f"{arm}: {found}, the strongest at {strongest}."]
+    scores = document["arms"][arm]["probes"]
+    at_chance = all(_holds(told[metric], CHANCE) for told in scores["probes"].values() for metric in ("balanced_accuracy", "auc"))
+    found = "every fresh probe is at chance" if at_chance else "a fresh probe is not at chance"
+    area = interval_text(scores["probes"][scores["strongest"]]["auc"])
+    return [f"{arm}: {found}, the strongest at {interval_text(strongest_probe(scores))}, AUC {area}."]
 
 
 def _unchanged(arm: str, document: Mapping) -> list[str]:
@@ -88,9 +88,4 @@ def _holds(interval: Mapping, value: float) -> bool:
     return interval["low"] is None or interval["low"] <= value <= interval["high"]
 
 
-def _no_sentence(arm: str, document: Mapping) -> list[str]:
-    return []
-
-
-_ON_MODALITY: dict[str, Callable[[str, Mapping], list[str]]] = {HIDDEN: _hidden, NOTHING: _nothing, UNLABELLED: _no_sentence}
 _ON_LESION: dict[str, Callable[[str, Mapping], list[str]]] = {HIDDEN: _kept, NOTHING: _unchanged, UNLABELLED: _unlabelled}
