@@ -18,8 +18,8 @@ class StudySettings(Settings):
 
     patients: each with an X-ray and a CT slice. seeds: trainings of each arm. severity: of the lesion, COVID's in both
     modalities. marker: severity of the planted marker of ``hidden``, 0 to 1. size: of the pictures, px. fit, adversarial: as in
-    s04, but that an epoch has ``minibatches`` however few the phantoms, as many as the real scans make; what follows the generator
-    is fitted as the plain extractor is.
+    s04, but that an epoch has ``minibatches`` however few the phantoms, as many as the real scans make; what follows the
+    generator is fitted as the plain extractor is.
     """
 
     patients: Annotated[int, Field(ge=24)] = 480
