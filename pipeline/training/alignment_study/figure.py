@@ -1,4 +1,4 @@
-"""A study in one picture: what fresh probes read of the modality, and what is known of the lesion, arm by arm."""
+"""A study in one picture: what fresh probes read, and what is known of the lesion, arm by arm."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPREAD = 0.5
 def study_figure(document: Mapping) -> Figure:
     """Balanced accuracy of each fresh probe (left) and AUC of the lesion by side (right), with their intervals.
 
-    document: from ``study_document``. The floor of the probes, and up to where the modality counts as hidden, are gray.
+    document: from ``study_document``. The floor of the probes, up to where what they look for counts as hidden, and chance are gray.
     """
     arms = document["arms"]
     figure, (left, right) = new_figure(1, 2, 4.9, 1.5 + 0.5 * (len(arms) + 1))
@@ -30,7 +30,7 @@ def study_figure(document: Mapping) -> Figure:
         for probe in document["raw"]["probes"]
     }
     _draw(left, list(read), probes, 0)
-    left.set(xlabel="Balanced accuracy of fresh probes of the modality", title="Does the modality show?")
+    left.set(xlabel="Balanced accuracy of fresh probes", title="Are the two sides told apart?")
     sides = {name: {arm: told["auc"][side] for arm, told in arms.items()} for side, name in document["sides"].items()}
     _draw(right, list(arms), sides, len(probes))
     right.axvline(CHANCE, color=GRAY, linewidth=0.8)
