@@ -17,7 +17,7 @@ SPREAD = 0.5
 def study_figure(document: Mapping) -> Figure:
     """Balanced accuracy of each fresh probe (left) and AUC of the lesion by side (right), with their intervals.
 
-    document: from ``study_document``. The floor of the probes, up to where what they look for counts as hidden, and chance are gray.
+    document: from ``study_document``. Gray: the probes' floor, up to where the sides count as hidden, and chance.
     """
     arms = document["arms"]
     figure, (left, right) = new_figure(1, 2, 4.9, 1.5 + 0.5 * (len(arms) + 1))
