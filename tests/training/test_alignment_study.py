@@ -111,7 +111,7 @@ def test_halves_of_one_modality_share_no_patient_and_are_alike_but_for_the_marke
         assert abs(len(shares[0]) - len(shares[1])) <= 2 and abs(shares[0].mean() - 0.5) < 0.1
     rows = np.concatenate([halves.embeddings[side][halves.indexes[side].rows("train")] for side in (XRAY, CT)])
     np.testing.assert_allclose(rows.mean(axis=0), 0, atol=1e-4)
-    assert (halves.embeddings[XRAY].mean() > 0.5 > -0.5 > halves.embeddings[CT].mean()) is marked
+    assert bool(halves.embeddings[XRAY].mean() > 0.5 > -0.5 > halves.embeddings[CT].mean()) is marked
 
 
 def test_x_rays_and_ct_slices_are_whole_and_carry_no_marker():
