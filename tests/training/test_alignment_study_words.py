@@ -19,10 +19,13 @@ def scores(value: float, area: float | None = None) -> dict:
     return {"probes": probes, "strongest": "mlp", "floor": 0.5}
 
 
-def document(study: str, probe: float = 0.5, change: float = 0.0, half: float = 0.05, area: float | None = None) -> dict:
-    plain = {"probes": scores(0.95), "auc": {"xray": interval(0.9), "ct": interval(0.8)}}
+def document(study: str, probe: float = 0.5, change: float = 0.0, half: float = 0.05, area: float | None = None,
+             noise: float = 0.01, seeds: int = 4) -> dict:  # fmt: skip
+    spread = {"training_noise": {"ct": {"sd": noise, "seeds": seeds}}}
+    plain = spread | {"probes": scores(0.95), "auc": {"xray": interval(0.9), "ct": interval(0.8)}}
     difference = {side: interval(change, half) for side in ("xray", "ct")}
-    mine = {"probes": scores(probe, area), "auc": {"xray": interval(0.9), "ct": interval(0.8 + change)}, "difference": difference}
+    auc = {"xray": interval(0.9), "ct": interval(0.8 + change)}
+    mine = spread | {"probes": scores(probe, area), "auc": auc, "difference": difference}
     sides, question = dict(STUDIES[study].sides), STUDIES[study].question
     return {"question": question, "sides": sides, "raw": scores(0.99), "arms": {"plain": plain, "adversarial": mine}}
 
@@ -46,6 +49,8 @@ def document(study: str, probe: float = 0.5, change: float = 0.0, half: float = 
         ("nothing", {"change": 0.06}, "AUC is changed in X-rays, one half"),
         ("unlabelled", {"change": 0.06}, "adversarial is shown to help in CT slices"),
         ("unlabelled", {"change": -0.06}, "adversarial is shown to harm in CT slices"),
+        ("unlabelled", {"change": 0.06, "noise": 0.05}, "adversarial is not shown to help or to harm in CT slices"),
+        ("unlabelled", {"change": 0.06, "seeds": 1}, "adversarial is not shown to help or to harm in CT slices"),
         ("unlabelled", {"change": 0.04}, "adversarial is not shown to help or to harm in CT slices"),
     ],
 )

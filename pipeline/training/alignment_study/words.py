@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -77,10 +78,20 @@ def _unlabelled(arm: str, document: Mapping) -> list[str]:
     told = made.get("difference", {}).get(CT)
     if told is None:
         return []
-    shown = told["low"] is not None and not _holds(told, 0.0)
+    by_chance = _of_trainings(made, document["arms"][PLAIN])
+    shown = told["low"] is not None and not _holds(told, 0.0) and abs(told["value"]) > by_chance
     verdict = ("shown to help" if told["value"] > 0 else "shown to harm") if shown else "not shown to help or to harm"
     values = f"AUC {interval_text(made['auc'][CT])}, {interval_text(told, signed=True)} to {PLAIN}"
     return [f"{arm} is {verdict} in {side}: {values}."]
+
+
+def _of_trainings(made: Mapping, plain: Mapping) -> float:
+    """Twice the standard error by which two means over trainings differ from training to training; intervals by patient take
+    the trainings for given. Infinite where there is but one."""
+    noises = [told["training_noise"][CT] for told in (made, plain)]
+    if min(noise["seeds"] for noise in noises) < 2:
+        return math.inf
+    return 2 * math.sqrt(sum(noise["sd"] ** 2 / noise["seeds"] for noise in noises))
 
 
 def _holds(interval: Mapping, value: float) -> bool:
