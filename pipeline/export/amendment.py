@@ -10,11 +10,13 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from pipeline.engine.errors import DataError, MissingArtifactError, UsageError, did_you_mean
-from pipeline.engine.files import sha256_file, write_json
+from pipeline.engine.files import atomic_write_bytes, sha256_file, write_json
 from pipeline.export.bundle_folder import DESCRIPTION, staged_bundle
+from pipeline.export.card.rendering import with_files
 from pipeline.export.checked_run import CheckedRun
 from pipeline.export.gate.distance_section import fit_section, profiles_of
 from pipeline.export.seen.section import refuse_other_split, write_seen
+from pipeline.export.template import CARD
 from pipeline.inference.bundle import (
     SECTIONS,
     Section,
@@ -90,7 +92,7 @@ def amend_bundle(bundle: Path, section: str, source: Path | None) -> Amendment:
         kept = {name: stored for name, stored in files.items() if name not in outgoing}
         added = {name: {"sha256": sha256_file(folder / name), "bytes": (folder / name).stat().st_size} for name in incoming}
         amended = document if entry is None else {**document, section: entry}
-        write_json(folder / DESCRIPTION, {**amended, "files": {**kept, **added}})
+        write_json(folder / DESCRIPTION, {**amended, "files": _told_on_card(folder, {**kept, **added})})
         if described is not None and known.opens is not None:
             known.opens(folder)
     version = described.version if described is not None else None
@@ -117,6 +119,16 @@ def amend_from_run(bundle: Path, section: str, run: Path) -> Amendment:
             raise DataError(f"{run}: {short}.", "Give another run.")
         write_json(Path(folder) / f"{section}.json", entry)
         return amend_bundle(bundle, section, Path(folder))
+
+
+def _told_on_card(folder: Path, files: dict[str, Any]) -> dict[str, Any]:
+    """The table of files, after the card says the same."""
+    if CARD not in files:
+        return files
+    others = {name: stored for name, stored in files.items() if name != CARD}
+    card = folder / CARD
+    atomic_write_bytes(card, with_files(card.read_text(encoding="utf-8"), others).encode())
+    return {**others, CARD: {"sha256": sha256_file(card), "bytes": card.stat().st_size}}
 
 
 def _read(source: Path, section: str) -> tuple[dict[str, Any], dict[str, Path]]:

@@ -40,7 +40,7 @@ def make_application(settings: ServiceSettings, failed: Callable[[], None] = lam
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        opening = service.open(failed)
+        opening = service.begin(failed)
         yield
         service.stopping = True
         opening.join(settings.grace_s)

@@ -50,7 +50,7 @@ class Service:
             raise unavailable("starting", "The models are not opened yet.", "Ask /ready.")
         return self._models
 
-    def open(self, failed: Callable[[], None]) -> threading.Thread:
+    def begin(self, failed: Callable[[], None]) -> threading.Thread:
         """Open the models in a thread. failed: called where that cannot be done, with the reason in `failure`."""
 
         def opening() -> None:

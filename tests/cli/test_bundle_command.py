@@ -76,6 +76,30 @@ def test_a_gate_is_added_answers_and_is_taken_out_again(bundle, section, tiny, c
     open_bundle(bundle)
 
 
+def test_the_card_lists_the_files_of_the_amended_bundle(bundle, section, command):
+    """The same table as an export would write, the rest of the card as it was."""
+    from pipeline.engine.files import write_json
+    from pipeline.export.card.rendering import with_files
+
+    document, head, end = described(bundle), "# A card\n\n", "\n## Limits\n\n| a | table |\n| --- | --- |\n| of | its own |\n"
+    old = with_files(f"{head}| file | bytes | SHA-256 |\n| --- | --- | --- |\n| gone.onnx | 1 | `0` |\n{end}", document["files"])
+    card = bundle / "MODEL_CARD.md"
+    card.write_text(old, encoding="utf-8")
+    stored = {"sha256": sha256_file(card), "bytes": card.stat().st_size}
+    write_json(bundle / "bundle.json", document | {"files": document["files"] | {"MODEL_CARD.md": stored}})
+    assert "gone.onnx" not in old and all(f"| {name} |" in old for name in document["files"])
+    assert amend(command, bundle, "--from", section)[0] == 0
+    said, files = card.read_text(encoding="utf-8"), described(bundle)["files"]
+    assert said.startswith(head) and said.endswith(end)
+    rows = [line.split("|") for line in said.splitlines() if line.count("|") == 4 and "`" in line]
+    assert {row[1].strip(): row[3].strip(" `") for row in rows} == {
+        name: stored["sha256"] for name, stored in files.items() if name != "MODEL_CARD.md"
+    }
+    assert files["MODEL_CARD.md"]["sha256"] == sha256_file(card)
+    assert amend(command, bundle, "--remove")[0] == 0
+    assert card.read_text(encoding="utf-8") == old
+
+
 def test_a_section_is_replaced_with_its_files(bundle, section, tiny, command):
     from pipeline.data.gate.embedding_distance import GateStatistics
     from pipeline.inference.gate.gate import open_gate

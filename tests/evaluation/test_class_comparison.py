@@ -165,7 +165,7 @@ def test_as_text_and_figures(study):
     for entry in document["verdicts"]:
         assert f"- Images, {entry['b']} against {entry['a']}: {entry['sentence']}" in text
     assert text.count("| strong - weak") == 4
-    assert "Images: 120 rows of 40 patients, 42 NORMAL, 39 BACTERIAL, 39 VIRAL; value [95 % interval]" in text
+    assert "Images: 120 rows of 40 patients, 42 NORMAL, 39 BACTERIAL, 39 VIRAL; one training [95 % interval]" in text
     made = document["modalities"]["images"]["weak"]["sensitivity:VIRAL"]
     assert f"{made['value']:.3f} [{made['low']:.3f}, {made['high']:.3f}]" in text
     figures = comparison_figures(rows, document)

@@ -106,7 +106,8 @@ def curves_figure(
     panels = curve_panels(arms)
     columns, most = min(COLUMNS, len(panels)), max(len(panel.curves) for panel in panels)
     heights = (PANEL_INCHES, LEGEND_LINE_INCHES * (1 + most)) if most > INSIDE else (PANEL_INCHES,)
-    figure, blocks = stacked_axes(len(panels), columns, PANEL_INCHES - 0.2, heights)
+    # A legend below is as wide as its longest line: it asks for more room than a panel alone.
+    figure, blocks = stacked_axes(len(panels), columns, PANEL_INCHES - (0.2 if most <= INSIDE else 0), heights)
     for (axis, *below), panel in zip(blocks, panels, strict=True):
         axis.set_axis_on()
         axis.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal", title=panel.title)

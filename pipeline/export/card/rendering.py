@@ -6,6 +6,7 @@ that they are not given is an error, never an empty cell.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from pipeline.evaluation.comparison.variants import variant_meaning
 from pipeline.evaluation.metrics.names import LOWER_IS_BETTER, metric_words
 
 PER_CLASS = "per_class"
+_FILES = re.compile(r"^\| file \| bytes \| SHA-256 \|\n(?:\|.*\n)+", re.MULTILINE)
 REMARKS = {**dict.fromkeys(LOWER_IS_BETTER, " (lower is better)"), "class_wise_mean_accuracy": " (mean of PPV and NPV)"}
 
 
@@ -28,6 +30,12 @@ def render_card(template: str, **facts: Any) -> str:
     import), ``data_terms`` (see `data_terms`), ``extra_text`` (Markdown for the section on data), ``recipe``.
     """
     return _ENVIRONMENT.get_template(f"{template}.md.j2").render(facts)
+
+
+def with_files(card: str, files: Mapping[str, Any]) -> str:
+    """A card whose table of files lists these in the place of those that it listed; as it is where it has no such table."""
+    table = _ENVIRONMENT.get_template("shared/files.md.j2").render(files=files)
+    return _FILES.sub(lambda _: table.rstrip("\n") + "\n", card, count=1)
 
 
 def _interval(entry: Mapping[str, Any] | None, digits: int = 3, **how: bool) -> str:

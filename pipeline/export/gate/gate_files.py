@@ -63,7 +63,7 @@ def write_kind(
     NumPy gives the members of the archive a fixed date, so equal statistics are equal bytes.
     """
     content = BytesIO()
-    np.savez(content, **arrays)
+    np.savez_compressed(content, **arrays)
     atomic_write_bytes(folder / file, content.getvalue())
     return {
         "statistics": file,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from pipeline.data.layouts.data_source import DataSource
 from pipeline.data.notes.clinical_notes import NoteMasker
@@ -22,6 +21,9 @@ from pipeline.export.run_scans import array_of, learnt_scans
 from pipeline.inference.seen.description import MOST_BITS, SECTION
 from pipeline.inference.seen.seen_scans import digest_of
 from pipeline.inference.seen.words import PARTS, TOLD
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FILE = "seen.npz"
 # The array nearest to this size is hashed, px: much more than the hash's own, little enough to be fast.
@@ -82,13 +84,15 @@ def _source(config: Mapping[str, Any] | None) -> DataSource | None:
 
 def _learnt(run: CheckedRun, document: Mapping[str, Any], scans: pd.DataFrame) -> pd.DataFrame:
     """Those of the scans that a network has learnt from: of the bundle's classes, and with a note where it reads notes."""
+    import pandas
+
     mine = scans[scans["label"].isin(document["class_names"])]
     if "note" not in document:
         return mine
     if run.has("fusion_split_predictions"):
-        compared = pd.read_csv(run.artifact("fusion_split_predictions"), dtype={"id": str})["id"]
+        compared = pandas.read_csv(run.artifact("fusion_split_predictions"), dtype={"id": str})["id"]
         return mine[mine["id"].isin(compared)]
-    attributes = pd.read_csv(run.artifact("scan_attributes"), dtype=str, keep_default_na=False)
+    attributes = pandas.read_csv(run.artifact("scan_attributes"), dtype=str, keep_default_na=False)
     columns = [name for name in attributes if name not in ATTRIBUTE_KEYS]
     if len(columns) != 1:
         raise UsageError(f"{run.path}: which of {', '.join(columns)} is the note?", "Give a run whose s09 is done.")

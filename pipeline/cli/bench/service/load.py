@@ -61,8 +61,9 @@ def service(*words: str) -> Iterator[Running]:
     """`serve` on a free port of loopback until the context ends. words: further options."""
     began = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, str(ENTRY), "serve", "--port", "0", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+        [sys.executable, str(ENTRY), "serve", "--port", "0", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8",
+    )  # fmt: skip
     try:
         address = (process.stdout.readline().split() or [""])[0] if process.stdout else ""
         if not address:
