@@ -45,8 +45,8 @@ def document(study: str, probe: float = 0.5, change: float = 0.0, half: float = 
         ("nothing", {"probe": 0.52}, "adversarial: every fresh probe is at chance"),
         ("nothing", {"probe": 0.58}, "adversarial: a fresh probe is not at chance"),
         ("nothing", {"probe": 0.52, "area": 0.6}, "adversarial: a fresh probe is not at chance"),
-        ("nothing", {"change": 0.04}, "AUC is unchanged in X-rays, one half"),
-        ("nothing", {"change": 0.06}, "AUC is changed in X-rays, one half"),
+        ("nothing", {"change": 0.04}, "AUC is not shown to change in X-rays, one half"),
+        ("nothing", {"change": 0.06}, "AUC is shown to change in X-rays, one half"),
         ("unlabelled", {"change": 0.06}, "adversarial is shown to help in CT slices"),
         ("unlabelled", {"change": -0.06}, "adversarial is shown to harm in CT slices"),
         ("unlabelled", {"change": 0.06, "noise": 0.05}, "adversarial is not shown to help or to harm in CT slices"),
@@ -72,7 +72,7 @@ def test_a_loss_that_is_ruled_out_is_not_left_open():
 def test_where_no_lesion_was_planted_none_is_kept_or_known(study, change, said):
     sentences = verdicts(study, document(study, change=change), severity=0.0)
     assert any(said.format(side=STUDIES[study].sides["ct"]) in sentence for sentence in sentences)
-    assert not any(word in " ".join(sentences) for word in ("kept", "knows", "help", "changed"))
+    assert not any(word in " ".join(sentences) for word in ("kept", "knows", "help", "change"))
 
 
 @pytest.mark.parametrize("study", STUDIES)

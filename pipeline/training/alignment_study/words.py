@@ -57,7 +57,7 @@ def _nothing(arm: str, document: Mapping) -> list[str]:
 def _unchanged(arm: str, document: Mapping) -> list[str]:
     sentences = []
     for side, told in document["arms"][arm].get("difference", {}).items():
-        change = "unchanged" if _holds(told, 0.0) else "changed"
+        change = "not shown to change" if _holds(told, 0.0) else "shown to change"
         sentences.append(f"{arm}: the lesion's AUC is {change} in {document['sides'][side]}, {interval_text(told, signed=True)}.")
     return sentences
 
