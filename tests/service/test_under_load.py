@@ -178,7 +178,7 @@ def test_a_killed_worker_is_replaced_while_the_others_answer(tiny_bundles, capsy
 
 def _workers(running: Running) -> set[psutil.Process]:
     top = psutil.Process(running.process.pid)
-    return {each for each in top.children() if "spawn_main" in " ".join(each.cmdline())}
+    return {each for each in top.children() if each.status() != psutil.STATUS_ZOMBIE and "spawn_main" in " ".join(each.cmdline())}
 
 
 @pytest.mark.slow
