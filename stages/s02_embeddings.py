@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.engine.arrays import ArrayWriter, open_array, read_layout
 from pipeline.engine.config import StageConfig
@@ -50,23 +50,35 @@ class Embedder(Settings):
 
 
 class Embedders(Settings):
-    """The four embedders."""
+    """The four embedders, or the two of one modality."""
 
-    xray_task: Embedder
-    """What the X-rays' own features are made of."""
-    xray_shared: Embedder
+    xray_task: Embedder | None = None
+    """What the X-rays' own features are made of; null, with the next, for CT slices alone."""
+    xray_shared: Embedder | None = None
     """What the X-rays give to the shared features."""
-    ct_task: Embedder
-    """What the CT slices' own features are made of."""
-    ct_shared: Embedder
+    ct_task: Embedder | None = None
+    """What the CT slices' own features are made of; null, with the next, for X-rays alone."""
+    ct_shared: Embedder | None = None
     """What the CT slices give to the shared features."""
 
+    @model_validator(mode="after")
+    def _both_of_a_modality(self) -> Self:
+        for modality in MODALITIES:
+            given = [role for role in ROLES if getattr(self, f"{modality}_{role}") is not None]
+            if len(given) == 1:
+                lacking = next(role for role in ROLES if role not in given)
+                raise ValueError(f"{modality}_{given[0]} stands without {modality}_{lacking}: give both, or none of a modality")
+        if not self.each():
+            raise ValueError("name those of one modality at least: xray_task and xray_shared, or ct_task and ct_shared")
+        return self
+
     def each(self) -> dict[tuple[str, str], Embedder]:
-        return {(m, r): getattr(self, f"{m}_{r}") for m in MODALITIES for r in ROLES}
+        named = {(m, r): getattr(self, f"{m}_{r}") for m in MODALITIES for r in ROLES}
+        return {key: embedder for key, embedder in named.items() if embedder is not None}
 
 
 class Config(StageConfig):
-    """Four embedders and how their trained layer is fitted."""
+    """The embedders and how their trained layer is fitted."""
 
     embedders: Embedders
     """Which backbone reads which profile, for either modality's own and shared features."""
@@ -76,6 +88,11 @@ class Config(StageConfig):
     """Dropout rate on the standardised backbone features while training."""
     stored_precision: Literal["float16", "float32"] = "float16"
     """Kernels are rounded to it before anything is computed from them."""
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Those that are embedded."""
+        return tuple(dict.fromkeys(modality for modality, _ in self.embedders.each()))
 
     def check_with(self, others: Mapping[str, StageConfig]) -> None:
         profiles = getattr(others.get("s01"), "profiles", None)
@@ -125,15 +142,15 @@ def _external(config: Config, data: Path | None) -> Iterable[Path]:
 
 
 def run(context: Context) -> None:
-    """Compute each distinct backbone's features once, then train the four embedders on the training rows."""
+    """Compute each distinct backbone's features once, then train the embedders on the training rows."""
     from pipeline.training.determinism import make_deterministic
     from pipeline.training.multitask.recipes import EmbedderRecipe, Tail, Workshop, feature_blocks, train_embedder
     from pipeline.training.multitask.scan_labels import read_scan_labels
 
     config: Config = context.config
     make_deterministic(context.seed)
+    labelled = read_scan_labels(context)  # before minutes of work: classes that do not fit each other are refused
     files, tails = _write_backbone_features(context)
-    labelled = read_scan_labels(context)
     recipe = EmbedderRecipe(fit=config.fit, dropout=config.dropout, precision=config.stored_precision)
     workshop = Workshop(context.seed, config.stored_precision, context.scratch)
     histories = {}
@@ -206,4 +223,4 @@ def _features_once(context: Context, embedder: Embedder, backbone: keras.Model) 
     return finished
 
 
-STAGE = Stage("s02_embeddings", "frozen backbone features and the four embeddings", Config, _inputs, _outputs, run, _external)
+STAGE = Stage("s02_embeddings", "frozen backbone features and the embeddings", Config, _inputs, _outputs, run, _external)

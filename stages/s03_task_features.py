@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
+from pipeline.training.multitask.stage_modalities import OfModalities
 from pipeline.training.network_artifacts import save_network
 from pipeline.training.settings import FitSettings
 
-MODALITIES = ("xray", "ct")
 
-
-class Config(StageConfig):
-    """How the two task extractors are fitted."""
+class Config(OfModalities):
+    """How the task extractors are fitted."""
 
     fit: FitSettings = FitSettings()
     """The training of each modality's extractor on its task embeddings."""
@@ -23,12 +21,12 @@ class Config(StageConfig):
 
 
 def _inputs(config: Config) -> tuple[Input, ...]:
-    return (Input("scan_index"), Input("dataset"), *(Input(f"embedding_{m}_task") for m in MODALITIES))
+    return (Input("scan_index"), Input("dataset"), *(Input(f"embedding_{m}_task") for m in config.modalities))
 
 
 def _outputs(config: Config) -> tuple[Artifact, ...]:
     outputs: list[Artifact] = []
-    for modality in MODALITIES:
+    for modality in config.modalities:
         outputs += [
             Artifact(f"task_features_{modality}", f"task_features_{modality}.npy", (f"N_{modality}", 640), "float32",
                      "activation", f"what enters the last Dense of the {modality} task extractor"),
@@ -42,7 +40,7 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
 
 
 def run(context: Context) -> None:
-    """Train both extractors on the training rows and keep the features of every row."""
+    """Train the extractors on the training rows and keep the features of every row."""
     from pipeline.training.determinism import make_deterministic
     from pipeline.training.multitask.recipes import TaskRecipe, Workshop, features_from, train_task_extractor
     from pipeline.training.multitask.scan_labels import read_scan_labels

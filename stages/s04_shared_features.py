@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import model_validator
@@ -9,22 +10,23 @@ from pydantic import model_validator
 from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
-from pipeline.evaluation.comparison.variants import ADVERSARIAL_VARIANTS, MEANINGS, generator_name
+from pipeline.engine.errors import ConfigError
+from pipeline.evaluation.comparison.variants import ADVERSARIAL_VARIANTS, MEANINGS, PLAIN, generator_name
+from pipeline.training.multitask.stage_modalities import TITLES, OfModalities
 from pipeline.training.network_artifacts import save_network
 from pipeline.training.settings import OF_INVERTED, AdversarialSettings, FitSettings
 
 if TYPE_CHECKING:
     from pipeline.training.multitask.adversarial.modality_probes import ProbedRows
 
-MODALITIES = ("xray", "ct")
 Variant = Literal["plain", "adversarial", "erased", "inverted", "original"]
 
 
-class Config(StageConfig):
+class Config(OfModalities):
     """Which variants are trained, and how."""
 
     variants: tuple[Variant, ...] = ("plain", "adversarial", "erased")
-    """The arms that later stages compare, in this order; each once."""
+    """The arms that later stages compare, in this order; each once. Of one modality there is plain alone."""
     fit: FitSettings = FitSettings()
     """How the plain extractor learns the diagnosis."""
     adversarial: AdversarialSettings = AdversarialSettings()
@@ -56,8 +58,21 @@ class Config(StageConfig):
         return self
 
 
+    def following(self, others: Mapping[str, StageConfig]) -> Self:
+        settled = super().following(others)
+        hiding = [variant for variant in self.variants if variant != PLAIN]
+        if len(settled.modalities) > 1 or not hiding:
+            return settled
+        if "variants" in self.model_fields_set:
+            raise ConfigError(
+                f"s04.variants: {hiding[0]} hides the modality, and the run has {TITLES[settled.modalities[0]]} alone.",
+                "There is nothing to hide: s04.variants: [plain]",
+            )
+        return settled.model_copy(update={"variants": (PLAIN,)})
+
+
 def _inputs(config: Config) -> tuple[Input, ...]:
-    return (Input("scan_index"), Input("dataset"), *(Input(f"embedding_{m}_shared") for m in MODALITIES))
+    return (Input("scan_index"), Input("dataset"), *(Input(f"embedding_{m}_shared") for m in config.modalities))
 
 
 def _outputs(config: Config) -> tuple[Artifact, ...]:
@@ -66,7 +81,7 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
         outputs += [
             Artifact(f"shared_features_{variant}_{m}", f"shared_features_{variant}_{m}.npy", (f"N_{m}", 640), "float32",
                      "activation", f"what enters the last Dense of the {variant} shared extractor")
-            for m in MODALITIES
+            for m in config.modalities
         ]  # fmt: skip
         outputs += model_artifacts(f"shared_{variant}", f"shared extractor, {MEANINGS[variant]}")
         if variant in ADVERSARIAL_VARIANTS:
@@ -74,7 +89,8 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
             outputs.append(Artifact(f"{variant}_curves", f"{variant}_curves.png", meaning="losses, and what tells the modality"))
     return (
         *outputs,
-        Artifact("alignment", "alignment.json", meaning="three fresh probes of the modality on raw and shared features"),
+        Artifact("alignment", "alignment.json",
+                 meaning="three fresh probes of the modality on raw and shared features; {} of one modality"),
         Artifact("feature_map", "feature_map.png", meaning="principal components of the features by modality and class"),
         Artifact("shared_recipe", "shared_recipe.json", meaning="variants, fit settings and kept epochs, for s06"),
         Artifact("shared_history", "shared_history.json", meaning="losses and scores an epoch, of every network"),
@@ -99,23 +115,27 @@ def run(context: Context) -> None:
     workshop = Workshop(context.seed, recipe.precision, context.scratch)
     indexes = read_indexes(context)
     scans, rows = {modality: labelled(index) for modality, index in indexes.items()}, probed_rows(indexes)
-    embeddings = {modality: context.load(f"embedding_{modality}_shared") for modality in MODALITIES}
+    embeddings = {modality: context.load(f"embedding_{modality}_shared") for modality in config.modalities}
+    hidden = len(indexes) > 1
+    if not hidden:
+        context.warn(f"The run has {TITLES[config.modalities[0]]} alone: nothing is hidden, and plain is the only variant.")
     if "erased" in config.variants and len(rows.fit) <= FEATURES:
         context.warn(f"erased: {len(rows.fit)} training scans for {FEATURES} features; what is erased is of those scans alone.")
     extractors = SharedExtractors(embeddings, scans, recipe, workshop, fresh_probes(rows, context.seed))
     features, histories = {"raw": stacked(embeddings)}, {}
-    probes = {"raw": probe_modality(features["raw"], rows, context.seed)}
+    probes = {"raw": probe_modality(features["raw"], rows, context.seed)} if hidden else {}
     for variant in config.variants:
         trained = extractors.train(variant)
         histories |= trained.histories
-        shared = {modality: features_from(trained.extractor, embeddings[modality]) for modality in MODALITIES}
+        shared = {modality: features_from(trained.extractor, embeddings[modality]) for modality in config.modalities}
         for modality, values in shared.items():
             context.save(f"shared_features_{variant}_{modality}", values)
         for name, model in trained.parts.items():
             save_network(context, name, model)
         features[variant] = stacked(shared)
-        probes[variant] = probe_modality(features[variant], rows, context.seed)
-        context.log(f"{variant}: {alignment_sentence(probes, variant)}")
+        if hidden:
+            probes[variant] = probe_modality(features[variant], rows, context.seed)
+            context.log(f"{variant}: {alignment_sentence(probes, variant)}")
     _save_figures(context, features, rows, histories)
     context.save_json("alignment", probes)
     context.save_json("shared_history", histories)
@@ -126,11 +146,12 @@ def run(context: Context) -> None:
 
 
 def _save_figures(context: Context, features: dict, rows: ProbedRows, histories: dict) -> None:
+    from pipeline.data.run_classes import RunClasses
     from pipeline.training.figures.alignment import feature_map, readings_figure
     from pipeline.training.figures.training_curves import adversarial_figure
 
-    dataset = context.load_json("dataset")
-    context.save_figure("feature_map", feature_map(features, rows, dataset["positive_class"]))
+    classes = RunClasses.of(context.load_json("dataset"))
+    context.save_figure("feature_map", feature_map(features, rows, classes))
     for variant in (v for v in context.config.variants if v in ADVERSARIAL_VARIANTS):
         settings, history = getattr(context.config, variant), histories[generator_name(variant)]
         if settings.objective == "sound":

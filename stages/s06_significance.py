@@ -6,16 +6,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Input, Stage
+from pipeline.training.multitask.stage_modalities import PROBABILITY_UNIT, OfModalities, answered_rows
 
-MODALITIES = ("xray", "ct")
 ROLES = ("task", "shared")
 FIGURES = ("roc", "confusion", "metrics", "calibration", "training_noise")
 
 
-class Config(StageConfig):
+class Config(OfModalities):
     """How often every variant is trained anew, and how its intervals and tests are drawn."""
 
     seeds: Annotated[int, Field(ge=2, le=100)] = 10
@@ -31,29 +30,29 @@ class Config(StageConfig):
 def _inputs(config: Config) -> tuple[Input, ...]:
     return (
         Input("scan_index"), Input("dataset"),
-        *(Input(f"backbone_features_{m}_{r}") for m in MODALITIES for r in ROLES),
+        *(Input(f"backbone_features_{m}_{r}") for m in config.modalities for r in ROLES),
         *(Input(f"tail_{m}_{r}_{part}", optional=True)
-          for m in MODALITIES for r in ROLES for part in ("weights", "architecture")),
+          for m in config.modalities for r in ROLES for part in ("weights", "architecture")),
         Input("embedder_recipe"), Input("task_recipe"), Input("shared_recipe"), Input("head_recipe"),
         Input("choice"), Input("alignment"),
     )  # fmt: skip
 
 
 def _outputs(config: Config) -> tuple[Artifact, ...]:
-    rows = {"xray": "N_xray", "ct": "N_ct", "paired": "P"}
-    unit = "probability of the positive class"
+    unit = PROBABILITY_UNIT
     return (
         *(Artifact(f"significance_seed_probabilities_{name}", f"seed_probabilities_{name}.npy",
-                   ("V", config.seeds, count), "float32", unit,
-                   "variants in the order of choice.json, seeds, rows") for name, count in rows.items()),
-        *(Artifact(f"significance_fold_probabilities_{m}", f"fold_probabilities_{m}.npy", ("V", f"N_{m}"), "float32", unit,
-                   "each scan by the training that did not see its patient") for m in MODALITIES),
+                   ("V", config.seeds, count, "K?"), "float32", unit,
+                   "variants in the order of choice.json, seeds, rows") for name, count in answered_rows(config).items()),
+        *(Artifact(f"significance_fold_probabilities_{m}", f"fold_probabilities_{m}.npy", ("V", f"N_{m}", "K?"), "float32", unit,
+                   "each scan by the training that did not see its patient") for m in config.modalities),
         *(Artifact(f"significance_folds_{m}", f"folds_{m}.npy", (f"N_{m}",), "int64", "fold number",
-                   "the resplit that tests each scan") for m in MODALITIES),
+                   "the resplit that tests each scan") for m in config.modalities),
         Artifact("significance_comparison", "comparison.json",
                  meaning="metrics, intervals, tests: the document of compare --json"),
         Artifact("significance_alignment", "alignment.json",
-                 meaning="fresh probes of the modality, mean over seeds: validation, by modality alone, and the test part"),
+                 meaning="fresh probes of the modality, mean over seeds: validation, by modality alone, and the test part; "
+                         "{} of one modality"),
         Artifact("significance_sources", "sources.json", meaning="out-of-fold rates by source"),
         Artifact("significance_out_of_fold", "out_of_fold.csv", meaning="one row a scan and variant"),
         Artifact("significance_report", "report.md", meaning="tables and sentences for people"),
@@ -72,9 +71,9 @@ def run(context: Context) -> None:
     chain = read_chain(context)
     by_seed = train_seeds(chain, context)
     resplit = train_resplits(chain, context)
-    for name in (*MODALITIES, "paired"):
+    for name in answered_rows(context.config):
         context.save(f"significance_seed_probabilities_{name}", _stacked(by_seed.probabilities, name))
-    for modality in MODALITIES:
+    for modality in context.config.modalities:
         context.save(f"significance_fold_probabilities_{modality}", _stacked(resplit.out_of_fold, modality))
         context.save(f"significance_folds_{modality}", resplit.folds[modality])
     _report(context, chain, by_seed, resplit)
@@ -97,9 +96,7 @@ def _report(context: Context, chain, by_seed, resplit) -> None:
 
     config: Config = context.config
     dataset = context.load_json("dataset")
-    positive = dataset["positive_class"]
-    names = (" or ".join(name for name in dataset["class_names"] if name != positive), positive)
-    tables = split_tables(chain.indexes, chain.pairs, by_seed.probabilities, "test", names)
+    tables = split_tables(chain.indexes, chain.pairs, by_seed.probabilities, "test")
     settings = ComparisonSettings(resamples=config.resamples, permutations=config.permutations, seed=context.seed)
     document = build_comparison(
         tables, resplit.metrics if len(chain.recipe.variants) > 1 else None, controls=("shuffled_pairs",), settings=settings,

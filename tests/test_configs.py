@@ -47,6 +47,10 @@ WHOLE = {
         "s04.variants": ["plain", "original"], "s04.original.objective": "original", "s04.original.original_steps": 10,
         "s04.finetune.epochs": 100, "s05.fit.learning_rate": 1e-3, "s06.folds": 5,
     },
+    "xray_three_classes.yaml": {
+        "seed": 2020, "s01.positive_class": None, "s02.embedders.ct_task": None, "s02.embedders.xray_task.profile": "xray_224",
+        "s03.modalities": ["xray"], "s04.variants": ["plain"], "s05.modalities": ["xray"], "s06.seeds": 5, "s06.folds": 3,
+    },
     "pneumonia_binary.yaml": {
         "seed": 2020, "s01.positive_class": "PNEUMONIA", "s08.classes": ["NORMAL", "PNEUMONIA"], "s08.views": 2,
         "s08.backbone": "EfficientNetLite2", "s08.augmentation.flip": 1.0, "s08.augmentation.blur": 0.0,

@@ -138,20 +138,25 @@ def _answer_phantom(opened: Any) -> Any:
 
     opened.prepare()
     patient = make_patient(PHANTOM_SEED, PHANTOM_CONDITION)
-    return opened.answer(xray=patient.xray, ct=patient.ct)
+    return opened.answer(**{modality: getattr(patient, modality) for modality in opened.modalities})
 
 
 def _answer_table(
     opened: Any, rows: Sequence[Any], out: Path, reporter: Reporter, rule: Rule | None
 ) -> tuple[dict[str, Any], str]:
     """Write the table, by patient where there is a rule; its document and its words."""
-    answered = answer_pairs(opened, reporter.track(rows, len(rows), "pairs"), lambda rows: write_findings_table(out, rows))
-    settle_rows(answered, lambda: write_findings_table(out, answered), "scans")
+    names = opened.manifest.class_names
+
+    def write(answered: Sequence[Any]) -> None:
+        write_findings_table(out, answered, names)
+
+    answered = answer_pairs(opened, reporter.track(rows, len(rows), "pairs"), write)
+    settle_rows(answered, lambda: write(answered), "scans")
     asked, failed = count_scans(answered), len(failures(answered))
     seen = seen_counts(answered)
     if rule is not None:
         patients = by_patient(answered, opened.manifest, rule)
-        write_findings_table(out, patients)
+        write(patients)
         per = {"per_patient": rule, "patients": len(patients)}
         said = f"\n{len(patients)} patients, one answer each: {RULE_WORDS[rule]}."
     else:

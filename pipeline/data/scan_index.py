@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.data.run_classes import GROUPING, RunClasses
 from pipeline.data.scans import SPLITS, Scan
 from pipeline.engine.errors import DataError
 
@@ -23,8 +24,8 @@ ATTRIBUTE_KEYS = ("id", "modality", "row")
 class ModalityIndex:
     """The scans of one modality, in the row order of its arrays.
 
-    ids, patients, sources, splits: ``(N,)`` str; labels: ``(N,)`` int8, 1 = the positive class. A scan
-    without a patient id is a patient of its own.
+    ids, patients, sources, splits: ``(N,)`` str; labels: ``(N,)`` int8, 1 = the positive class of two, else the number of
+    one of ``classes``. A scan without a patient id is a patient of its own.
     """
 
     modality: str
@@ -33,6 +34,12 @@ class ModalityIndex:
     splits: np.ndarray
     patients: np.ndarray
     sources: np.ndarray
+    classes: RunClasses | None = None
+
+    @property
+    def count(self) -> int:
+        """How many classes the labels number."""
+        return 2 if self.classes is None else len(self.classes)
 
     def rows(self, split: str) -> np.ndarray:
         """Row numbers of a split, ``(n,)`` int64."""
@@ -70,23 +77,50 @@ def _numbered(scans: list[Scan]) -> Iterator[tuple[int, Scan]]:
 
 
 def modality_index(frame: pd.DataFrame, modality: str, positive_class: str) -> ModalityIndex:
-    """The rows of one modality.
+    """The rows of one modality, the positive class against all others.
 
     Raises:
         DataError: the modality has no scan, or a split lacks one of the two classes.
     """
-    mine = frame[frame["modality"] == modality].sort_values("row")
-    if mine.empty:
-        raise DataError(f"The run has no {modality} scan.", "Add some, or leave the modality's stages out.")
+    mine = _of_modality(frame, modality)
     labels = (mine["label"].to_numpy(str) == positive_class).astype(np.int8)
     splits = mine["split"].to_numpy(str)
     for split in SPLITS:
         if len(np.unique(labels[splits == split])) != 2:
             raise DataError(f"{modality}, {split}: both classes are needed to train and to judge.",
                             "Add scans, or change the split fractions.")  # fmt: skip
-    return ModalityIndex(
-        modality, mine["id"].to_numpy(str), labels, splits, patients_of(mine), mine["source"].to_numpy(str)
-    )
+    return _indexed(mine, modality, labels)
+
+
+def labelled_index(frame: pd.DataFrame, modality: str, classes: RunClasses) -> ModalityIndex:
+    """The rows of one modality, labelled by the numbers of their classes.
+
+    Raises:
+        DataError: the modality has no scan, or a split lacks one of the classes.
+    """
+    mine = _of_modality(frame, modality)
+    found, splits = mine["label"].to_numpy(str), mine["split"].to_numpy(str)
+    if lacking := [name for name in classes.names if name not in set(found)]:
+        said = ", ".join(sorted(set(found)))
+        raise DataError(f"{modality}: there are scans of {said}, and none of {', '.join(lacking)}, which the run has.", GROUPING)
+    for split in SPLITS:
+        for name in classes.names:
+            if name not in set(found[splits == split]):
+                raise DataError(f"{modality}, {split}: no scan of class {name!r}; every class is needed to train and to judge.",
+                                "Add scans, or change the split fractions.")  # fmt: skip
+    return _indexed(mine, modality, classes.numbers(found), classes)
+
+
+def _of_modality(frame: pd.DataFrame, modality: str) -> pd.DataFrame:
+    mine = frame[frame["modality"] == modality].sort_values("row")
+    if mine.empty:
+        raise DataError(f"The run has no {modality} scan.", "Add some, or leave the modality's stages out.")
+    return mine
+
+
+def _indexed(mine: pd.DataFrame, modality: str, labels: np.ndarray, classes: RunClasses | None = None) -> ModalityIndex:
+    ids, splits, sources = (mine[name].to_numpy(str) for name in ("id", "split", "source"))
+    return ModalityIndex(modality, ids, labels, splits, patients_of(mine), sources, classes)
 
 
 def patients_of(frame: pd.DataFrame) -> np.ndarray:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import ConfigDict, ValidationError
 
@@ -21,6 +22,7 @@ from pipeline.engine.written import Origin, Written, written
 if TYPE_CHECKING:
     from pipeline.engine.contract import Stage
 
+T = TypeVar("T")
 LARGEST_SEED = 2**31 - 1
 _LEADING_PLACE = re.compile(r"s\d\d(\.\w+)*")
 
@@ -29,6 +31,13 @@ class StageConfig(Settings):
     """Base of every stage's configuration: unknown keys refused, frozen, no silent conversion."""
 
     model_config = ConfigDict(strict=True)
+
+    def following(self, others: Mapping[str, StageConfig]) -> Self:
+        """This section with what it takes over from the others of the run (keyed by short id); itself where there is nothing.
+
+        Raises as `check_with`.
+        """
+        return self
 
     def check_with(self, others: Mapping[str, StageConfig]) -> None:
         """Check this section against the others of the run (keyed by short id).
@@ -86,8 +95,11 @@ def _build(tree: Written, stages: Sequence[Stage], source: Path | None, override
     sections = {short: _validate_section(stage, tree.value[short]) for short, stage in by_id.items() if short in tree.value}
     if not sections:
         raise ConfigError(f"{tree.origin.source}: no stage is named.", f"Add a section: {', '.join(by_id)}.")
+    # In the run's order: a section follows those that were settled before it.
+    for short in sections:
+        sections[short] = _told_where(tree, partial(sections[short].following, sections))
     for section in sections.values():
-        _check_with(section, sections, tree)
+        _told_where(tree, partial(section.check_with, sections))
     document = tree.plain
     seed, system = int(document.get("seed", 0)), str(document["system"])
     description = str(document.get("description") or "")
@@ -126,9 +138,10 @@ def _validate_section(stage: Stage, section: Written) -> StageConfig:
         raise ConfigError(describe_faults(error, stage.config, stage.id, section)) from error
 
 
-def _check_with(section: StageConfig, sections: Mapping[str, StageConfig], tree: Written) -> None:
+def _told_where(tree: Written, check: Callable[[], T]) -> T:
+    """What a check gives; a ConfigError of it that begins with the place of a setting says where that was written."""
     try:
-        section.check_with(sections)
+        return check()
     except ConfigError as error:
         place = _LEADING_PLACE.match(error.message)
         where = tree.along(place[0].split(".") if place else ()).origin

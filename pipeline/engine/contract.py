@@ -23,7 +23,8 @@ class Artifact:
 
     `file` is relative to the stage's folder; a trailing "/" declares a folder of files. `shape`
     mixes sizes and symbols, such as ``("N", 1280)``: equal symbols stand for equal sizes within
-    one stage. `shape` and `dtype` are checked for ``.npy`` files only.
+    one stage; a last symbol that ends in "?" stands for an axis that may lack. `shape` and `dtype` are
+    checked for ``.npy`` files only.
     """
 
     name: str

@@ -22,9 +22,12 @@ class ShapeBook:
             raise ContractError(f"Artifact {artifact.name!r} is declared {artifact.dtype}, but is {dtype}.")
         if artifact.shape is None:
             return
-        if len(shape) != len(artifact.shape):
+        axes = artifact.shape
+        if axes and str(axes[-1]).endswith("?") and len(shape) == len(axes) - 1:
+            axes = axes[:-1]
+        if len(shape) != len(axes):
             raise _wrong_shape(artifact, shape)
-        for declared, size in zip(artifact.shape, shape, strict=True):
+        for declared, size in zip(axes, shape, strict=True):
             self._check_axis(artifact, shape, declared, size)
 
     def _check_axis(self, artifact: Artifact, shape: tuple[int, ...], declared: int | str, size: int) -> None:

@@ -181,15 +181,18 @@ def feature_rows(rows: Sequence[AnsweredRow]) -> Array:
     return found
 
 
-def write_findings_table(path: Path, rows: Sequence[AnsweredRow]) -> None:
-    """Write the answers by modality, a row a finding: FINDING_COLUMNS, of COPIED_COLUMNS those that are known, TOLD_COLUMNS."""
+def write_findings_table(path: Path, rows: Sequence[AnsweredRow], class_names: Sequence[str] = ()) -> None:
+    """Write the answers by modality, a row a finding: FINDING_COLUMNS, of COPIED_COLUMNS those that are known, prob_<class> of
+    each of more than two classes, TOLD_COLUMNS."""
+    named = class_names if len(class_names) > 2 else ()
     copied = [name for name in COPIED_COLUMNS if any(name in row.copied for row in rows)]
     lines = [
         [row.id, finding.modality, finding.probability, finding.predicted, finding.error,
-         *(row.copied.get(name) for name in copied), *told_columns(row.answer, finding).values()]
+         *(row.copied.get(name) for name in copied), *map(finding.probabilities.get, named),
+         *told_columns(row.answer, finding).values()]
         for row in rows for finding in row.answer.findings
     ]  # fmt: skip
-    write_rows(path, [*FINDING_COLUMNS, *copied, *TOLD_COLUMNS], lines)
+    write_rows(path, [*FINDING_COLUMNS, *copied, *(f"prob_{name}" for name in named), *TOLD_COLUMNS], lines)
 
 
 def told_columns(answer: Answer, finding: Finding | None = None) -> dict[str, Cell]:

@@ -40,7 +40,7 @@ def class_weights(class_index: np.ndarray, class_count: int, rule: Literal["none
     return [float(len(class_index) / (class_count * max(count, 1))) for count in counts]
 
 
-def row_weights(labels: np.ndarray, rule: Literal["none", "balanced"]) -> np.ndarray:
-    """What each row of two classes counts, ``(N,)`` float32 with mean 1: its class's weight. labels: 0 and 1."""
-    weights = class_weights(labels.astype(int), 2, rule) or [1.0, 1.0]
+def row_weights(labels: np.ndarray, rule: Literal["none", "balanced"], classes: int = 2) -> np.ndarray:
+    """What each row counts, ``(N,)`` float32 with mean 1: its class's weight. labels: 0 to ``classes`` - 1."""
+    weights = class_weights(labels.astype(int), classes, rule) or [1.0] * classes
     return np.array(weights)[labels.astype(int)].astype(np.float32)

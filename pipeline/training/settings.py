@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.engine.settings import Settings
 
@@ -29,7 +29,7 @@ class FitSettings(Settings):
     mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
     """α of mixup's Beta(α, α) within a minibatch (Zhang et al. 2018, eq. 2); 0: none."""
     class_weights: Literal["none", "balanced"] = "none"
-    """`balanced` gives both classes the same total weight in the loss."""
+    """`balanced` gives every class the same total weight in the loss."""
 
 
 class TailTuning(Settings):
@@ -66,7 +66,7 @@ class AdversarialSettings(Settings):
     """Scans in a minibatch; of sound half are X-rays and half CT slices, every label of each alike."""
     epoch_budget: Annotated[int, Field(ge=1)] = 60
     """Epochs at most (sound, inverted); the ramp of sound ends with the last."""
-    covid_weight: Annotated[float, Field(ge=0)] = 1.0
+    label_weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the diagnosis in the generator's loss, beside the modality's (sound, inverted)."""
     reversal: Annotated[float, Field(gt=0)] = 1.0
     """Weight of the reversed gradient at the ramp's end (sound)."""
@@ -86,6 +86,14 @@ class AdversarialSettings(Settings):
     """Epochs for which it has to stay there (inverted)."""
     original_steps: Annotated[int, Field(ge=1)] = 10
     """Full-batch steps in all (original)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _former_name(cls, given: Any) -> Any:
+        """What label_weight was called when the one diagnosis was COVID: records of runs, and files, may say so still."""
+        if isinstance(given, dict) and "covid_weight" in given and "label_weight" not in given:
+            return {("label_weight" if name == "covid_weight" else name): value for name, value in given.items()}
+        return given
 
     @property
     def rates(self) -> tuple[float, float]:

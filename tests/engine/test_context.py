@@ -19,6 +19,7 @@ OUTPUTS = {
         Artifact("features", "features.npy", ("N", "F"), "float32"),
         Artifact("labels", "labels.npy", ("N",), "int64"),
         Artifact("pair", "pair.npy", ("P", 2)),
+        Artifact("shares", "shares.npy", ("N", "K?"), "float32"),
         Artifact("table", "table.csv"),
         Artifact("report", "deep/report.json"),
         Artifact("figure", "figure.png"),
@@ -129,3 +130,11 @@ def test_warnings_are_kept_once(context):
 def test_artifacts_stay_in_their_folder(file):
     with pytest.raises(ContractError):
         Artifact("x", file)
+
+
+def test_a_last_axis_that_may_lack_is_one_size_where_it_is_there(context):
+    context.save("shares", np.zeros(4, np.float32))
+    context.save("shares", np.zeros((4, 3), np.float32))
+    for shape in ((4, 2), (5, 3), (4, 3, 1), ()):
+        with pytest.raises(ContractError):
+            context.save("shares", np.zeros(shape, np.float32))

@@ -41,12 +41,16 @@ def _answer(model, *inputs):
     return np.asarray(model(inputs[0] if len(inputs) == 1 else list(inputs), training=False))
 
 
-def _sigmoid(logits):
-    return (1 / (1 + np.exp(-np.asarray(logits, np.float64)))).astype(np.float32)[:, 0]
+def _probabilities(logits):
+    logits = np.asarray(logits, np.float64)
+    if logits.shape[1] == 1:
+        return (1 / (1 + np.exp(-logits))).astype(np.float32)[:, 0]
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def write_run(folder, data_folder):
-    """Write the run; returns nothing that the folder does not hold."""
+def write_run(folder, data_folder, names=("COVID", "Non_COVID"), modalities=MODALITIES):
+    """Write the run; returns nothing that the folder does not hold. Of two classes the first name is the positive one."""
     import keras
 
     from pipeline.models import respiratory_networks as networks
@@ -54,7 +58,7 @@ def write_run(folder, data_folder):
     from pipeline.models.stored_precision import round_kernels
 
     keras.utils.set_random_seed(5)
-    generator = np.random.default_rng(5)
+    generator, logits = np.random.default_rng(5), 1 if len(names) == 2 else len(names)
     stages: dict[str, dict[str, str]] = {}
 
     def place(stage, name, file):
@@ -69,9 +73,9 @@ def write_run(folder, data_folder):
         save_model(model, weights, place(stage, f"{name}_architecture", f"{name}.json"))
 
     joint, parts = {}, {}
-    shared = networks.build_shared_adversarial(networks.build_generator())
+    shared = networks.build_shared_adversarial(networks.build_generator(), logits=logits)
     store("s04_shared_features", "shared_adversarial", shared)
-    for modality in MODALITIES:
+    for modality in modalities:
         pixels = generator.integers(0, 256, (ROWS, SIZE, SIZE), dtype=np.uint8)
         np.save(place("s01_preprocessing", f"pixels_{modality}_p", f"pixels_{modality}_p.npy"), pixels)
         backbone = tiny_backbone(f"tiny_{modality}")
@@ -80,10 +84,10 @@ def write_run(folder, data_folder):
         for role in ("task", "shared"):
             name = f"{modality}_{role}"
             np.save(place("s02_embeddings", f"backbone_features_{name}", f"backbone_features_{name}.npy"), pooled)
-            parts[name] = networks.build_embedder(pooled.mean(0), pooled.var(0) + 1e-3, f"embedder_{name}")
+            parts[name] = networks.build_embedder(pooled.mean(0), pooled.var(0) + 1e-3, f"embedder_{name}", logits=logits)
             store("s02_embeddings", f"embedder_{name}", parts[name])
         build = networks.build_xray_task_extractor if modality == "xray" else networks.build_ct_task_extractor
-        extractor = build()
+        extractor = build(logits=logits)
         store("s03_task_features", f"task_extractor_{modality}", extractor)
         readers = {"task": extractor, "shared": shared}
         joint[modality] = np.concatenate([
@@ -91,45 +95,53 @@ def write_run(folder, data_folder):
             for role, reader in readers.items()
         ], axis=1)  # fmt: skip
     pairs = np.stack([np.arange(ROWS), np.arange(ROWS)[::-1]], axis=1)
-    inputs = {**joint, "paired": np.concatenate([joint["xray"][pairs[:, 0]], joint["ct"][pairs[:, 1]]], axis=1)}
+    inputs = dict(joint)
+    if len(modalities) > 1:
+        inputs["paired"] = np.concatenate([joint["xray"][pairs[:, 0]], joint["ct"][pairs[:, 1]]], axis=1)
     stages.setdefault("s05_classifier_head", {})["heads"] = "heads/"
     for name, rows in inputs.items():
-        head = networks.build_classifier_head(rows.shape[1], f"head_{name}")
+        head = networks.build_classifier_head(rows.shape[1], f"head_{name}", logits)
         round_kernels(head, "float16")
         place("s05_classifier_head", f"probabilities_{name}", f"probabilities_{name}.npy")
         stem = folder / "s05_classifier_head" / "heads" / f"head_adversarial_{name}"
         stem.parent.mkdir(parents=True, exist_ok=True)
         save_model(head, stem.with_suffix(".weights.h5"), stem.with_suffix(".json"))
-        np.save(folder / f"s05_classifier_head/probabilities_{name}.npy", _sigmoid(_answer(head, rows))[None])
-    _write_documents(place, pairs)
+        np.save(folder / f"s05_classifier_head/probabilities_{name}.npy", _probabilities(_answer(head, rows))[None])
+    _write_documents(place, pairs, names, modalities)
     _write_manifests(folder, stages, data_folder)
 
 
-def _write_documents(place, pairs):
+def _write_documents(place, pairs, names, modalities):
     interval = {"value": 0.75, "low": 0.5, "high": 0.9}
     precision = {"precision": "float16"}
     embedders = {
         f"{m}_{r}": {"backbone": "Tiny", "profile": f"{m}_p", "weights": "imagenet", "taps": [], "key": f"Tiny_{m}_p"}
-        for m in MODALITIES for r in ("task", "shared")
+        for m in modalities for r in ("task", "shared")
     }  # fmt: skip
-    profiles = {f"{m}_p": {"modality": m, "size": SIZE, "operations": []} for m in MODALITIES}
-    counts = {m: {"train": {"COVID": 3, "Non_COVID": 3}, "test": {"COVID": 2, "Non_COVID": 2}} for m in MODALITIES}
+    profiles = {f"{m}_p": {"modality": m, "size": SIZE, "operations": []} for m in modalities}
+    counts = {m: {"train": dict.fromkeys(names, 3), "test": dict.fromkeys(names, 2)} for m in modalities}
     write_json(place("s01_preprocessing", "dataset", "dataset.json"), {
-        "class_names": ["COVID", "Non_COVID"], "positive_class": "COVID", "profiles": profiles, "counts": counts,
+        "class_names": list(names), "positive_class": names[0] if len(names) == 2 else None, "profiles": profiles,
+        "counts": counts,
         "leakage": [], "unreadable": 1,
     })  # fmt: skip
     lines = ["id,modality,row,label,split,patient_id,source,pixel_sha1"]
-    lines += [f"{m}/{row}.png,{m},{row},COVID,test,p{row},set_{m}," for m in MODALITIES for row in range(ROWS)]
+    lines += [f'{m}/{row}.png,{m},{row},"{names[0]}",test,p{row},set_{m},' for m in modalities for row in range(ROWS)]
     place("s01_preprocessing", "scan_index", "scan_index.csv").write_text("\n".join(lines) + "\n")
     write_json(place("s02_embeddings", "embedder_recipe", "embedder_recipe.json"), {"recipe": precision, "embedders": embedders})
     write_json(place("s03_task_features", "task_recipe", "task_recipe.json"), precision)
     write_json(place("s04_shared_features", "shared_recipe", "shared_recipe.json"), {"recipe": precision})
     probe = {"strongest": "mlp", "floor": 0.5, "probes": {"mlp": {"balanced_accuracy": interval}}}
-    write_json(place("s04_shared_features", "alignment", "alignment.json"), {"raw": probe, "adversarial": probe})
+    probes = {"raw": probe, "adversarial": probe} if len(modalities) > 1 else {}
+    write_json(place("s04_shared_features", "alignment", "alignment.json"), probes)
     write_json(place("s05_classifier_head", "head_recipe", "head_recipe.json"), precision)
     write_json(place("s05_classifier_head", "choice", "choice.json"), {"chosen": "adversarial", "variants": ["adversarial"]})
-    metrics = {name: {"auc": interval, "accuracy": interval} for name in ("xray", "ct", "paired", "shuffled_pairs")}
+    answered = (*modalities, "paired", "shuffled_pairs") if len(modalities) > 1 else modalities
+    auc = "auc" if len(names) == 2 else "macro_auc"
+    metrics = {name: {auc: interval, "accuracy": interval} for name in answered}
     write_json(place("s05_classifier_head", "head_metrics", "metrics.json"), {"adversarial": metrics})
+    if len(modalities) == 1:
+        return
     rows = [f"{a}|{b},{a},{b}" for a, b in pairs]
     place("s05_classifier_head", "pairs", "pairs.csv").write_text("\n".join(["id,xray_row,ct_row", *rows]) + "\n")
 

@@ -50,7 +50,7 @@ def by_tape(folder, bundle, modality: str, gray, positive: bool) -> np.ndarray:
 def test_the_map_is_that_of_the_tape(bundle, modality, positive):
     opened = open_bundle(bundle)
     gray = np.random.default_rng(8).integers(0, 256, (40, 56), dtype=np.uint8)
-    found = ScanActivation(opened, step=5e-5).activation(gray, modality, positive)
+    found = ScanActivation(opened, step=5e-5).activation(gray, modality, "COVID" if positive else "Non_COVID")
     expected = by_tape(bundle, opened, modality, gray, positive)
     # Untrained networks on features that hardly differ: maps nearly cancel, so their shape is compared.
     assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.95
@@ -65,4 +65,4 @@ def test_features_that_are_no_means_of_maps(tmp_path):
 
     opened = open_bundle(write_bundle(tmp_path / "rows"))
     with pytest.raises(CorruptArtifactError, match="end in no feature map"):
-        ScanActivation(opened).activation(np.zeros((32, 32), np.uint8), "xray", True)
+        ScanActivation(opened).activation(np.zeros((32, 32), np.uint8), "xray", "COVID")

@@ -38,14 +38,14 @@ def kill_after(monkeypatch):
 
 @pytest.fixture
 def dense_network():
-    """``(seed, name, width, dropout)`` → inputs ``(B, width)`` → Dense 8 → one logit."""
+    """``(seed, name, width, dropout, logits)`` → inputs ``(B, width)`` → Dense 8 → one logit, or more."""
 
-    def build(seed: int, name: str = "network", width: int = 6, dropout: float = 0.0) -> keras.Model:
+    def build(seed: int, name: str = "network", width: int = 6, dropout: float = 0.0, logits: int = 1) -> keras.Model:
         keras.utils.set_random_seed(seed)
         inputs = keras.Input((width,), name="inputs")
         x = layers.Dense(8, activation="relu", name="dense_1")(inputs)
         if dropout:
             x = layers.Dropout(dropout, seed=seed, name="dropout_1")(x)
-        return keras.Model(inputs, layers.Dense(1, name="logit")(x), name=name)
+        return keras.Model(inputs, layers.Dense(logits, name="logit")(x), name=name)
 
     return build

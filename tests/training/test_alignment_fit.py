@@ -35,7 +35,7 @@ def network(name: str, outputs: int) -> keras.Model:
 
 def adversaries(seed: int = 1) -> Adversaries:
     keras.utils.set_random_seed(seed)
-    return Adversaries(network("generator", WIDTH), network("discriminator", 1), network("covid_probe", 1))
+    return Adversaries(network("generator", WIDTH), network("discriminator", 1), network("label_probe", 1))
 
 
 def settings(**changed) -> AdversarialSettings:
@@ -50,7 +50,7 @@ def test_the_reversed_gradient_moves_the_generator_against_the_discriminator(exa
     """With the diagnosis weighing nothing, the generator alone makes the discriminator's loss rise, and that one's step falls."""
     ends = {}
     for name, ours, theirs in (("discriminator", 1e-12, 1e-2), ("generator", 1e-2, 1e-12)):
-        alone = settings(covid_weight=0.0, epoch_budget=40, learning_rate=ours, discriminator_learning_rate=theirs)
+        alone = settings(label_weight=0.0, epoch_budget=40, learning_rate=ours, discriminator_learning_rate=theirs)
         course = fit_alignment(adversaries(), examples, alone, seed=3).epochs["discriminator_loss"]
         ends[name] = course[-1] - course[0]
     assert ends["discriminator"] < -0.05 and ends["generator"] > 0.05
@@ -63,11 +63,11 @@ def test_the_ramp_starts_at_nothing_and_ends_near_one():
 
 
 def test_minibatches_say_nothing_of_the_modality(examples):
-    cells = cells_of(examples.modality, examples.covid, examples.train)
+    cells = cells_of(examples.modality, examples.labels, examples.train)
     batches = balanced_batches(cells, 16, np.random.default_rng(0))
     assert len(batches) == 4
     for batch in batches:
-        cell = 2 * examples.covid[batch] + examples.modality[batch]
+        cell = 2 * examples.labels[batch] + examples.modality[batch]
         assert np.bincount(cell, minlength=4).tolist() == [4, 4, 4, 4]
     drawn = np.concatenate(batches)
     assert set(drawn) <= set(examples.train)
@@ -79,13 +79,13 @@ def test_minibatches_say_nothing_of_the_modality(examples):
 
 @pytest.mark.parametrize("size", [1, 2, 16, 1000])
 def test_a_cell_smaller_than_its_share_comes_again(examples, size):
-    few = np.concatenate([rows[:2] for side in cells_of(examples.modality, examples.covid, examples.train) for rows in side])
-    batches = balanced_batches(cells_of(examples.modality, examples.covid, few), size, np.random.default_rng(0))
+    few = np.concatenate([rows[:2] for side in cells_of(examples.modality, examples.labels, examples.train) for rows in side])
+    batches = balanced_batches(cells_of(examples.modality, examples.labels, few), size, np.random.default_rng(0))
     assert all(len(batch) >= 4 for batch in batches) and set(np.concatenate(batches)) <= set(few)
 
 
 def test_unknown_labels_share_half_a_batch(examples):
-    covid = np.where(examples.modality == 0, -1, examples.covid)
+    covid = np.where(examples.modality == 0, -1, examples.labels)
     batch = balanced_batches(cells_of(examples.modality, covid, examples.train), 16, np.random.default_rng(0))[0]
     assert np.mean(examples.modality[batch]) == 0.5
 
@@ -94,10 +94,17 @@ def test_a_label_that_tells_the_modality_and_a_single_modality_are_refused(examp
     with pytest.raises(DataError, match="Nothing can be hidden without hiding the label"):
         cells_of(examples.modality, examples.modality, examples.train)
     with pytest.raises(DataError, match="no CT slices"):
-        cells_of(np.ones(ROWS), examples.covid, examples.train)
+        cells_of(np.ones(ROWS), examples.labels, examples.train)
 
 
-def test_the_epoch_of_least_covid_loss_is_kept_among_those_that_hide(examples):
+def test_of_three_labels_every_cell_has_its_share_of_a_batch():
+    modality, labels = np.repeat([1, 0], [90, 30]), np.concatenate([np.arange(90) % 4 % 3, np.arange(30) % 3])
+    batches = balanced_batches(cells_of(modality, labels, np.arange(120)), 60, np.random.default_rng(0))
+    for batch in batches:
+        assert np.bincount(2 * labels[batch] + modality[batch]).tolist() == [10] * 6
+
+
+def test_the_epoch_of_least_label_loss_is_kept_among_those_that_hide(examples):
     readings = iter([{"linear": 0.9, "mlp": 0.9, "neighbours": 0.5}, {"linear": 0.55, "mlp": 0.5, "neighbours": 0.5},
                      {"linear": 0.5, "mlp": 0.5, "neighbours": 0.61}])  # fmt: skip
     course = fit_alignment(
@@ -133,7 +140,7 @@ def test_the_generator_is_given_back_at_the_scale_of_its_input(examples):
 
 def test_extra_steps_move_the_discriminator_alone(examples):
     once, thrice = adversaries(), adversaries()
-    still = settings(learning_rate=1e-12, discriminator_learning_rate=1e-2, epoch_budget=2, covid_weight=0.0)
+    still = settings(learning_rate=1e-12, discriminator_learning_rate=1e-2, epoch_budget=2, label_weight=0.0)
     first = fit_alignment(once, examples, still, seed=3).epochs["discriminator_loss"][-1]
     more = fit_alignment(thrice, examples, still.model_copy(update={"discriminator_steps": 5}), seed=3).epochs
     assert more["discriminator_loss"][-1] < first

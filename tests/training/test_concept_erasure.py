@@ -31,6 +31,17 @@ def test_within_every_label_the_modalities_have_one_mean(data):
         np.testing.assert_allclose(means[0], means[1], atol=1e-9)
 
 
+def test_of_four_labels_every_one_has_one_mean(data):
+    features, modality, _ = data
+    labels = np.arange(ROWS) % 4
+    features = features + labels[:, None] * modality[:, None] * 0.7
+    erasure = modality_erasure(features, modality, labels, np.arange(ROWS))
+    erased = erasure.apply(features)
+    for label in range(4):
+        means = [erased[(modality == side) & (labels == label)].mean(axis=0) for side in (0, 1)]
+        np.testing.assert_allclose(means[0], means[1], atol=1e-8)
+
+
 def test_no_linear_probe_is_left_and_the_label_still_shows(data):
     features, modality, labels = data
     erased = modality_erasure(features, modality, labels, np.arange(ROWS)).apply(features)

@@ -33,7 +33,7 @@ def network(name: str, outputs: int) -> keras.Model:
 
 def adversaries(seed: int = 1) -> Adversaries:
     keras.utils.set_random_seed(seed)
-    return Adversaries(network("generator", WIDTH), network("discriminator", 1), network("covid_probe", 1))
+    return Adversaries(network("generator", WIDTH), network("discriminator", 1), network("label_probe", 1))
 
 
 def settings(**changed) -> AdversarialSettings:
@@ -59,7 +59,7 @@ def by_hand(players: Adversaries, examples: ModalityExamples) -> dict[str, float
         "real": cross_entropy(m, apply(players.discriminator, e)[:, 0]),
         "fake": cross_entropy(m, told),
         "inverted": cross_entropy(1 - m, told),
-        "covid": cross_entropy(examples.covid[examples.train], apply(players.covid_probe, fake)[:, 0]),
+        "covid": cross_entropy(examples.labels[examples.train], apply(players.label_probe, fake)[:, 0]),
     }
 
 
@@ -73,7 +73,7 @@ def test_one_steps_losses_are_those_of_the_objective(objective, examples):
     assert abs(terms["fake"] - terms["inverted"]) > 0.01
     assert history["discriminator_loss"][0] == pytest.approx(terms["real"] + generated, rel=1e-5)
     assert history["generator_loss"][0] == pytest.approx(terms["inverted"], rel=1e-5)
-    assert history["covid_loss"][0] == pytest.approx(terms["covid"], rel=1e-5)
+    assert history["label_loss"][0] == pytest.approx(terms["covid"], rel=1e-5)
 
 
 def test_the_originals_discriminator_helps_the_generator_and_the_inverted_one_does_not(examples):
@@ -129,7 +129,7 @@ def test_a_killed_duel_ends_as_an_undisturbed_one(examples, kill_after, tmp_path
         fit_inverted(adversaries(), examples, settings(warmup_epochs=1), 3, state)
     kill_after(None)
     assert fit_inverted(resumed, examples, settings(warmup_epochs=1), 3, state).as_json() == expected
-    for name in ("generator", "discriminator", "covid_probe"):
+    for name in ("generator", "discriminator", "label_probe"):
         for mine, theirs in zip(getattr(resumed, name).get_weights(), getattr(undisturbed, name).get_weights(), strict=True):
             np.testing.assert_array_equal(mine, theirs)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from pipeline.training.class_sampling import row_weights
 from pipeline.training.multitask.one_logit_fit import (
     Examples,
     apply_network,
-    fit_binary,
+    fit_labels,
     one_logit,
     rows_of,
 )
@@ -44,24 +45,24 @@ def test_one_seed_gives_one_set_of_bytes(noise, examples, dense_network, tmp_pat
     answers = []
     for turn in ("first", "second"):
         model = dense_network(1, dropout=0.3)
-        history = fit_binary(model, examples, settings(**noise), seed=5)
+        history = fit_labels(model, examples, settings(**noise), seed=5)
         answers.append((stored(model, tmp_path, turn), history.as_json()))
     assert answers[0] == answers[1]
     other = dense_network(1, dropout=0.3)
-    fit_binary(other, examples, settings(**noise), seed=6)
+    fit_labels(other, examples, settings(**noise), seed=6)
     assert stored(other, tmp_path, "other") != answers[0][0]
 
 
 @pytest.mark.parametrize("noise", [{}, NOISY], ids=["plain", "noisy"])
 def test_a_killed_training_ends_with_the_bytes_of_an_undisturbed_one(noise, examples, dense_network, kill_after, tmp_path):
     undisturbed = dense_network(1, dropout=0.3)
-    expected = fit_binary(undisturbed, examples, settings(**noise), seed=5).as_json()
+    expected = fit_labels(undisturbed, examples, settings(**noise), seed=5).as_json()
     state = tmp_path / "state.npz"
     with pytest.raises(kill_after(2)):
-        fit_binary(dense_network(1, dropout=0.3), examples, settings(**noise), 5, state)
+        fit_labels(dense_network(1, dropout=0.3), examples, settings(**noise), 5, state)
     kill_after(None)
     resumed = dense_network(99, dropout=0.3)
-    assert fit_binary(resumed, examples, settings(**noise), 5, state).as_json() == expected
+    assert fit_labels(resumed, examples, settings(**noise), 5, state).as_json() == expected
     assert stored(resumed, tmp_path, "resumed") == stored(undisturbed, tmp_path, "undisturbed")
 
 
@@ -70,15 +71,15 @@ def test_the_best_validation_epoch_is_kept_and_waiting_ends(examples, dense_netw
     labels[examples.valid] = 1 - labels[examples.valid]  # what is learnt can only harm validation
     turned = Examples(examples.inputs, labels, examples.train, examples.valid)
     model, one_epoch = dense_network(1), dense_network(1)
-    history = fit_binary(model, turned, settings(epochs=30, patience=3), seed=5)
+    history = fit_labels(model, turned, settings(epochs=30, patience=3), seed=5)
     assert history.best_epoch == 0 and len(history.epochs["loss"]) == 4
-    fit_binary(one_epoch, turned, settings(epochs=1), seed=5)
+    fit_labels(one_epoch, turned, settings(epochs=1), seed=5)
     for kept, expected in zip(model.get_weights(), one_epoch.get_weights(), strict=True):
         np.testing.assert_array_equal(kept, expected)
 
 
 def test_the_monitored_number_decides(examples, dense_network):
-    history = fit_binary(dense_network(1), examples, settings(epochs=8, monitor="val_auc", patience=8), seed=5)
+    history = fit_labels(dense_network(1), examples, settings(epochs=8, monitor="val_auc", patience=8), seed=5)
     assert history.best_epoch == int(np.argmax(history.epochs["val_auc"]))
 
 
@@ -93,7 +94,37 @@ def test_the_loss_is_the_weighted_cross_entropy(class_weights, examples, dense_n
     probability = 1 / (1 + np.exp(-logits))
     by_hand = -np.mean(weights * (labels * np.log(probability) + (1 - labels) * np.log(1 - probability)))
     still = settings(epochs=1, learning_rate=1e-12, class_weights=class_weights)
-    assert fit_binary(model, examples, still, seed=5).epochs["loss"][0] == pytest.approx(by_hand, rel=1e-5)
+    assert fit_labels(model, examples, still, seed=5).epochs["loss"][0] == pytest.approx(by_hand, rel=1e-5)
+
+
+@pytest.mark.parametrize("class_weights", ["none", "balanced"])
+def test_the_loss_of_three_classes_is_the_weighted_cross_entropy_of_their_softmax(class_weights, examples, dense_network):
+    labels = (np.arange(ROWS) % 4 % 3).astype(np.int8)
+    three = Examples(examples.inputs, labels, examples.train, examples.valid, classes=3)
+    model = dense_network(1, logits=three.logits)
+    logits = apply_network(model, three.inputs).astype(np.float64)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    losses = -np.log(shares[np.arange(ROWS), labels])
+    weights = np.ones(ROWS)
+    if class_weights == "balanced":
+        for rows in (three.train, three.valid):
+            weights[rows] = len(rows) / (3 * np.bincount(labels[rows])[labels[rows]])
+    still = settings(epochs=1, learning_rate=1e-12, class_weights=class_weights)
+    told = fit_labels(model, three, still, seed=5).epochs
+    assert told["loss"][0] == pytest.approx(np.mean((weights * losses)[three.train]), rel=1e-5)
+    held = three.valid
+    assert told["val_loss"][0] == pytest.approx(np.average(losses[held], weights=weights[held]), rel=1e-5)
+    assert told["val_accuracy"][0] == pytest.approx(np.mean(shares[held].argmax(axis=1) == labels[held]))
+    against_rest = [roc_auc_score(labels[held] == number, shares[held, number]) for number in range(3)]
+    assert told["val_auc"][0] == pytest.approx(np.mean(against_rest))
+
+
+def test_three_classes_are_learnt(examples, dense_network):
+    labels = (np.arange(ROWS) % 3).astype(np.int8)
+    inputs = examples.inputs + 3 * np.eye(6, dtype=np.float32)[labels]
+    history = fit_labels(dense_network(1, logits=3), Examples(inputs, labels, examples.train, examples.valid, 3),
+                         settings(epochs=20, patience=20), seed=5)  # fmt: skip
+    assert max(history.epochs["val_accuracy"]) > 0.8
 
 
 def test_balanced_weights_give_each_class_half():

@@ -27,6 +27,15 @@ def test_the_larger_side_comes_once_and_the_smaller_in_even_turns():
     assert turns.max() - turns.min() <= 1
 
 
+def test_of_three_labels_partners_share_one_and_all_are_there():
+    xray, ct = np.arange(30) % 3, np.arange(12) % 3
+    pairs = draw_pairs(xray, ct, seed=3)
+    assert np.array_equal(xray[pairs[:, 0]], ct[pairs[:, 1]]) and set(xray[pairs[:, 0]]) == {0, 1, 2}
+    assert sorted(pairs[:, 0]) == list(range(30))
+    with pytest.raises(DataError, match="No CT scan has label 2"):
+        draw_pairs(xray, ct[ct != 2], seed=3)
+
+
 def test_seeded():
     assert np.array_equal(draw_pairs(XRAY, CT, 1), draw_pairs(XRAY, CT, 1))
     assert not np.array_equal(draw_pairs(XRAY, CT, 1), draw_pairs(XRAY, CT, 2))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.models import respiratory_networks as networks
-from pipeline.training.multitask.one_logit_fit import Examples, fit_binary
+from pipeline.training.multitask.one_logit_fit import Examples, fit_labels
 from pipeline.training.multitask.reused_graphs import architecture_of, compiled_fit, forget_compiled
 from pipeline.training.settings import FitSettings
 
@@ -23,7 +23,7 @@ def examples():
 
 def trained(build, examples, seed=1, settings=SETTINGS) -> list[np.ndarray]:
     model = build(seed, dropout=0.3)
-    fit_binary(model, examples, settings, seed)
+    fit_labels(model, examples, settings, seed)
     return [np.array(variable.value) for variable in model.variables]
 
 
@@ -52,7 +52,7 @@ def test_embedders_of_one_width_are_one_architecture_whatever_their_moments(exam
     assert architecture_of(embedder(0.0)) == architecture_of(embedder(5.0))
     near, far = embedder(0.0), embedder(5.0)
     for model in (near, far):
-        fit_binary(model, examples, SETTINGS, seed=1)
+        fit_labels(model, examples, SETTINGS, seed=1)
     assert float(near.get_layer("standardise").moving_mean[0]) == 0.0
     assert float(far.get_layer("standardise").moving_mean[0]) == 5.0
 
@@ -62,7 +62,7 @@ def test_a_frozen_part_stays_frozen_in_the_compiled_training(examples):
     generator = networks.build_generator()
     before = generator.get_weights()
     model = networks.build_shared_adversarial(generator)
-    fit_binary(model, wide, FitSettings(epochs=1, batch_size=16), seed=1)
+    fit_labels(model, wide, FitSettings(epochs=1, batch_size=16), seed=1)
     for mine, theirs in zip(generator.get_weights(), before, strict=True):
         np.testing.assert_array_equal(mine, theirs)
 

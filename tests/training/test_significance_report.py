@@ -15,7 +15,7 @@ PROBED = {
     "strongest": "linear", "floor": 0.5,
 }  # fmt: skip
 SOURCE = {"variant": "plain", "modality": "xray", "source": "", "false_positive_rate": None, "sensitivity": None}
-DATASET = {"positive_class": "COVID", "leakage": []}
+DATASET = {"class_names": ["COVID", "Non_COVID"], "positive_class": "COVID", "leakage": []}
 
 
 def report(*arms):
@@ -42,7 +42,7 @@ def test_metrics_and_tests_are_told_in_words():
     text = report("plain", "adversarial")
     for words in ("| AUC ", "| Brier score ", "| Matthews correlation ", "| class-wise mean accuracy ", "| McNemar mid-p "):
         assert words in text
-    assert "| plain | X-ray | unnamed | no such scan |" in text
+    assert "| plain   | X-ray    | unnamed | no such scan    | no such scan |" in text
     told = [line for line in text.splitlines() if line.startswith("|")]
     assert told and not any("_" in line for line in told)
 

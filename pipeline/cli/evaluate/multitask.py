@@ -28,11 +28,11 @@ TITLES_OF_FIGURES = {
     "confusion": "Count, and share of the true class",
     "calibration": "Calibration",
 }
-_SHOWN = ("accuracy", "auc", "sensitivity", "specificity")
+_SHOWN = ("accuracy", "auc", "macro_auc", "macro_f1", "sensitivity", "specificity")
 
 
 class MultitaskEvaluator(Evaluator):
-    """Judges a bundle of X-rays, CTs and pairs, by a positive class of two and by modality."""
+    """Judges a bundle of X-rays, CTs and pairs, by modality."""
 
     figures = tuple(TITLES_OF_FIGURES)
     what = "scans"
@@ -42,7 +42,7 @@ class MultitaskEvaluator(Evaluator):
 
     def write_table(self, path: Path, rows: Sequence[AnsweredRow]) -> None:
         """Write the answers: a row a modality of a case."""
-        write_findings_table(path, rows)
+        write_findings_table(path, rows, self.manifest.class_names)
 
     def refuse_one_class(self, rows: Sequence[AnsweredRow]) -> None:
         """Raise DataError where a modality was answered for one class only: a scan that failed is taken out of its row."""
@@ -56,7 +56,8 @@ class MultitaskEvaluator(Evaluator):
 
     def judge(self, rows: Sequence[AnsweredRow]) -> tuple[dict, Mapping[str, Figure]]:
         manifest, variant = self.manifest, self.manifest.variant
-        read = read_predictions([self.out / PREDICTIONS], positive=manifest.positive_class, threshold=manifest.threshold)
+        positive, threshold = manifest.positive_class, manifest.class_threshold
+        read = read_predictions([self.out / PREDICTIONS], positive=positive, threshold=0.5 if threshold is None else threshold)
         arms = {variant: next(iter(read.arms.values()))}
         comparison = build_comparison(arms, warnings=[*self.warnings, *read.warnings])
         document = {
@@ -88,8 +89,10 @@ class MultitaskEvaluator(Evaluator):
         lines = []
         for modality, metrics in document["modalities"].items():
             counts = document["counts"][modality]
-            held = f"{counts['rows']} rows, {counts['positive']} {document['positive_class']}, {counts['clusters']} patients"
-            scores = [f"  {metric_words(name):<12} {interval_text(metrics[name])}" for name in _SHOWN]
+            by_class = counts.get("by_class") or {document["positive_class"]: counts["positive"]}
+            of = ", ".join(f"{count} {name}" for name, count in by_class.items())
+            held = f"{counts['rows']} rows, {of}, {counts['clusters']} patients"
+            scores = [f"  {metric_words(name):<12} {interval_text(metrics[name])}" for name in _SHOWN if name in metrics]
             lines += [f"{TITLES[modality]}: {held}", *scores]
         return lines
 

@@ -126,7 +126,8 @@ class _Folder:
         except ValueError as cause:
             raise DataError(f"{path / METRICS} is not JSON ({cause}).", "Evaluate again.") from cause
         told = said.get("positive_class") or positive
-        return cls(path, files, told, float(said.get("threshold", threshold)), said.get("system", ""))
+        decided = said.get("threshold", threshold)
+        return cls(path, files, told, threshold if decided is None else float(decided), said.get("system", ""))
 
     def arm(self, file: Path) -> str:
         return file.stem if file == self.path else self.path.resolve().name

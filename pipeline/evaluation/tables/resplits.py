@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipeline.engine.errors import DataError
 from pipeline.evaluation.metrics.classification import metric_arrays, metric_values
-from pipeline.evaluation.metrics.names import binary_names, tested_metrics
+from pipeline.evaluation.metrics.names import document_metrics, tested_metrics
 from pipeline.evaluation.tables.rows import Rows
 
 # of a positive class of two, in the order of the columns that stages store
@@ -77,11 +77,16 @@ class Resplits:
         return document
 
 
-def fold_values(labels: ArrayLike, probabilities: ArrayLike) -> list[float]:
-    """FOLD_METRICS of the test rows of one split: labels (n,) 0/1, probabilities (n,); NaN where undefined."""
-    rows = Rows.binary(labels, probabilities)
-    made = metric_values(rows, binary_names(str(rows.positive_class), FOLD_METRICS))
-    return [np.nan if made[name] is None else float(made[name]) for name in FOLD_METRICS]
+def fold_metrics(rows: Rows) -> tuple[str, ...]:
+    """The metrics that are stored of the test rows of a split: FOLD_METRICS, or of more than two classes the tested ones."""
+    return FOLD_METRICS if rows.is_binary else tuple(tested_metrics(rows))
+
+
+def fold_values(rows: Rows) -> list[float]:
+    """`fold_metrics` of the test rows of one split; NaN where undefined."""
+    names = document_metrics(rows)
+    made = metric_values(rows, {name: names[name] for name in fold_metrics(rows)})
+    return [np.nan if value is None else float(value) for value in made.values()]
 
 
 def out_of_fold_resplits(arms: Mapping[str, Rows], folds: ArrayLike, modality: str) -> Resplits:

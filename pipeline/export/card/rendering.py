@@ -47,6 +47,10 @@ def _cell(value: Any) -> str:
     return str(value).replace("|", "\\|")
 
 
+def _prefixed(name: str, prefix: str) -> str:
+    return f"{prefix}{name}"
+
+
 def _numbered(values: Mapping[str, int]) -> str:
     return "; ".join(f"{name} ({number:,})" for name, number in values.items()) or "not stated in the data folder"
 
@@ -79,5 +83,6 @@ _ENVIRONMENT = Environment(
 _ENVIRONMENT.filters |= {
     "variant_meaning": variant_meaning,
     "interval": _interval, "cell": _cell, "thousands": "{:,}".format, "numbered": _numbered,
+    "prefixed": _prefixed,
     "measured_parts": _measured_parts, "intervals": _intervals, "metric": metric_words, "metric_row": _metric_row,
 }  # fmt: skip

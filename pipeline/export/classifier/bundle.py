@@ -61,9 +61,7 @@ class ClassifierExporter(Exporter):
         }
 
     def write_graphs(self, folder: Path) -> None:
-        metadata = graph_metadata(self.told["class_names"], self.told["positive_class"] or "", self.SYSTEM, SCHEMA_VERSION)
-        if not metadata["positive_class"]:
-            del metadata["positive_class"]
+        metadata = graph_metadata(self.told["class_names"], self.told["positive_class"], self.SYSTEM, SCHEMA_VERSION)
         graph = convert_classifier(self.network, metadata)
         store_as_float16(graph, require=self.told["stored_precision"] == "float16")
         write_graphs({NETWORK_FILE: graph}, folder)

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.data.scans import PAIRED
 from pipeline.evaluation.comparison.words import choice_words
 from pipeline.export.bundle_folder import SCHEMA_VERSION, without_folders
 from pipeline.export.card.data_terms import data_terms
 from pipeline.export.card.rendering import render_card
-from pipeline.export.multitask.finished_run import MODALITIES, ROLES, SYSTEM, FinishedRun
+from pipeline.export.multitask.finished_run import ROLES, SYSTEM, FinishedRun
 from pipeline.export.multitask.run_figures import read_figures
 from pipeline.export.multitask.run_parity import compare_backbone_rows, compare_stored_rows, compare_whole_path
 from pipeline.export.multitask.stored_backbones import collect_backbones, modality_entries
@@ -35,7 +36,7 @@ class MultitaskExporter(Exporter):
     def __init__(self, source: FinishedRun, options: ExportOptions = PLAIN) -> None:
         super().__init__(source, options)
         self.backbones, self.read_by = collect_backbones(source)
-        self.probability = composed.probability_output(source.dataset["positive_class"])
+        self.probability = composed.probability_output(source.positive)
         self.networks = _compose(source, self.probability)
 
     @classmethod
@@ -43,8 +44,7 @@ class MultitaskExporter(Exporter):
         return FinishedRun(run_dir)
 
     def write_graphs(self, folder: Path) -> None:
-        dataset = self.source.dataset
-        metadata = graph_metadata(class_names(dataset), dataset["positive_class"], SYSTEM, SCHEMA_VERSION)
+        metadata = graph_metadata(self.source.classes.names, self.source.positive, SYSTEM, SCHEMA_VERSION)
         graphs = {b.file: convert_network(b.network, composed.BACKBONE_OUTPUTS, metadata) for b in self.backbones.values()}
         graphs |= {
             f"{name}.onnx": convert_network(network, self.outputs_of(name), metadata) for name, network in self.networks.items()
@@ -74,8 +74,9 @@ class MultitaskExporter(Exporter):
     def write_keras(self, folder: Path) -> dict[str, Any]:
         """The run's own files, under the names that they have here."""
         parts = {f"backbone_{b.key}": b.run_name for b in self.backbones.values()}
-        names = [f"embedder_{m}_{r}" for m in MODALITIES for r in ROLES] + [f"task_extractor_{m}" for m in MODALITIES]
-        names += [f"shared_{self.source.variant}"] + [f"head_{n}" for n in (*MODALITIES, "paired")]
+        modalities = self.source.modalities
+        names = [f"embedder_{m}_{r}" for m in modalities for r in ROLES] + [f"task_extractor_{m}" for m in modalities]
+        names += [f"shared_{self.source.variant}"] + [f"head_{n}" for n in self.source.answered]
         for name, stored in (parts | {name: name for name in names}).items():
             weights, architecture = self.source.network_files(stored)
             shutil.copyfile(weights, folder / "keras" / f"{name}.weights.h5")
@@ -95,24 +96,18 @@ class MultitaskExporter(Exporter):
         profile_of = {name: self.source.embedders[name]["profile"] for name in self.read_by}
         return {
             "variant": self.source.variant,
-            "class_names": class_names(self.source.dataset),
-            "positive_class": self.source.dataset["positive_class"],
-            "threshold": THRESHOLD,
+            "class_names": list(self.source.classes.names),
+            "positive_class": self.source.positive,
+            "threshold": None if self.source.positive is None else THRESHOLD,
             "probability_output": self.probability,
             "profiles": {name: self.source.dataset["profiles"][name] for name in sorted(set(profile_of.values()))},
             "backbones": {key: backbone.entry() for key, backbone in self.backbones.items()},
             "modalities": modality_entries(self.read_by, profile_of),
-            "paired": {"network": "paired.onnx"},
+            "paired": {"network": "paired.onnx"} if PAIRED in self.source.answered else None,
             "figures": read_figures(self.source),
             "training": without_folders(self.source.training()),
             "stored_precision": self.source.stored_precision,
         }
-
-
-def class_names(dataset: dict[str, Any]) -> list[str]:
-    """``[negative, positive]``; several negative classes are named together."""
-    positive = dataset["positive_class"]
-    return [" or ".join(name for name in dataset["class_names"] if name != positive), positive]
 
 
 def _compose(source: FinishedRun, probability: str) -> dict[str, Any]:
@@ -125,6 +120,8 @@ def _compose(source: FinishedRun, probability: str) -> dict[str, Any]:
             shared_extractor=shared,
             head=source.load_network(f"head_{modality}"),
         ), probability)
-        for modality in MODALITIES
+        for modality in source.modalities
     }  # fmt: skip
-    return {**networks, "paired": composed.compose_paired(source.load_network("head_paired"), probability)}
+    if PAIRED not in source.answered:
+        return networks
+    return {**networks, PAIRED: composed.compose_paired(source.load_network("head_paired"), probability)}

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.data.run_classes import RunClasses
+from pipeline.data.scans import MODALITIES, PAIRED
 from pipeline.engine.errors import CorruptArtifactError
 from pipeline.export.checked_run import CheckedRun
 
 SYSTEM = "respiratory_mtl"
-MODALITIES = ("xray", "ct")
 ROLES = ("task", "shared")
 
 
@@ -24,12 +25,33 @@ class FinishedRun(CheckedRun):
         self.embedders: dict[str, dict[str, Any]] = self.load_json("embedder_recipe")["embedders"]
 
     @property
+    def classes(self) -> RunClasses:
+        """What it tells apart."""
+        return RunClasses.of(self.dataset)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Those that the run has networks of."""
+        return tuple(name for name in MODALITIES if f"{name}_{ROLES[0]}" in self.embedders)
+
+    @property
+    def answered(self) -> tuple[str, ...]:
+        """What there is a head for: each modality, and the pair where there are both."""
+        return (*self.modalities, PAIRED) if len(self.modalities) > 1 else self.modalities
+
+    @property
+    def positive(self) -> str | None:
+        """The positive class of two; None of more."""
+        return self.classes.positive if len(self.classes) == 2 else None
+
+    @property
     def variant(self) -> str:
         """The variant that validation chose."""
         return self.choice["chosen"]
 
     def probabilities(self, name: str) -> np.ndarray:
-        """What the chosen variant's head gave for every scan of a modality, or every pair: float32 ``(N,)``."""
+        """What the chosen variant's head gave for every scan of a modality, or every pair: float32 ``(N,)``, of more than two
+        classes ``(N, K)``."""
         return np.asarray(self.load(f"probabilities_{name}"))[self.choice["variants"].index(self.variant)]
 
     @property

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from pipeline.data.scans import PAIRED
 from pipeline.engine.arrays import read_selected
-from pipeline.export.multitask.finished_run import MODALITIES, ROLES, FinishedRun
+from pipeline.export.multitask.finished_run import ROLES, FinishedRun
 from pipeline.export.parity import Graph, ParityRecord, spread_rows
 
 PIXEL_ROWS = 32
@@ -43,16 +44,22 @@ def compare_stored_rows(record: ParityRecord, source: FinishedRun, graphs: Mappi
     probability: the output that gives them.
     """
     joint = {}
-    for modality in MODALITIES:
+    for modality in source.modalities:
         inputs = {f"{role}_features": np.asarray(source.load(f"backbone_features_{modality}_{role}")) for role in ROLES}
         answer = graphs[modality].answer(inputs)
         joint[modality] = answer["joint_features"]
         stored = source.probabilities(modality)
-        record.compare(modality, answer[probability][:, 0], stored, "the run's probabilities, every scan")
-    pairs = _pair_rows(source)
-    answer = graphs["paired"].answer({f"{m}_features": joint[m][pairs[m]] for m in MODALITIES})
-    stored = source.probabilities("paired")
-    record.compare("paired", answer[probability][:, 0], stored, "the run's probabilities, every pair")
+        record.compare(modality, _as_stored(answer[probability]), stored, "the run's probabilities, every scan")
+    if PAIRED in source.answered:
+        pairs = _pair_rows(source)
+        answer = graphs[PAIRED].answer({f"{m}_features": joint[m][rows] for m, rows in pairs.items()})
+        stored = source.probabilities(PAIRED)
+        record.compare(PAIRED, _as_stored(answer[probability]), stored, "the run's probabilities, every pair")
+
+
+def _as_stored(probabilities: np.ndarray) -> np.ndarray:
+    """What a graph gives ``(n, 1)`` or ``(n, K)`` in the shape in which the run stores it."""
+    return probabilities[:, 0] if probabilities.shape[1] == 1 else probabilities
 
 
 def compare_whole_path(
@@ -60,14 +67,14 @@ def compare_whole_path(
     features: Mapping[str, tuple[np.ndarray, np.ndarray]], probability: str,
 ) -> None:  # fmt: skip
     """Pixels to probability through backbone and network graphs, against the run's probabilities."""
-    for modality in MODALITIES:
+    for modality in source.modalities:
         rows = features[f"{modality}_task"][0]
         answer = graphs[modality].answer({f"{role}_features": features[f"{modality}_{role}"][1] for role in ROLES})
         stored = source.probabilities(modality)[rows]
-        record.compare(f"{modality} from pixels", answer[probability][:, 0], stored, "the run's probabilities")
+        record.compare(f"{modality} from pixels", _as_stored(answer[probability]), stored, "the run's probabilities")
 
 
 def _pair_rows(source: FinishedRun) -> dict[str, np.ndarray]:
     with source.artifact("pairs").open(newline="", encoding="utf-8") as stream:
         table = list(csv.DictReader(stream))
-    return {modality: np.array([int(row[f"{modality}_row"]) for row in table], np.int64) for modality in MODALITIES}
+    return {modality: np.array([int(row[f"{modality}_row"]) for row in table], np.int64) for modality in source.modalities}

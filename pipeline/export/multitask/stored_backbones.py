@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.export.multitask.finished_run import MODALITIES, ROLES, FinishedRun
+from pipeline.export.multitask.finished_run import ROLES, FinishedRun
 from pipeline.models.backbones.names import feature_key
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def collect_backbones(source: FinishedRun) -> tuple[dict[str, StoredBackbone], d
     stored: dict[str, StoredBackbone] = {}
     read_by: dict[str, str] = {}
     by_artifact: dict[str, str] = {}
-    for name in (f"{modality}_{role}" for modality in MODALITIES for role in ROLES):
+    for name in (f"{modality}_{role}" for modality in source.modalities for role in ROLES):
         embedder = source.embedders[name]
         artifact = f"backbone_{embedder['key']}"
         if artifact not in by_artifact:
@@ -67,7 +67,7 @@ def modality_entries(read_by: Mapping[str, str], profile_of: Mapping[str, str]) 
                 role: {"backbone": read_by[f"{modality}_{role}"], "profile": profile_of[f"{modality}_{role}"]} for role in ROLES
             },
         }
-        for modality in MODALITIES
+        for modality in dict.fromkeys(name.partition("_")[0] for name in read_by)
     }
 
 

@@ -58,11 +58,13 @@ def convert_network(
     return model
 
 
-def graph_metadata(class_names: Sequence[str], positive_class: str, system: str, schema_version: int) -> dict[str, str]:
-    """What each graph says of itself in ``metadata_props``; the class names are a JSON list, negative first."""
+def graph_metadata(class_names: Sequence[str], positive_class: str | None, system: str, schema_version: int) -> dict[str, str]:
+    """What each graph says of itself in ``metadata_props``; the class names are a JSON list, of two the negative first. Where no
+    class is the positive one, nothing is said of it."""
+    positive = {} if positive_class is None else {"positive_class": positive_class}
     return {
         "class_names": json.dumps(list(class_names)),
-        "positive_class": positive_class,
+        **positive,
         "system": system,
         "schema_version": str(schema_version),
     }

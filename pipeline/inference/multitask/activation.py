@@ -24,7 +24,7 @@ STEP = 0.0005
 
 
 class ScanActivation:
-    """Where a scan speaks for the positive class, or against it; opens each graph once."""
+    """Where a scan speaks for a class; opens each graph once."""
 
     def __init__(self, bundle: MultitaskBundle, step: float = STEP, device: Device = "auto") -> None:
         """step: of `channel_gradients`, small beside the spread that features have over scans."""
@@ -32,8 +32,9 @@ class ScanActivation:
         self._maps_part = cache(self._open_maps)
         self._logit_part = cache(self._open_logit)
 
-    def activation(self, gray: Array, modality: str, positive: bool) -> Array:
-        """uint8 (H, W) → float32 (H, W) in [0, 1]: Grad-CAM of the positive class's logit, or of its negative.
+    def activation(self, gray: Array, modality: str, named: str) -> Array:
+        """uint8 (H, W) → float32 (H, W) in [0, 1]: Grad-CAM of a class's logit; of two classes the negative one's is the
+        positive one's turned round.
 
         Both embedders' last stored maps count: each map is in units of the logit, and their sum is shown. Inner layers
         that an embedder taps beside the last are not shown.
@@ -45,7 +46,7 @@ class ScanActivation:
         features = {f"{role}_features": rows for role, (rows, _) in read.items()}
         total = np.zeros(gray.shape, np.float32)
         for role, (_, maps) in read.items():
-            heat = self._heat(modality, f"{role}_features", features, maps, 1 if positive else -1)
+            heat = self._heat(modality, f"{role}_features", features, maps, named)
             total += _resized(heat, gray.shape)
         return at_size(total, gray.shape)
 
@@ -63,19 +64,25 @@ class ScanActivation:
             "Export the bundle again.",
         )
 
-    def _heat(self, modality: str, door: str, features: dict[str, Array], maps: Array, sign: int) -> Array:
+    def _heat(self, modality: str, door: str, features: dict[str, Array], maps: Array, named: str) -> Array:
         """Grad-CAM (h, w) of one embedder; the other's features stay as they are."""
         part, own = self._logit_part(modality), features[door][0]
         pooled = _ends_with(own, maps.mean(axis=(0, 1)))
+        place, sign = self._logit_of(named)
 
         def logit(moved: Array) -> Array:
             ends = moved.mean(axis=(1, 2)) if pooled else moved.reshape(len(moved), -1)
             rows = np.repeat(own[None], len(moved), axis=0)
             rows[:, -ends.shape[1] :] = ends
             feeds = {name: rows if name == door else np.repeat(given, len(moved), axis=0) for name, given in features.items()}
-            return sign * part.run(feeds)[0][:, 0].astype(np.float64)
+            return sign * part.run(feeds)[0][:, place].astype(np.float64)
 
         return grad_cam(maps, channel_gradients(logit, maps, self._step))
+
+    def _logit_of(self, named: str) -> tuple[int, int]:
+        """The column of a class's logit, and what it is to be multiplied by."""
+        names = self.bundle.manifest.class_names
+        return (names.index(named), 1) if len(names) > 2 else (0, 1 if named == self.bundle.manifest.positive_class else -1)
 
     def _open_maps(self, backbone: str) -> Graph:
         """The backbone with every tensor that can be its last maps: what is pooled, what is flattened."""
@@ -84,14 +91,14 @@ class ScanActivation:
         return parts.part([IMAGE], [FEATURES, *dict.fromkeys(parts.maps_among(candidates))])
 
     def _open_logit(self, modality: str) -> Graph:
-        """The network up to what its sigmoid reads: probabilities near 0 and 1 have no differences left."""
+        """The network up to what its sigmoid or softmax reads: probabilities near 0 and 1 have no differences left."""
         parts = GraphParts(self.bundle.path / self.bundle.manifest.modalities[modality].network, self._device)
         probability = self.bundle.manifest.probability_output
         node = parts.maker_of(probability)
         while node is not None and node.op_type in ("Identity", "Squeeze", "Reshape"):
             node = parts.maker_of(node.input[0])
-        if node is None or node.op_type != "Sigmoid":
-            raise CorruptArtifactError(f"{parts.path}: {probability} is no sigmoid.", "Export the bundle again.")
+        if node is None or node.op_type not in ("Sigmoid", "Softmax"):
+            raise CorruptArtifactError(f"{parts.path}: {probability} is no sigmoid or softmax.", "Export the bundle again.")
         return parts.part(parts.inputs, [node.input[0]])
 
 

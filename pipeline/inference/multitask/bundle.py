@@ -51,20 +51,22 @@ class PairedNetwork(Entry):
 class MultitaskManifest(Manifest):
     """`bundle.json`, as far as predicting needs it.
 
-    probability_output: of the networks; bundles that do not say it are of the first kind, made for COVID alone.
+    probability_output: of the networks, (B, 1) of the positive class of two or (B, K) of K classes; bundles that do not say it
+    are of the first kind, made for COVID alone. Of more than two classes the most probable one is named, without a threshold.
     """
 
     variant: str
     probability_output: str = "covid_probs"
-    class_names: tuple[str, str]
-    positive_class: str
-    threshold: float = Field(ge=0, le=1)
     profiles: dict[str, Profile]
     backbones: dict[str, Backbone]
     modalities: dict[Modality, ModalityNetwork] = Field(min_length=1)
     paired: PairedNetwork | None = None
 
     def check_parts(self) -> None:
+        if len(self.class_names) == 2 and (self.positive_class is None or self.threshold is None):
+            raise ValueError("of two classes one is positive, from a threshold on: positive_class and threshold are needed")
+        if len(self.class_names) > 2 and self.threshold is not None:
+            raise ValueError(f"a threshold decides between two classes, class_names has {len(self.class_names)}")
         for modality, network in self.modalities.items():
             for embedder in (network.embedders.task, network.embedders.shared):
                 backbone, profile = self.backbones.get(embedder.backbone), self.profiles.get(embedder.profile)

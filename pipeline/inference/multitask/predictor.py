@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.data.scans import CT, PAIRED, XRAY
 from pipeline.engine.arrays import Array
-from pipeline.engine.errors import DataError
+from pipeline.engine.errors import CorruptArtifactError, DataError
 from pipeline.engine.given_path import FileKey
 from pipeline.inference.answers import TITLES, Answer, Finding
 from pipeline.inference.bundle import load_bundle
@@ -33,9 +33,10 @@ JOINT_FEATURES = "joint_features"
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedScan:
-    """One scan's probability of the positive class, and its joint features (1, 1280) for the paired head."""
+    """One scan's class probabilities (K,), in the order of the bundle's classes, and its joint features (1, 1280) for the paired
+    head."""
 
-    probability: float
+    probabilities: Array
     joint_features: Array
 
 
@@ -59,7 +60,7 @@ class Predictor(OpenedBundle[MultitaskManifest]):
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        return (XRAY, CT)
+        return tuple(name for name in (XRAY, CT) if name in self.manifest.modalities)
 
     def prepare(self, xray: bool = True, ct: bool = True) -> None:
         """Start opening what these modalities need, and return at once."""
@@ -70,7 +71,7 @@ class Predictor(OpenedBundle[MultitaskManifest]):
 
     def _answer(self, given: Mapping[str, Any], methods: tuple[str, ...]) -> Answer:
         embedded = dict(zip(given, self._pool.map(self._embed_or_error, given, given.values()), strict=True))
-        probabilities = {name: scan if isinstance(scan, str) else scan.probability for name, scan in embedded.items()}
+        probabilities = {name: scan if isinstance(scan, str) else scan.probabilities for name, scan in embedded.items()}
         if len(embedded) == 2 and self.manifest.paired is not None:
             probabilities[PAIRED] = self._paired(self.manifest.paired.network, embedded)
         findings = [self._finding(name, result) for name, result in probabilities.items()]
@@ -91,7 +92,7 @@ class Predictor(OpenedBundle[MultitaskManifest]):
                 features[key] = self._features(gray, *key)
             feeds[f"{role}_features"] = features[key]
         probabilities, joint = self._sessions.run(network.network, feeds, (self.manifest.probability_output, JOINT_FEATURES))
-        return EmbeddedScan(_probability(probabilities), joint)
+        return EmbeddedScan(self._shares(probabilities), joint)
 
     def _features(self, gray: Array, backbone: str, profile: str) -> Array:
         image = network_image(gray, self.manifest.profiles[profile])
@@ -116,28 +117,39 @@ class Predictor(OpenedBundle[MultitaskManifest]):
                     self._remembered.popitem(last=False)
         return result
 
-    def _paired(self, network: str, embedded: Mapping[str, EmbeddedScan | str]) -> float | str:
+    def _paired(self, network: str, embedded: Mapping[str, EmbeddedScan | str]) -> Array | str:
         failed = [TITLES[name] for name, scan in embedded.items() if isinstance(scan, str)]
         if failed:
             return f"no answer for {' and '.join(failed)}"
         feeds = {f"{name}_features": scan.joint_features for name, scan in embedded.items() if isinstance(scan, EmbeddedScan)}
         try:
-            return _probability(self._sessions.run(network, feeds, (self.manifest.probability_output,))[0])
+            return self._shares(self._sessions.run(network, feeds, (self.manifest.probability_output,))[0])
         except DataError as error:
             return error.message
 
-    def _finding(self, modality: str, result: float | str) -> Finding:
-        if isinstance(result, str):
-            return Finding(modality, error=result)
-        is_first = self.manifest.class_names[0] == self.manifest.positive_class
-        return finding_of(self.manifest, modality, np.array([result, 1 - result] if is_first else [1 - result, result]))
+    def _finding(self, modality: str, result: Array | str) -> Finding:
+        return Finding(modality, error=result) if isinstance(result, str) else finding_of(self.manifest, modality, result)
+
+    def _shares(self, output: Array) -> Array:
+        """(K,) float64 of what a network gives for one scan: (1, 1) of the positive class of two, or (1, K).
+
+        Raises DataError where these are no probabilities, CorruptArtifactError where there are not as many as classes.
+        """
+        told, names = np.asarray(output[0], np.float64), self.manifest.class_names
+        if not ((told >= 0) & (told <= 1)).all():
+            raise DataError(f"The network answered {', '.join(map(str, told))}: no probability.")
+        if told.size == 1 and len(names) == 2:
+            return np.where([name == self.manifest.positive_class for name in names], told, 1 - told)
+        if told.size != len(names):
+            said = f"{self.path}: a network tells {told.size} classes apart, bundle.json names {', '.join(names)}."
+            raise CorruptArtifactError(said, "Export it again.")
+        return told
 
     def _drawn(self, finding: Finding, given: Mapping[str, GivenScan], methods: tuple[str, ...]) -> Finding:
         """With Grad-CAM of the class that was named; the pair has none of its own."""
         if finding.modality not in given or finding.predicted is None or not methods:
             return finding
-        positive = finding.predicted == self.manifest.positive_class
-        heat = self._shown.activation(given[finding.modality].gray, finding.modality, positive)
+        heat = self._shown.activation(given[finding.modality].gray, finding.modality, finding.predicted)
         return replace(finding, activations=dict.fromkeys(methods, heat))
 
     @cached_property
@@ -150,10 +162,3 @@ class Predictor(OpenedBundle[MultitaskManifest]):
 def open_predictor(path: Path, device: Device = "auto") -> Predictor:
     """See `pipeline.inference.bundle.open_bundle`."""
     return Predictor(load_bundle(path, MultitaskManifest), device)
-
-
-def _probability(output: Array) -> float:
-    value = float(output[0, 0])
-    if not 0 <= value <= 1:
-        raise DataError(f"The network answered {value}, not a probability.")
-    return value

@@ -9,12 +9,9 @@ from pipeline.engine.interval_text import interval_text
 from pipeline.inference.answers import CAUTION, TITLES, Answer, Finding
 from pipeline.inference.multitask.bundle import MultitaskBundle
 
-PHANTOM = (
-    "No scan was given: these are answers for a generated pair (phantom, COVID-like lesions), not for a patient; "
-    "the gate was not asked."
-)
+PHANTOM = "No scan was given: these are answers for a generated {} (phantom with lesions), not for a patient; the gate was not asked."
 SHIPPED = "these very weights: one training"
-_SHOWN_METRICS = {"auc": "AUC", "accuracy": "accuracy"}
+_SHOWN_METRICS = {"auc": "AUC", "macro_auc": "macro AUC", "accuracy": "accuracy"}
 
 
 def answer_document(
@@ -38,12 +35,12 @@ def answer_document(
 def answer_words(bundle: MultitaskBundle, answer: Answer, phantom: bool) -> str:
     """A line an answer, with how well the bundle did on its own test part, and the cautions."""
     manifest = bundle.manifest
-    lines = [PHANTOM] if phantom else []
+    lines = [PHANTOM.format("pair" if len(manifest.modalities) > 1 else "scan")] if phantom else []
     lines += [f"{TITLES[finding.modality]:<7} {_sentence(bundle, finding)}" for finding in answer.findings]
-    lines.append(
-        f"{manifest.positive_class} is named from probability {manifest.threshold:g} on. "
-        f"Bundle {bundle.path}, variant {manifest.variant}."
-    )
+    named = "The most probable class is named."
+    if manifest.class_threshold is not None:
+        named = f"{manifest.positive_class} is named from probability {manifest.class_threshold:g} on."
+    lines.append(f"{named} Bundle {bundle.path}, variant {manifest.variant}.")
     if manifest.has_figures:
         basis = SHIPPED if manifest.figures.get("shipped") else manifest.figures.get("basis")
         told = f" ({basis})" if basis else ""
@@ -52,10 +49,14 @@ def answer_words(bundle: MultitaskBundle, answer: Answer, phantom: bool) -> str:
 
 
 def _sentence(bundle: MultitaskBundle, finding: Finding) -> str:
-    if finding.probability is None:
+    if finding.predicted is None:
         return f"no answer: {finding.error}"
     width = max(map(len, bundle.manifest.class_names))
-    words = f"{finding.predicted:<{width}}  probability of {bundle.manifest.positive_class} {_shown(finding.probability)}"
+    if len(bundle.manifest.class_names) == 2 and finding.probability is not None:
+        told = f"{bundle.manifest.positive_class} {_shown(finding.probability)}"
+    else:
+        told = ", ".join(f"{name} {_shown(share)}" for name, share in finding.probabilities.items())
+    words = f"{finding.predicted:<{width}}  probability of {told}"
     recorded = bundle.manifest.test_metrics(finding.modality)
     shown = [f"{title} {interval_text(recorded[name])}" for name, title in _SHOWN_METRICS.items() if name in recorded]
     return words + (f"   (test {'; '.join(shown)})" if shown else "")

@@ -18,7 +18,7 @@ from pipeline.models import respiratory_networks as networks
 from pipeline.models.backbones.construction import build_backbone
 from pipeline.training.frozen_features import BATCH, compiled_forward, frozen_features, scaled
 from pipeline.training.multitask.chain_training import ChainRecipe, train_chain_once
-from pipeline.training.multitask.one_logit_fit import Examples, fit_binary
+from pipeline.training.multitask.one_logit_fit import Examples, fit_labels
 from pipeline.training.multitask.recipes import MODALITIES, EmbedderRecipe, HeadRecipe, Labelled, SharedRecipe, TaskRecipe
 from pipeline.training.multitask.scan_pairs import Pairs, draw_pairs
 from pipeline.training.settings import AdversarialSettings, FitSettings
@@ -86,7 +86,7 @@ def bench_fit(rows: int = 1024, epochs: int = 5, repeats: int = 3) -> dict:
     settings = FitSettings(epochs=epochs, batch_size=64, learning_rate=1e-4, patience=epochs)
 
     def ours() -> None:
-        fit_binary(networks.build_xray_task_extractor(), examples, settings, 0)
+        fit_labels(networks.build_xray_task_extractor(), examples, settings, 0)
 
     def bare() -> None:
         model = networks.build_xray_task_extractor()

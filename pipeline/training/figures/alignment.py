@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
+from pipeline.data.run_classes import RunClasses
 from pipeline.evaluation.comparison.alignment_words import PROBE_TITLES
 from pipeline.evaluation.figures.style import GRAY, LINES, MARKERS, PALETTE, new_figure, set_panel_title, set_title
 from pipeline.training.multitask.adversarial.modality_probes import CHANCE, ProbedRows
@@ -31,7 +32,7 @@ def readings_figure(history: Mapping[str, Any], tolerance: float) -> Figure:
     left.axhspan(CHANCE - tolerance, CHANCE + tolerance, color=GRAY, alpha=0.18, linewidth=0, label="counts as hidden")
     left.axhline(CHANCE, color=GRAY, linewidth=0.8)
     left.set(xlabel="Epoch", ylabel="Balanced accuracy, X-ray or CT", title="Fresh probes, validation", ylim=(0.3, 1.02))
-    _draw(right, history.get("val_covid_loss", []), "fresh linear probe, validation", 0)
+    _draw(right, history.get("val_label_loss", []), "fresh linear probe, validation", 0)
     right.set(xlabel="Epoch", ylabel="Loss of the diagnosis (nats)", title="The diagnosis")
     for axis in (left, right):
         axis.axvline(history["best_epoch"] + 1, color=GRAY, linewidth=1, linestyle=":", label="kept")
@@ -39,7 +40,7 @@ def readings_figure(history: Mapping[str, Any], tolerance: float) -> Figure:
     return figure
 
 
-def feature_map(features: Mapping[str, np.ndarray], rows: ProbedRows, positive_class: str) -> Figure:
+def feature_map(features: Mapping[str, np.ndarray], rows: ProbedRows, classes: RunClasses) -> Figure:
     """First two principal components of the held-out scans' features, by modality (top) and by class (bottom).
 
     features: ``{what they are: (N, K)}``, a column each; standardised, as the probes see them.
@@ -48,7 +49,7 @@ def feature_map(features: Mapping[str, np.ndarray], rows: ProbedRows, positive_c
     shown = rows.held[:: -(-len(rows.held) // SHOWN_SCANS)]
     groups = (
         {MODALITY_TITLES[value]: rows.modality[shown] == value for value in (1, 0)},
-        {positive_class: rows.labels[shown] == 1, f"not {positive_class}": rows.labels[shown] == 0},
+        {name: rows.labels[shown] == number for number, name in reversed(list(enumerate(classes.names)))},
     )
     for column, (name, values) in enumerate(features.items()):
         chosen = StandardScaler().fit(values[rows.held]).transform(values[shown])
@@ -68,7 +69,8 @@ def feature_map(features: Mapping[str, np.ndarray], rows: ProbedRows, positive_c
 
 def _scatter(axis: Axes, points: np.ndarray, groups: Mapping[str, np.ndarray], colour: int) -> None:
     for place, (name, mine) in enumerate(groups.items(), start=colour):
-        style = {"color": PALETTE[place], "marker": MARKERS[place], "s": 7, "alpha": 0.6, "linewidths": 0}
+        look = {"color": PALETTE[place % len(PALETTE)], "marker": MARKERS[place % len(MARKERS)]}
+        style = {**look, "s": 7, "alpha": 0.6, "linewidths": 0}
         axis.scatter(points[mine, 0], points[mine, 1], label=name, **style)
 
 

@@ -10,20 +10,21 @@ import numpy as np
 from pipeline.data.scan_index import ModalityIndex
 from pipeline.engine.context import Context
 from pipeline.training.multitask.chain_training import ChainRecipe
-from pipeline.training.multitask.recipes import MODALITIES, EmbedderRecipe, HeadRecipe, SharedRecipe, Tail, TaskRecipe
+from pipeline.training.multitask.recipes import EmbedderRecipe, HeadRecipe, SharedRecipe, Tail, TaskRecipe
 from pipeline.training.multitask.scan_labels import read_indexes
-from pipeline.training.multitask.scan_pairs import Pairs, index_pairs, with_shuffled_control
+from pipeline.training.multitask.scan_pairs import Pairs, run_pairs
 from pipeline.training.network_artifacts import load_network
 from pipeline.training.settings import TailTuning
 
 
 @dataclass(frozen=True)
 class ChainInputs:
-    """Frozen features ``{(modality, role): (N, F)}``, the scans they belong to, pairs, and the recipes."""
+    """Frozen features ``{(modality, role): (N, F)}``, the scans they belong to, pairs where there are two modalities, and the
+    recipes."""
 
     features: Mapping[tuple[str, str], np.ndarray]
     indexes: Mapping[str, ModalityIndex]
-    pairs: Pairs
+    pairs: Pairs | None
     recipe: ChainRecipe
 
     def labels(self) -> dict[str, np.ndarray]:
@@ -33,7 +34,7 @@ class ChainInputs:
 def read_chain(context: Context) -> ChainInputs:
     """Read features, index and recipes; pairs are drawn anew from the stage's own seed."""
     shared, embedder = context.load_json("shared_recipe"), context.load_json("embedder_recipe")
-    features = {(m, r): context.load(f"backbone_features_{m}_{r}") for m in MODALITIES for r in ("task", "shared")}
+    features = {(m, r): context.load(f"backbone_features_{m}_{r}") for m in context.config.modalities for r in ("task", "shared")}
     recipe = ChainRecipe(
         EmbedderRecipe.model_validate(embedder["recipe"]),
         TaskRecipe.model_validate(context.load_json("task_recipe")),
@@ -43,8 +44,7 @@ def read_chain(context: Context) -> ChainInputs:
         _tails(context, embedder["embedders"], features),
     )
     indexes = read_indexes(context)
-    pairs = with_shuffled_control(index_pairs(indexes, context.seed), context.seed)
-    return ChainInputs(features, indexes, pairs, recipe)
+    return ChainInputs(features, indexes, run_pairs(indexes, context.seed), recipe)
 
 
 def _tails(

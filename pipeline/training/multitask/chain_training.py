@@ -14,7 +14,6 @@ from pipeline.engine.files import atomic_write_bytes
 from pipeline.training.multitask.adversarial.probed_features import ModalityAnswers, ModalityReadings
 from pipeline.training.multitask.adversarial.shared_extractors import SharedExtractors
 from pipeline.training.multitask.recipes import (
-    MODALITIES,
     EmbedderRecipe,
     HeadRecipe,
     Labelled,
@@ -35,8 +34,8 @@ TOLD = "told"
 
 @dataclass(frozen=True)
 class ChainAnswers:
-    """``probabilities[variant]["xray" | "ct" | "paired"]`` ``(N,)`` or ``(P,)``; ``told[variant]``: what fresh probes said of
-    each held row's modality, where they were asked."""
+    """``probabilities[variant]["xray" | "ct" | "paired"]`` ``(N,)`` or ``(P,)``, with an axis of classes where there are more
+    than two; ``told[variant]``: what fresh probes said of each held row's modality, where they were asked."""
 
     probabilities: Probabilities
     told: dict[str, ModalityAnswers] = field(default_factory=dict)
@@ -57,7 +56,7 @@ class ChainRecipe:
 def train_chain(
     features: Mapping[tuple[str, str], np.ndarray],
     scans: Mapping[str, Labelled],
-    pairs: Pairs,
+    pairs: Pairs | None,
     recipe: ChainRecipe,
     workshop: Workshop,
     readings: ModalityReadings | None = None,
@@ -65,25 +64,25 @@ def train_chain(
     """Backbone features ``{(modality, role): (N, F)}`` → the answers of every variant, and of ``readings`` to its features.
 
     Everything that learns from labels is trained anew on ``scans[...].train``: the embedding layers with the tails
-    that they fine-tune, the task extractors, the shared extractor of each variant and the three heads.
+    that they fine-tune, the task extractors, the shared extractor of each variant and the heads.
     """
     embeddings = {}
     for (modality, role), given in features.items():
         name, tail = f"embedder_{modality}_{role}", recipe.tails.get((modality, role))
         model, _ = train_embedder(name, given, scans[modality], recipe.embedder, workshop, tail)
         embeddings[modality, role] = features_from(model, given)
-    task = {}
-    for modality in MODALITIES:
+    task: dict[str, np.ndarray] = {}
+    for modality in scans:
         embedding = embeddings[modality, "task"]
         model, _ = train_task_extractor(modality, embedding, scans[modality], recipe.task, workshop)
         task[modality] = features_from(model, embedding)
-    shared_embeddings = {modality: embeddings[modality, "shared"] for modality in MODALITIES}
+    shared_embeddings = {modality: embeddings[modality, "shared"] for modality in scans}
     answers = ChainAnswers({})
     extractors = SharedExtractors(shared_embeddings, scans, recipe.shared, workshop)
     for variant in recipe.variants:
         extractor = extractors.train(variant).extractor
-        shared = {m: features_from(extractor, shared_embeddings[m]) for m in MODALITIES}
-        joined = {m: np.concatenate([task[m], shared[m]], axis=1) for m in MODALITIES}
+        shared = {m: features_from(extractor, shared_embeddings[m]) for m in scans}
+        joined = {m: np.concatenate([task[m], shared[m]], axis=1) for m in scans}
         heads = train_heads(joined, scans, pairs, recipe.head, workshop.apart(f"heads_{variant}"))
         answers.probabilities[variant] = heads.probabilities
         if readings is not None:
@@ -95,7 +94,7 @@ def train_chain_once(
     name: str,
     features: Mapping[tuple[str, str], np.ndarray],
     scans: Mapping[str, Labelled],
-    pairs: Pairs,
+    pairs: Pairs | None,
     recipe: ChainRecipe,
     workshop: Workshop,
     readings: ModalityReadings | None = None,

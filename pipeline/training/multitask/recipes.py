@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from pydantic import model_validator
 
+from pipeline.data.run_classes import answer_width
 from pipeline.engine.errors import DataError
 from pipeline.engine.settings import Settings
 from pipeline.evaluation.comparison.variants import objective_in
@@ -21,12 +22,12 @@ from pipeline.training.multitask.one_logit_fit import (
     PREDICTION_BATCH,
     Examples,
     apply_network,
-    fit_binary,
+    diagnosis_logits,
+    fit_labels,
     network_blocks,
-    one_logit,
     rows_of,
 )
-from pipeline.training.probabilities import sigmoid
+from pipeline.training.probabilities import sigmoid, softmax
 from pipeline.training.settings import AdversarialSettings, FitSettings
 from pipeline.training.trained_network import Workshop, train_once
 
@@ -85,14 +86,21 @@ class HeadRecipe(Recipe):
 
 @dataclass(frozen=True)
 class Labelled:
-    """Labels ``(N,)`` int8 (COVID 1) of one modality's scans, with the rows that train and that choose."""
+    """Labels ``(N,)`` int8 of one modality's scans, 0 to ``classes`` - 1 (the positive class of two 1), with the rows that
+    train and that choose."""
 
     labels: np.ndarray
     train: np.ndarray
     valid: np.ndarray
+    classes: int = 2
 
     def examples(self, inputs: np.ndarray) -> Examples:
-        return Examples(inputs, self.labels, self.train, self.valid)
+        return Examples(inputs, self.labels, self.train, self.valid, self.classes)
+
+    @property
+    def logits(self) -> int:
+        """How many logits a network ends in that tells the classes apart."""
+        return answer_width(self.classes)
 
 
 @dataclass
@@ -123,7 +131,7 @@ def train_embedder(
     return train_once(
         name, workshop,
         lambda seed: networks.build_fine_tuned_embedder(tail.network, frozen, name, seed),
-        lambda model, seed, state: fit_binary(model, scans.examples(features), tail.fit, seed, state).as_json(),
+        lambda model, seed, state: fit_labels(model, scans.examples(features), tail.fit, seed, state).as_json(),
     )  # fmt: skip
 
 
@@ -131,8 +139,8 @@ def _train_on_frozen(name: str, features: np.ndarray, scans: Labelled, recipe: E
     mean, variance = _moments(features, scans.train)
     return train_once(
         name, workshop,
-        lambda seed: networks.build_embedder(mean, variance, name, recipe.dropout, seed),
-        lambda model, seed, state: fit_binary(model, scans.examples(features), recipe.fit, seed, state).as_json(),
+        lambda seed: networks.build_embedder(mean, variance, name, recipe.dropout, seed, scans.logits),
+        lambda model, seed, state: fit_labels(model, scans.examples(features), recipe.fit, seed, state).as_json(),
     )  # fmt: skip
 
 
@@ -150,20 +158,22 @@ def train_task_extractor(modality: str, embedding: np.ndarray, scans: Labelled, 
     """Embedding ``(N, 1280)`` → the modality's task extractor and its history."""
     return train_once(
         f"task_extractor_{modality}", workshop,
-        lambda seed: TASK_EXTRACTORS[modality](seed=seed),
-        lambda model, seed, state: fit_binary(model, scans.examples(embedding), recipe.fit, seed, state).as_json(),
+        lambda seed: TASK_EXTRACTORS[modality](seed=seed, logits=scans.logits),
+        lambda model, seed, state: fit_labels(model, scans.examples(embedding), recipe.fit, seed, state).as_json(),
     )  # fmt: skip
 
 
 def both_modalities(arrays: Mapping[str, np.ndarray], scans: Mapping[str, Labelled]) -> ModalityExamples:
-    """Stack X-ray rows over CT rows, with the modality label (X-ray 1, CT 0)."""
-    shift = {"xray": 0, "ct": len(arrays["xray"])}
+    """Stack X-ray rows over CT rows, or those of the one modality that there is, with the modality label (X-ray 1, CT 0)."""
+    there = [modality for modality in MODALITIES if modality in arrays]
+    shift = dict(zip(there, (0, len(arrays[there[0]])), strict=False))
     return ModalityExamples(
-        np.concatenate([np.asarray(arrays[m], np.float32) for m in MODALITIES]),
-        np.concatenate([np.full(len(arrays[m]), m == "xray", np.int8) for m in MODALITIES]),
-        np.concatenate([scans[m].labels for m in MODALITIES]),
-        np.concatenate([scans[m].train + shift[m] for m in MODALITIES]),
-        np.concatenate([scans[m].valid + shift[m] for m in MODALITIES]),
+        np.concatenate([np.asarray(arrays[m], np.float32) for m in there]),
+        np.concatenate([np.full(len(arrays[m]), m == "xray", np.int8) for m in there]),
+        np.concatenate([scans[m].labels for m in there]),
+        np.concatenate([scans[m].train + shift[m] for m in there]),
+        np.concatenate([scans[m].valid + shift[m] for m in there]),
+        classes=scans[there[0]].classes,
     )
 
 
@@ -177,15 +187,16 @@ def feature_blocks(model: keras.Model, inputs: np.ndarray) -> Iterator[np.ndarra
     return network_blocks(networks.features_of(model), inputs)
 
 
-def train_binary_head(name: str, features: np.ndarray, scans: Labelled, recipe: HeadRecipe, workshop: Workshop):
+def train_head(name: str, features: np.ndarray, scans: Labelled, recipe: HeadRecipe, workshop: Workshop):
     """Concatenated features ``(N, F)`` → classifier head and its history."""
     return train_once(
         name, workshop,
-        lambda seed: networks.build_classifier_head(features.shape[1], name),
-        lambda model, seed, state: fit_binary(model, scans.examples(features), recipe.fit, seed, state).as_json(),
+        lambda seed: networks.build_classifier_head(features.shape[1], name, scans.logits),
+        lambda model, seed, state: fit_labels(model, scans.examples(features), recipe.fit, seed, state).as_json(),
     )  # fmt: skip
 
 
 def probabilities_from(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
-    """Probability of COVID ``(N,)`` float32."""
-    return sigmoid(one_logit(model, inputs))
+    """Probability of the positive class of two ``(N,)``, or of each of K ``(N, K)``, float32."""
+    logits = diagnosis_logits(model, inputs)
+    return sigmoid(logits) if logits.ndim == 1 else softmax(logits)

@@ -75,7 +75,8 @@ def restart(optimizer: keras.optimizers.Optimizer, learning_rate: float) -> None
 class CompiledFit:
     """A network of its own with AdamW and one compiled function that runs minibatches.
 
-    ``run_chunk(inputs (n, F), labels (n, 1), weights (n, 1), shares (batches,), noise_seed (2,))`` → summed loss.
+    ``run_chunk(inputs (n, F), targets (n, 1 or K), weights (n, 1), shares (batches,), noise_seed (2,))`` → summed loss; as many
+    targets as the network has logits.
     """
 
     def __init__(self, model: keras.Model, settings: FitSettings) -> None:
@@ -99,10 +100,18 @@ def compiled_fit(model: keras.Model, settings: FitSettings) -> CompiledFit:
     return compiled
 
 
+def cross_entropies(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy of each row ``(n, 1)`` in nats: of a sigmoid where there is one logit, else of a softmax over ``(n, K)``."""
+    if logits.shape[-1] == 1:
+        return tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
+    return tf.nn.softmax_cross_entropy_with_logits(targets, logits)[:, None]
+
+
 def _chunk_function(model: keras.Model, optimizer, settings: FitSettings):
     """Compiled minibatches over rows in memory; the last one may be up to half longer or shorter, never a single row."""
     variables, batch, dropped = model.trainable_variables, settings.batch_size, settings.input_dropout
-    matrices = [tf.TensorSpec((None, width), tf.float32) for width in (model.input_shape[-1], 1, 1)]
+    widths = (model.input_shape[-1], model.output_shape[-1], 1)
+    matrices = [tf.TensorSpec((None, width), tf.float32) for width in widths]
 
     def disturb(chosen, share, noise_seed, position):
         if settings.mixup:
@@ -121,9 +130,9 @@ def _chunk_function(model: keras.Model, optimizer, settings: FitSettings):
             target, weight = labels[start:stop], weights[start:stop]
             with tf.GradientTape() as tape:
                 logits = model(disturb(inputs[start:stop], share, noise_seed, position), training=True)
-                losses = share * weight * tf.nn.sigmoid_cross_entropy_with_logits(target, logits)
+                losses = share * weight * cross_entropies(target, logits)
                 if settings.mixup:
-                    other = tf.nn.sigmoid_cross_entropy_with_logits(target[::-1], logits)
+                    other = cross_entropies(target[::-1], logits)
                     losses += (1 - share) * weight[::-1] * other
                 loss = tf.reduce_mean(losses)
             optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.data.scan_index import ModalityIndex
-from pipeline.data.scans import SPLITS
+from pipeline.data.scans import MODALITIES, SPLITS
 from pipeline.engine.errors import DataError
 from pipeline.engine.seeds import derive_seed
-from pipeline.evaluation.tables.rows import checked_labels
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,13 @@ def pairs_by_split(rows: Mapping[str, Mapping[str, np.ndarray]], labels: Mapping
     return Pairs(stacked, labels["xray"][stacked[:, 0]].astype(np.int8), np.concatenate(names))
 
 
-def index_pairs(indexes: Mapping[str, ModalityIndex], seed: int) -> Pairs:
-    """Pairs within the splits of the run's own index."""
+def run_pairs(indexes: Mapping[str, ModalityIndex], seed: int) -> Pairs | None:
+    """Pairs within the splits of the run's own index, and their control; None where the run has one modality."""
+    if len(indexes) < len(MODALITIES):
+        return None
     rows = {m: {split: index.rows(split) for split in SPLITS} for m, index in indexes.items()}
-    return pairs_by_split(rows, {m: index.labels for m, index in indexes.items()}, seed)
+    drawn = pairs_by_split(rows, {m: index.labels for m, index in indexes.items()}, seed)
+    return with_shuffled_control(drawn, seed)
 
 
 def with_shuffled_control(pairs: Pairs, seed: int) -> Pairs:
@@ -59,21 +61,21 @@ def with_shuffled_control(pairs: Pairs, seed: int) -> Pairs:
 def draw_pairs(xray_labels: ArrayLike, ct_labels: ArrayLike, seed: int) -> NDArray[np.int64]:
     """Pairs of rows with equal label: (P, 2) int64, columns X-ray row and CT row, in random order.
 
-    xray_labels: (N,), ct_labels: (M,), 0/1. Within each label the side with more scans gives each scan once,
+    xray_labels: (N,), ct_labels: (M,), numbers of classes. Within each label the side with more scans gives each scan once,
     the other side goes round in freshly shuffled turns, so that each of its scans is used equally often (up
     to one); P = sum over labels of the larger count. Equal seeds give equal pairs. Raises DataError where a
     label is missing on one side.
     """
-    sides = (checked_labels(xray_labels), checked_labels(ct_labels))
+    sides = tuple(map(_checked_numbers, (xray_labels, ct_labels)))
     generator = np.random.default_rng(seed)
     blocks = []
-    for label in (False, True):
+    for label in np.union1d(*sides):
         rows = [np.flatnonzero(side == label) for side in sides]
         if (rows[0].size == 0) != (rows[1].size == 0):
             empty = ("X-ray", "CT")[rows[0].size > 0]
             raise DataError(
                 f"No {empty} scan has label {int(label)}, so its partners cannot be paired.",
-                "Pair within a split that has both labels in both modalities.",
+                "Pair within a split that has every label in both modalities.",
             )
         size = max(rows[0].size, rows[1].size)
         blocks.append(np.stack([_turns(side, size, generator) for side in rows], axis=1))
@@ -92,6 +94,13 @@ def shuffle_pairs(pairs: ArrayLike, seed: int) -> NDArray[np.int64]:
         raise DataError(f"Pairs have shape {rows.shape}, expected (P, 2).", "Draw pairs with draw_pairs.")
     order = np.random.default_rng(seed).permutation(rows.shape[0])
     return np.stack([rows[:, 0], rows[order, 1]], axis=1).astype(np.int64)
+
+
+def _checked_numbers(labels: ArrayLike) -> NDArray[np.intp]:
+    values = np.asarray(labels)
+    if values.ndim != 1 or values.size == 0 or not np.equal(np.mod(values, 1), 0).all():
+        raise DataError(f"Labels of shape {values.shape} cannot be paired.", "Pass the number of a class for each row.")
+    return values.astype(np.intp)
 
 
 def _turns(rows: NDArray[np.intp], size: int, generator: np.random.Generator) -> NDArray[np.intp]:

@@ -16,7 +16,8 @@ from pipeline.training.trained_network import Workshop
 
 @dataclass(frozen=True)
 class SeedTrainings:
-    """``probabilities[variant][modality]`` ``(S, N)``; ``alignment[variant][reading]``: scores of fresh probes, over seeds."""
+    """``probabilities[variant][modality]`` ``(S, N)``, or ``(S, N, K)``; ``alignment[variant][reading]``: scores of fresh probes,
+    over seeds, none of one modality."""
 
     probabilities: dict[str, dict[str, np.ndarray]]
     alignment: dict[str, dict[str, dict]]
@@ -27,7 +28,7 @@ def train_seeds(chain: ChainInputs, context: Context) -> SeedTrainings:
     scans = {modality: labelled(index) for modality, index in chain.indexes.items()}
     workshop = Workshop(context.seed, chain.recipe.embedder.precision, context.scratch / "seeds")
     count = context.config.seeds
-    readings = ModalityReadings(chain.indexes, context.seed)
+    readings = ModalityReadings(chain.indexes, context.seed) if len(chain.indexes) > 1 else None
     runs = [
         train_chain_once(f"seed_{number:02d}", chain.features, scans, chain.pairs, chain.recipe, workshop, readings)
         for number in context.progress(range(count), count, "seeds")
@@ -35,5 +36,5 @@ def train_seeds(chain: ChainInputs, context: Context) -> SeedTrainings:
     by_name = [run.probabilities for run in runs]
     return SeedTrainings(
         {v: {name: np.stack([run[v][name] for run in by_name]) for name in by_name[0][v]} for v in chain.recipe.variants},
-        {v: readings.scores([run.told[v] for run in runs]) for v in chain.recipe.variants},
+        {} if readings is None else {v: readings.scores([run.told[v] for run in runs]) for v in chain.recipe.variants},
     )

@@ -1,4 +1,4 @@
-"""The three classifier heads of one variant: X-ray, CT, and the pair of both."""
+"""The classifier heads of one variant: X-ray, CT, and the pair of both, as far as the run has them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
-from pipeline.training.multitask.recipes import MODALITIES, HeadRecipe, Labelled, probabilities_from, train_binary_head
+from pipeline.training.multitask.recipes import HeadRecipe, Labelled, probabilities_from, train_head
 from pipeline.training.multitask.scan_pairs import Pairs
 from pipeline.training.trained_network import Workshop
 
@@ -25,19 +25,22 @@ def pair_features(features: Mapping[str, np.ndarray], rows: np.ndarray) -> np.nd
     return np.concatenate([features["xray"][rows[:, 0]], features["ct"][rows[:, 1]]], axis=1)
 
 
-def _labelled_pairs(pairs: Pairs) -> Labelled:
-    return Labelled(pairs.labels, *(np.flatnonzero(pairs.split == part) for part in ("train", "valid")))
+def _labelled_pairs(pairs: Pairs, classes: int) -> Labelled:
+    return Labelled(pairs.labels, *(np.flatnonzero(pairs.split == part) for part in ("train", "valid")), classes)
 
 
 def train_heads(
-    features: Mapping[str, np.ndarray], scans: Mapping[str, Labelled], pairs: Pairs, recipe: HeadRecipe, workshop: Workshop
-) -> TrainedHeads:
-    """Train the heads on ``features[modality]`` ``(N, 1280)`` and read every row's probability."""
+    features: Mapping[str, np.ndarray], scans: Mapping[str, Labelled], pairs: Pairs | None, recipe: HeadRecipe,
+    workshop: Workshop,
+) -> TrainedHeads:  # fmt: skip
+    """Train the heads on ``features[modality]`` ``(N, 1280)`` and read every row's probabilities."""
     trained = TrainedHeads()
-    inputs = {**{m: features[m] for m in MODALITIES}, "paired": pair_features(features, pairs.rows)}
-    labelled = {**{m: scans[m] for m in MODALITIES}, "paired": _labelled_pairs(pairs)}
+    inputs, labelled = dict(features), dict(scans)
+    if pairs is not None:
+        inputs["paired"] = pair_features(features, pairs.rows)
+        labelled["paired"] = _labelled_pairs(pairs, scans["xray"].classes)
     for name, rows in inputs.items():
-        model, trained.histories[name] = train_binary_head(f"head_{name}", rows, labelled[name], recipe, workshop)
+        model, trained.histories[name] = train_head(f"head_{name}", rows, labelled[name], recipe, workshop)
         trained.models[name] = model
         trained.probabilities[name] = probabilities_from(model, rows)
     return trained

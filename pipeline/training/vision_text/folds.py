@@ -14,6 +14,7 @@ from pipeline.engine.context import Context
 from pipeline.engine.files import write_json
 from pipeline.engine.seeds import derive_seed
 from pipeline.evaluation.tables.resplits import FOLD_METRICS, Resplits, fold_values
+from pipeline.evaluation.tables.rows import Rows
 from pipeline.models.fusion_names import CONTROLS, IMAGE_ONLY, LATE_AVERAGE, TEXT_ONLY
 from pipeline.training.vision_text.arm_trainer import WITHHELD, ArmTrainer
 from pipeline.training.vision_text.features import Retune
@@ -115,7 +116,7 @@ def fold_metrics(plan: FoldPlan, probabilities: dict[str, np.ndarray]) -> Respli
     repeats, folds = plan.folds.shape[0], int(plan.folds.max()) + 1
     values = {}
     for arm, answers in probabilities.items():
-        table = [fold_values(plan.labels[plan.folds[r] == k], answers[r, plan.folds[r] == k])
+        table = [fold_values(Rows.binary(plan.labels[plan.folds[r] == k], answers[r, plan.folds[r] == k]))
                  for r in range(repeats) for k in range(folds)]  # fmt: skip
         values[arm] = {WHAT: np.array(table)}
     return Resplits(FOLD_METRICS, values, 1 / (folds - 1))

@@ -14,25 +14,26 @@ from pipeline.training.multitask.reused_graphs import architecture_of, compiled_
 
 @dataclass(frozen=True)
 class ModalityExamples:
-    """Embeddings of both modalities ``(N, 1280)`` float32, with ``modality`` (X-ray 1, CT 0), ``covid`` (0, 1, or -1 where it
-    is not known; `sound` alone reads such rows), ``patients`` ``(N,)``, and the rows that train and that choose."""
+    """Embeddings of both modalities ``(N, 1280)`` float32, with ``modality`` (X-ray 1, CT 0), ``labels`` (0 to ``classes`` - 1,
+    or -1 where it is not known; `sound` alone reads such rows), ``patients`` ``(N,)``, and rows that train and that choose."""
 
     embeddings: np.ndarray
     modality: np.ndarray
-    covid: np.ndarray
+    labels: np.ndarray
     train: np.ndarray
     valid: np.ndarray
     patients: np.ndarray | None = None
+    classes: int = 2
 
 
 @dataclass(frozen=True)
 class Adversaries:
     generator: keras.Model
     discriminator: keras.Model
-    covid_probe: keras.Model
+    label_probe: keras.Model
 
     def each(self) -> tuple[keras.Model, keras.Model, keras.Model]:
-        return self.generator, self.discriminator, self.covid_probe
+        return self.generator, self.discriminator, self.label_probe
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,6 @@ def _compile(adversaries: Adversaries, rates: tuple[float, float], compile_steps
     players = Adversaries(*map(double_of, adversaries.each()))
     names = ("adam_generator", "adam_discriminator")
     optimizers = tuple(keras.optimizers.Adam(rate, beta_1=momentum, name=name) for rate, name in zip(rates, names, strict=True))
-    optimizers[0].build(players.generator.trainable_variables + players.covid_probe.trainable_variables)
+    optimizers[0].build(players.generator.trainable_variables + players.label_probe.trainable_variables)
     optimizers[1].build(players.discriminator.trainable_variables)
     return Duel(players, optimizers, compile_steps(players, optimizers))

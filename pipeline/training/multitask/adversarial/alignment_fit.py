@@ -24,7 +24,8 @@ from pipeline.training.multitask.adversarial.adversaries import (
 )
 from pipeline.training.multitask.adversarial.balanced_batches import UNKNOWN, balanced_batches, cells_of
 from pipeline.training.multitask.adversarial.modality_probes import CHANCE, even_weights
-from pipeline.training.multitask.one_logit_fit import apply_network, weighted_log_loss
+from pipeline.training.multitask.one_logit_fit import apply_network, targets_of, weighted_log_loss
+from pipeline.training.multitask.reused_graphs import cross_entropies
 from pipeline.training.settings import AdversarialSettings
 
 # Adam's momentum works against the other player's last move; 0.5 as is usual for such games (Radford et al. 2016).
@@ -32,7 +33,7 @@ MOMENTUM = 0.5
 RAMP_SLOPE = 10.0
 # Added where the modality shows, so that every epoch that hides it comes before every one that does not.
 SHOWING = 1000.0
-COVID_PROBE_PENALTY = 0.01
+LABEL_PROBE_PENALTY = 0.01
 Probe = Callable[[np.ndarray], dict[str, float]]
 
 
@@ -48,18 +49,18 @@ def fit_alignment(
 ) -> FitHistory:
     """Train the generator in place by gradient reversal (Ganin & Lempitsky 2015, eq. 4 to 7, and their ramp).
 
-    D minimises BCE(D(G(e)), m); G minimises w BCE(probe(G(e)), covid) - lambda BCE(D(G(e)), m), one step of both on the
+    D minimises BCE(D(G(e)), m); G minimises w CE(probe(G(e)), label) - lambda BCE(D(G(e)), m), one step of both on the
     same minibatch, lambda = r (2 / (1 + e^(-10 p)) - 1) over the budget. Minibatches are balanced over modality and label,
     embeddings disturbed by noise. The reversed gradient drives the scale of G(e) up; at the end the generator's last layer
     is divided by it, which changes nothing else, since all layers are linear or leaky rectifiers.
 
     probe: generated embeddings ``(N, 1280)`` → balanced accuracy of each fresh probe, asked every ``probe_every`` epochs.
-    The kept epoch is that of the smallest ``val_covid_loss`` (a fresh linear probe of the diagnosis on G(e), in nats, every
+    The kept epoch is that of the smallest ``val_label_loss`` (a fresh linear probe of the diagnosis on G(e), in nats, every
     cell of modality × label weighing alike) among those at which no probe is above 0.5 + ``floor_tolerance``; where there is
     none, that of the weakest reading. stop_after: epochs after which to end and keep the last, without any probe.
     Raises DataError where a modality has no rows, or the label tells the modality.
     """
-    cells = cells_of(examples.modality, examples.covid, examples.train)
+    cells = cells_of(examples.modality, examples.labels, examples.train)
     duel = _compiled(adversaries, settings)
     spread = np.std(examples.embeddings[examples.train], axis=0, dtype=np.float64).astype(np.float32)
     state = EpochState(state_file, [*duel.players.each(), *duel.optimizers])
@@ -102,14 +103,15 @@ def _epoch(
         noise_seed = _noise_seed(seed, epoch, step, 0)
         losses.append(duel.steps["both"](*_minibatch(examples, rounds[0][step]), np.float32(strength), spread, noise_seed))
     told = np.mean([[float(loss) for loss in step] for step in losses], axis=0)
-    names = ("discriminator_loss", "covid_loss", "discriminator_accuracy")
+    names = ("discriminator_loss", "label_loss", "discriminator_accuracy")
     return {**dict(zip(names, map(float, told), strict=True)), "reversal": strength}
 
 
 def _minibatch(examples: ModalityExamples, rows: np.ndarray) -> tuple[np.ndarray, ...]:
-    labels = examples.covid[rows].astype(np.float32)[:, None]
-    known = (labels != UNKNOWN).astype(np.float32)
-    return examples.embeddings[rows], examples.modality[rows].astype(np.float32)[:, None], labels * known, known
+    labels = examples.labels[rows]
+    known = (labels != UNKNOWN).astype(np.float32)[:, None]
+    targets = targets_of(labels, examples.classes) * known
+    return examples.embeddings[rows], examples.modality[rows].astype(np.float32)[:, None], targets, known
 
 
 def _noise_seed(seed: int, epoch: int, step: int, turn: int) -> np.ndarray:
@@ -117,7 +119,7 @@ def _noise_seed(seed: int, epoch: int, step: int, turn: int) -> np.ndarray:
 
 
 def _compiled(adversaries: Adversaries, settings: AdversarialSettings) -> Duel:
-    key = ("sound", settings.covid_weight, settings.noise)
+    key = ("sound", settings.label_weight, settings.noise)
     return compiled_duel(adversaries, settings.rates, key, lambda *of: _steps(*of, settings), MOMENTUM)
 
 
@@ -125,7 +127,8 @@ def _steps(players: Adversaries, optimizers: tuple, settings: AdversarialSetting
     generator, discriminator, probe = players.each()
     width = generator.input_shape[-1]
     column, scalar = tf.TensorSpec((None, 1), tf.float32), tf.TensorSpec((), tf.float32)
-    rows = [tf.TensorSpec((None, width), tf.float32), column, column, column]
+    targets = tf.TensorSpec((None, probe.output_shape[-1]), tf.float32)
+    rows = [tf.TensorSpec((None, width), tf.float32), column, targets, column]
     noise = [tf.TensorSpec((width,), tf.float32), tf.TensorSpec((2,), tf.int32)]
 
     @tf.custom_gradient
@@ -144,14 +147,14 @@ def _steps(players: Adversaries, optimizers: tuple, settings: AdversarialSetting
             hidden = generator(entering, training=True)
             logits = discriminator(reverse(hidden, strength), training=True)
             told = cross_entropy(m, logits)
-            losses = known * tf.nn.sigmoid_cross_entropy_with_logits(y, probe(hidden, training=True))
-            covid = tf.reduce_sum(losses) / tf.maximum(tf.reduce_sum(known), 1.0)
-            total = told + settings.covid_weight * covid
+            losses = known * cross_entropies(y, probe(hidden, training=True))
+            diagnosis = tf.reduce_sum(losses) / tf.maximum(tf.reduce_sum(known), 1.0)
+            total = told + settings.label_weight * diagnosis
         ours, theirs = generator.trainable_variables + probe.trainable_variables, discriminator.trainable_variables
         gradients = tape.gradient(total, ours + theirs)
         optimizers[0].apply_gradients(zip(gradients[: len(ours)], ours, strict=True))
         optimizers[1].apply_gradients(zip(gradients[len(ours) :], theirs, strict=True))
-        return told, covid, tf.reduce_mean(tf.cast((logits >= 0) == (m > 0.5), tf.float32))
+        return told, diagnosis, tf.reduce_mean(tf.cast((logits >= 0) == (m > 0.5), tf.float32))
 
     @tf.function(input_signature=[*rows, *noise])
     def discriminator_alone(embeddings, m, y, known, spread, noise_seed):
@@ -171,22 +174,22 @@ def _readings(
     """What the fresh probes say after this epoch, NaN where it is none of theirs."""
     last = epoch + 1 == settings.epoch_budget
     if (epoch + 1) % settings.probe_every and not last:
-        return dict.fromkeys(("probe_linear", "probe_mlp", "probe_neighbours", "val_covid_loss", "choice_loss"), math.nan)
+        return dict.fromkeys(("probe_linear", "probe_mlp", "probe_neighbours", "val_label_loss", "choice_loss"), math.nan)
     hidden = apply_network(generator, examples.embeddings)
     readings = probe(hidden)
-    loss = _covid_loss(hidden, examples)
+    loss = _label_loss(hidden, examples)
     choice = loss if hidden_at(readings, settings.floor_tolerance) else SHOWING + max(readings.values())
-    return {**{f"probe_{name}": told for name, told in readings.items()}, "val_covid_loss": loss, "choice_loss": choice}
+    return {**{f"probe_{name}": told for name, told in readings.items()}, "val_label_loss": loss, "choice_loss": choice}
 
 
-def _covid_loss(hidden: np.ndarray, examples: ModalityExamples) -> float:
-    train, valid = (rows[examples.covid[rows] != UNKNOWN] for rows in (examples.train, examples.valid))
-    cells = {part: 2 * examples.covid[rows] + examples.modality[rows] for part, rows in (("train", train), ("valid", valid))}
+def _label_loss(hidden: np.ndarray, examples: ModalityExamples) -> float:
+    train, valid = (rows[examples.labels[rows] != UNKNOWN] for rows in (examples.train, examples.valid))
+    cells = {part: 2 * examples.labels[rows] + examples.modality[rows] for part, rows in (("train", train), ("valid", valid))}
     scale = StandardScaler().fit(hidden[train])
-    fresh = LogisticRegression(C=COVID_PROBE_PENALTY, max_iter=1000)
-    fresh.fit(scale.transform(hidden[train]), examples.covid[train], sample_weight=even_weights(cells["train"]))
+    fresh = LogisticRegression(C=LABEL_PROBE_PENALTY, max_iter=1000)
+    fresh.fit(scale.transform(hidden[train]), examples.labels[train], sample_weight=even_weights(cells["train"]))
     logits = fresh.decision_function(scale.transform(hidden[valid]))
-    return weighted_log_loss(examples.covid[valid].astype(np.float64), logits, even_weights(cells["valid"]))
+    return weighted_log_loss(examples.labels[valid].astype(np.float64), logits, even_weights(cells["valid"]))
 
 
 def _rescale(generator: keras.Model, embeddings: np.ndarray) -> None:

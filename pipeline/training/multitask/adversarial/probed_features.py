@@ -22,16 +22,17 @@ MODALITIES = ("xray", "ct")
 
 
 def probed_rows(indexes: Mapping[str, ModalityIndex], held: str = "valid") -> ProbedRows:
-    """The rows of both modalities, X-rays first: training rows to learn from, those of split ``held`` to answer."""
-    shift = {"xray": 0, "ct": len(indexes["xray"].labels)}
+    """The rows of the modalities, X-rays first: training rows to learn from, those of split ``held`` to answer."""
+    there = [modality for modality in MODALITIES if modality in indexes]
+    shift = dict(zip(there, (0, len(indexes[there[0]].labels)), strict=False))
 
     def rows(split: str) -> np.ndarray:
-        return np.concatenate([indexes[m].rows(split) + shift[m] for m in MODALITIES])
+        return np.concatenate([indexes[m].rows(split) + shift[m] for m in there])
 
     return ProbedRows(
-        np.concatenate([np.full(len(indexes[m].labels), m == "xray", np.int8) for m in MODALITIES]),
-        np.concatenate([indexes[m].labels for m in MODALITIES]),
-        np.concatenate([indexes[m].patients for m in MODALITIES]),
+        np.concatenate([np.full(len(indexes[m].labels), m == "xray", np.int8) for m in there]),
+        np.concatenate([indexes[m].labels for m in there]),
+        np.concatenate([indexes[m].patients for m in there]),
         rows("train"),
         rows(held),
     )
@@ -49,7 +50,7 @@ def fresh_probes(rows: ProbedRows, seed: int) -> Callable[[np.ndarray], dict[str
 
 def stacked(features: Mapping[str, np.ndarray]) -> np.ndarray:
     """Features ``(N_xray + N_ct, K)``, X-rays first."""
-    return np.concatenate([np.asarray(features[m]) for m in MODALITIES])
+    return np.concatenate([np.asarray(features[m]) for m in MODALITIES if m in features])
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from pipeline.training.multitask.adversarial.alignment_fit import Probe, fit_ali
 from pipeline.training.multitask.adversarial.balanced_batches import UNKNOWN
 from pipeline.training.multitask.adversarial.concept_erasure import modality_erasure
 from pipeline.training.multitask.adversarial.inverted_fit import fit_inverted
-from pipeline.training.multitask.one_logit_fit import Examples, fit_binary
+from pipeline.training.multitask.one_logit_fit import Examples, fit_labels
 from pipeline.training.multitask.recipes import Labelled, SharedRecipe, both_modalities, features_from
 from pipeline.training.trained_network import Workshop, train_once
 
@@ -44,8 +44,8 @@ class SharedExtractors:
     ) -> None:  # fmt: skip
         self._pooled, self._recipe, self._workshop, self._probe = both_modalities(embeddings, scans), recipe, workshop, probe
         pooled = self._pooled
-        train, valid = (rows[pooled.covid[rows] != UNKNOWN] for rows in (pooled.train, pooled.valid))
-        self._covid = Examples(pooled.embeddings, pooled.covid, train, valid)
+        train, valid = (rows[pooled.labels[rows] != UNKNOWN] for rows in (pooled.train, pooled.valid))
+        self._labelled = Examples(pooled.embeddings, pooled.labels, train, valid, pooled.classes)
         self._plain: SharedTraining | None = None
 
     def train(self, variant: str) -> SharedTraining:
@@ -60,8 +60,8 @@ class SharedExtractors:
     def _train_plain(self) -> SharedTraining:
         model, history = train_once(
             "shared_plain", self._workshop,
-            lambda seed: networks.build_shared_plain(seed=seed),
-            lambda model, seed, state: fit_binary(model, self._covid, self._recipe.fit, seed, state).as_json(),
+            lambda seed: networks.build_shared_plain(seed=seed, logits=self._labelled.logits),
+            lambda model, seed, state: fit_labels(model, self._labelled, self._recipe.fit, seed, state).as_json(),
         )  # fmt: skip
         return SharedTraining(model, {"shared_plain": history}, {"shared_plain": model})
 
@@ -70,7 +70,7 @@ class SharedExtractors:
 
         def build(seed: int) -> keras.Model:
             features = features_from(plain, self._pooled.embeddings)
-            erasure = modality_erasure(features, self._pooled.modality, self._pooled.covid, self._pooled.train)
+            erasure = modality_erasure(features, self._pooled.modality, self._pooled.labels, self._pooled.train)
             return networks.build_shared_erased(plain, erasure.matrix, erasure.offset)
 
         found["shared_erased"], history = train_once("shared_erased", self._workshop, build, lambda *_: {})
@@ -79,14 +79,15 @@ class SharedExtractors:
     def _train_adversarial(self, variant: str) -> SharedTraining:
         settings, name = self._recipe.adversarial_settings(variant), generator_name(variant)
         used = np.concatenate([self._pooled.train, self._pooled.valid])
-        if settings.objective != "sound" and UNKNOWN in self._pooled.covid[used]:
+        if settings.objective != "sound" and UNKNOWN in self._pooled.labels[used]:
             raise DataError(
                 f"Objective {settings.objective!r} would take unknown labels (-1) for a class.",
                 "Train it on labelled scans alone, or take objective sound.",
             )
 
         def fit_generator(generator: keras.Model, seed: int, state) -> dict:
-            players = Adversaries(generator, networks.build_discriminator(), networks.build_covid_probe())
+            probe = networks.build_label_probe(logits=self._labelled.logits)
+            players = Adversaries(generator, networks.build_discriminator(), probe)
             if settings.objective != "sound":
                 return fit_inverted(players, self._pooled, settings, seed, state).as_json()
             kept = self._recipe.kept_epochs.get(variant)
@@ -97,14 +98,14 @@ class SharedExtractors:
             return without_nan(course.as_json())
 
         generator, duel = train_once(name, self._workshop, lambda seed: networks.build_generator(name), fit_generator)
-        target = self._covid
+        target = self._labelled
         if settings.objective == "original":
             target = Examples(self._pooled.embeddings, self._pooled.modality, self._pooled.train, self._pooled.valid)
         extractor = f"shared_{variant}"
         model, history = train_once(
             extractor, self._workshop,
-            lambda seed: networks.build_shared_adversarial(generator, extractor),
-            lambda model, seed, state: fit_binary(model, target, self._recipe.finetune, seed, state).as_json(),
+            lambda seed: networks.build_shared_adversarial(generator, extractor, target.logits),
+            lambda model, seed, state: fit_labels(model, target, self._recipe.finetune, seed, state).as_json(),
         )  # fmt: skip
         histories = {name: duel, extractor: history}
         return SharedTraining(model, histories, {name: generator, extractor: model})

@@ -10,6 +10,7 @@ import pandas as pd
 from pipeline.data.scan_index import ModalityIndex
 from pipeline.evaluation.statistics.clusters import cluster_codes
 from pipeline.evaluation.statistics.intervals import patient_mean_interval
+from pipeline.training.multitask.reports.prediction_frame import classes_of, told_labels, told_probabilities
 
 
 def out_of_fold_frame(
@@ -17,11 +18,13 @@ def out_of_fold_frame(
     answers: Mapping[str, Mapping[str, np.ndarray]],
     folds: Mapping[str, np.ndarray],
 ) -> pd.DataFrame:
-    """One row a scan and variant: id, modality, source, patient_id, label, fold, variant, probability."""
+    """One row a scan and variant: id, modality, source, patient_id, label, fold, variant, and `told_probabilities`."""
+    classes = classes_of(indexes)
     parts = [
         pd.DataFrame({
             "id": indexes[m].ids, "modality": m, "source": indexes[m].sources, "patient_id": indexes[m].patients,
-            "label": indexes[m].labels, "fold": folds[m], "variant": variant, "probability": values,
+            "label": told_labels(indexes[m].labels, classes), "fold": folds[m], "variant": variant,
+            **told_probabilities(values, classes),
         })
         for variant, by_modality in answers.items() for m, values in by_modality.items()
     ]  # fmt: skip
@@ -34,27 +37,29 @@ def source_rates(
     seed: int,
     threshold: float = 0.5,
 ) -> list[dict]:
-    """False-positive rate on each source's negatives and sensitivity on its positives, out of fold.
+    """Of two classes the false-positive rate on each source's negatives and the sensitivity on its positives, of more the
+    sensitivity of each class on the source's scans of it; out of fold.
 
     One entry a variant, modality and source: ``{"variant", "modality", "source", "false_positive_rate",
-    "sensitivity"}``, each rate ``{"value", "low", "high", "n", "patients"}`` (patient-clustered bootstrap, 95 %)
-    or ``None`` where the source has no such scan.
+    "sensitivity"}``, or ``{…, "source", "sensitivity_of": {class: rate}}``; each rate ``{"value", "low", "high", "n",
+    "patients"}`` (patient-clustered bootstrap, 95 %) or ``None`` where the source has no such scan.
     """
-    entries = []
+    classes, entries = classes_of(indexes), []
     for variant, by_modality in answers.items():
         for modality, probabilities in by_modality.items():
             index = indexes[modality]
-            called = probabilities >= threshold
+            called = probabilities >= threshold if len(classes) == 2 else probabilities.argmax(axis=1)
             for source in np.unique(index.sources):
-                mine = index.sources == source
-                rates = {
-                    name: _rate(
-                        called[mine & (index.labels == label)],
-                        index.patients[mine & (index.labels == label)],
-                        seed,
-                    )
-                    for name, label in (("false_positive_rate", 0), ("sensitivity", 1))
-                }
+                cells = [(index.sources == source) & (index.labels == number) for number in range(len(classes))]
+                if len(classes) == 2:
+                    told = [_rate(called[cell], index.patients[cell], seed) for cell in cells]
+                    rates = dict(zip(("false_positive_rate", "sensitivity"), told, strict=True))
+                else:
+                    of = {
+                        name: _rate(called[cell] == number, index.patients[cell], seed)
+                        for number, (name, cell) in enumerate(zip(classes.names, cells, strict=True))
+                    }
+                    rates = {"sensitivity_of": of}
                 entries.append({"variant": variant, "modality": modality, "source": str(source), **rates})
     return entries
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from pipeline.data.scans import PAIRED
 from pipeline.engine.interval_text import interval_text
 from pipeline.evaluation.comparison.alignment_words import PROBE_TITLES, alignment_sentence
 from pipeline.evaluation.comparison.text import comparison_table
 from pipeline.evaluation.comparison.words import choice_words, sentence
 from pipeline.evaluation.figures.modality_titles import title_of
+from pipeline.evaluation.tables.text_grid import text_grid
 
 
 def significance_report(
@@ -19,15 +21,22 @@ def significance_report(
     arms, chosen = document["arms"], f"**{document['chosen']}**"
     parts = [
         "# With and without adversarial training" if len(arms) > 1 else f"# Metrics of the {document['chosen']} variant",
-        f"Positive class: {dataset['positive_class']}. {sentence(choice_words(arms, chosen))}; "
+        f"{_classes(dataset)} {sentence(choice_words(arms, chosen))}; "
         "no choice of this run used the test part.",
         _leakage(dataset),
         comparison_table(dict(document)).strip(),
-        _alignment(alignment, over_seeds),
+        _alignment(alignment, over_seeds) if over_seeds else "",
         _sources(sources),
-        _cautions(),
+        _cautions(document["modalities"]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _classes(dataset: Mapping) -> str:
+    names, positive = dataset["class_names"], dataset["positive_class"]
+    if len(names) == 2:
+        return f"Positive class: {positive}."
+    return f"Classes: {', '.join(names)}; the most probable one is named."
 
 
 def _leakage(dataset: Mapping) -> str:
@@ -70,14 +79,26 @@ def _probe_table(scores: Mapping[str, Mapping]) -> list[str]:
 
 
 def _sources(sources: Sequence[Mapping]) -> str:
-    lines = ["## By source, out of fold by patient", "", "| variant | modality | source | false positives | sensitivity |",
-             "|---|---|---|---|---|"]  # fmt: skip
-    for entry in sources:
-        cells = (_rate(entry["false_positive_rate"]), _rate(entry["sensitivity"]))
-        lines.append(
-            f"| {entry['variant']} | {title_of(entry['modality'])} | {entry['source'] or 'unnamed'} | {cells[0]} | {cells[1]} |"
-        )
-    return "\n".join(lines)
+    columns = ["variant", "modality", "source", *(rate_columns(sources[0]) if sources else ())]
+    rows = [
+        [entry["variant"], title_of(entry["modality"]), entry["source"] or "unnamed", *map(_rate, source_rates_of(entry))]
+        for entry in sources
+    ]
+    return f"## By source, out of fold by patient\n\n{text_grid(columns, rows)}"
+
+
+def rate_columns(entry: Mapping) -> list[str]:
+    """What the rates of a source are, in words: see `source_rates`."""
+    if "sensitivity_of" in entry:
+        return [f"sensitivity of {name}" for name in entry["sensitivity_of"]]
+    return ["false positives", "sensitivity"]
+
+
+def source_rates_of(entry: Mapping) -> list[Mapping | None]:
+    """The rates of a source, in the order of `rate_columns`."""
+    if "sensitivity_of" in entry:
+        return list(entry["sensitivity_of"].values())
+    return [entry["false_positive_rate"], entry["sensitivity"]]
 
 
 def _rate(rate: Mapping | None) -> str:
@@ -86,13 +107,15 @@ def _rate(rate: Mapping | None) -> str:
     return f"{interval_text(rate, 1, percent=True)} of {rate['n']} ({rate['patients']} patients)"
 
 
-def _cautions() -> str:
-    return (
-        "## How to read this\n\n"
+def _cautions(modalities: Collection[str]) -> str:
+    pairs = (
         "- Pairs are drawn by label, since no patient here is known to have both scans: a pair reveals its label through "
         "either half. Read the paired scores beside both single-modality scores and `shuffled_pairs`, where the CT half is "
         "dealt anew.\n"
-        "- A source whose scans all carry one label can be recognised instead of the disease: the false-positive rate by "
-        "source shows how often that happens.\n"
+    )
+    return (
+        f"## How to read this\n\n{pairs if PAIRED in modalities else ''}"
+        "- A source whose scans all carry one label can be recognised instead of the disease: the rates by "
+        "source show how often that happens.\n"
         "- Training noise is the spread over seeds on one split; intervals speak of new patients."
     )
