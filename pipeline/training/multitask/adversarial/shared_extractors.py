@@ -86,8 +86,9 @@ class SharedExtractors:
             )
 
         def fit_generator(generator: keras.Model, seed: int, state) -> dict:
-            probe = networks.build_label_probe(logits=self._labelled.logits)
-            players = Adversaries(generator, networks.build_discriminator(), probe)
+            # in this order: both draw their initial weights from one course of random numbers
+            discriminator, probe = networks.build_discriminator(), networks.build_label_probe(logits=self._labelled.logits)
+            players = Adversaries(generator, discriminator, probe)
             if settings.objective != "sound":
                 return fit_inverted(players, self._pooled, settings, seed, state).as_json()
             kept = self._recipe.kept_epochs.get(variant)
