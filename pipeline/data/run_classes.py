@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from pipeline.data.words import folded
 from pipeline.engine.errors import DataError
 
-GROUPING = "Give several labels one name in the data (or in a manifest's `labels`), so that all modalities have the same."
+GROUPING = "Bring the labels together with s01.data.labels, or leave the other modality out: s01.data.modalities."
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def test_a_class_that_a_modality_or_a_split_lacks_is_named():
     classes = RunClasses.of(dataset("A", "B", "C", "D"))
     with pytest.raises(DataError, match="ct: there are scans of A, B, and none of C, D") as refused:
         labelled_index(frame({"xray": "ABCD", "ct": "AB"}), "ct", classes)
-    assert "one name" in refused.value.remedy
+    assert "s01.data.labels" in refused.value.remedy
     table = frame({"xray": "ABCD"})
     with pytest.raises(DataError, match="xray, valid: no scan of class 'C'"):
         labelled_index(table[table["id"] != "xrayvalidC"], "xray", classes)
