@@ -9,7 +9,10 @@ from pipeline.engine.interval_text import interval_text
 from pipeline.inference.answers import CAUTION, TITLES, Answer, Finding
 from pipeline.inference.multitask.bundle import MultitaskBundle
 
-PHANTOM = "No scan was given: these are answers for a generated {} (phantom with lesions), not for a patient; the gate was not asked."
+PHANTOM = (
+    "No scan was given: these are answers for a generated {} (phantom with lesions), not for a patient; "
+    "the gate was not asked."
+)
 SHIPPED = "these very weights: one training"
 _SHOWN_METRICS = {"auc": "AUC", "macro_auc": "macro AUC", "accuracy": "accuracy"}
 
