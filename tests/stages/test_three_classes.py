@@ -146,6 +146,6 @@ def test_other_classes_in_the_other_modality_are_refused_with_how_to_group_them(
     for written, wanted in changed.items():
         assert written in text
         text = text.replace(written, wanted)
-    with pytest.raises(DataError, match="different classes .ct: A, B; xray: A, B, C, D") as refused:
+    with pytest.raises(DataError, match="ct: there are scans of A, B, and none of C, D") as refused:
         run_pipeline(config_of(tmp_path, text), STAGES, tmp_path.parent / f"{tmp_path.name}_run", tmp_path, last="s02")
     assert "s01.data.labels" in refused.value.remedy
