@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.data.csv_rows import read_rows
+from pipeline.inference.answered_rows import write_findings_table
 from tests.outputs_page import COLUMNS, FILES, check, check_table, rows_below, tables
 
 PRETRAINED = Path(__file__).resolve().parents[2] / "pretrained"
@@ -84,6 +85,8 @@ def test_tables_of_predict(phantoms, tmp_path, writes, monkeypatch):
         table = of_pairs(phantoms, tmp_path, **columns)
         writes(tmp_path, "predict", "--bundle", bundle, "--csv", table, "--out", tmp_path / "answers.csv")
         seen |= check_table(tmp_path / "answers.csv", heading)
+    write_findings_table(tmp_path / "three.csv", [], ("A", "B", "C"))  # as of a bundle of three classes
+    seen |= check_table(tmp_path / "three.csv", heading)
     assert optional(heading) <= seen
 
 
