@@ -18,8 +18,8 @@ class StudySettings(Settings):
 
     patients: each with an X-ray and a CT slice. seeds: trainings of each arm. severity: of the lesion, COVID's in both
     modalities. marker: severity of the planted marker of ``hidden``, 0 to 1. size: of the pictures, px. fit, adversarial: as in
-    s04, but that an epoch has ``minibatches`` however few the phantoms, as many as the real scans make; what follows the
-    generator is fitted as the plain extractor is.
+    ``configs/respiratory_mtl.yaml``, but that an epoch has ``minibatches`` however few the phantoms, as many as the real scans
+    make; what follows the generator is fitted as the plain extractor is.
     """
 
     patients: Annotated[int, Field(ge=24)] = 480
@@ -30,7 +30,7 @@ class StudySettings(Settings):
     size: Annotated[int, Field(ge=MINIMUM_SIZE, le=MAXIMUM_SIZE)] = 128
     arms: tuple[str, ...] = ARMS
     fit: FitSettings = FitSettings(epochs=30, patience=6, learning_rate=2e-4, monitor="val_auc", mixup=0.4)
-    adversarial: AdversarialSettings = AdversarialSettings()
+    adversarial: AdversarialSettings = AdversarialSettings(label_weight=1.5)
     minibatches: Annotated[int, Field(ge=1)] = 15
 
     def batch_size(self, scans: int) -> int:
