@@ -52,7 +52,7 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
                  meaning="metrics, intervals, tests: the document of compare --json"),
         Artifact("significance_alignment", "alignment.json",
                  meaning="fresh probes of the modality, mean over seeds: validation, by modality alone, and the test part; "
-                         "{} of one modality"),
+                         "AUC of each extractor's own diagnosis, validation; {} of one modality"),
         Artifact("significance_sources", "sources.json", meaning="out-of-fold rates by source"),
         Artifact("significance_out_of_fold", "out_of_fold.csv", meaning="one row a scan and variant"),
         Artifact("significance_report", "report.md", meaning="tables and sentences for people"),
@@ -90,6 +90,7 @@ def _report(context: Context, chain, by_seed, resplit) -> None:
     from pipeline.evaluation.comparison.tests import ComparisonSettings
     from pipeline.evaluation.comparison.text import verdict_lines
     from pipeline.evaluation.figures.comparison import comparison_figures
+    from pipeline.training.multitask.reports.extractor_diagnosis import extractor_diagnosis
     from pipeline.training.multitask.reports.out_of_fold import out_of_fold_frame, source_rates
     from pipeline.training.multitask.reports.prediction_frame import split_tables
     from pipeline.training.multitask.reports.significance_report import significance_report
@@ -106,11 +107,13 @@ def _report(context: Context, chain, by_seed, resplit) -> None:
     sources = source_rates(chain.indexes, resplit.out_of_fold, context.seed)
     context.save_json("significance_comparison", document)
     context.save_json("significance_sources", sources)
-    context.save_json("significance_alignment", by_seed.alignment)
+    diagnosis = extractor_diagnosis(chain.indexes, by_seed.extractors, context.seed)
+    over_seeds = {variant: {**told, "diagnosis": diagnosis[variant]} for variant, told in by_seed.alignment.items()}
+    context.save_json("significance_alignment", over_seeds)
     context.save_csv("significance_out_of_fold", out_of_fold_frame(chain.indexes, resplit.out_of_fold, resplit.folds))
     for name, figure in comparison_figures(tables, document).items():
         context.save_figure(f"significance_figure_{name}", figure)
-    text = significance_report(document, sources, dataset, context.load_json("alignment"), by_seed.alignment)
+    text = significance_report(document, sources, dataset, context.load_json("alignment"), over_seeds)
     context.save_bytes("significance_report", text.encode())
     for line in verdict_lines(document):
         context.log(line)

@@ -14,6 +14,7 @@ PROBED = {
     "probes": dict.fromkeys(PROBE_TITLES, {"balanced_accuracy": {"value": 0.9, "low": 0.8, "high": 1.0}}),
     "strongest": "linear", "floor": 0.5,
 }  # fmt: skip
+AUC = {"value": 0.7, "low": 0.625, "high": 0.75}
 SOURCE = {"variant": "plain", "modality": "xray", "source": "", "false_positive_rate": None, "sensitivity": None}
 DATASET = {"class_names": ["COVID", "Non_COVID"], "positive_class": "COVID", "leakage": []}
 
@@ -22,7 +23,7 @@ def report(*arms):
     truth, answers = np.arange(20) % 2, np.linspace(0, 1, 20)
     tables = {arm: {"xray": Rows.binary(truth, [answers, answers[::-1]])} for arm in arms}
     document = build_comparison(tables, settings=ComparisonSettings(resamples=20, permutations=20)) | {"chosen": arms[0]}
-    parts = dict.fromkeys(("valid", "valid_by_modality", "test"), PROBED)
+    parts = dict.fromkeys(("valid", "valid_by_modality", "test"), PROBED) | {"diagnosis": {"xray": AUC, "ct": AUC}}
     return significance_report(document, [SOURCE], DATASET, {"raw": PROBED}, dict.fromkeys(arms, parts))
 
 
@@ -31,6 +32,11 @@ def test_a_variant_that_was_trained_alone_was_not_chosen():
     assert text.startswith("# Metrics of the plain variant\n")
     assert "**plain** is the only variant that was trained; no choice of this run" in text
     assert "alidation chose" not in text and "With and without" not in text
+
+
+def test_what_hiding_costs_is_told_by_modality():
+    text = report("plain", "adversarial")
+    assert "| features | X-ray | CT |" in text and text.count("0.700 [0.625, 0.750] | 0.700 [0.625, 0.750] |") == 2
 
 
 def test_of_two_variants_validation_chose():

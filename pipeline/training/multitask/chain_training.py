@@ -21,6 +21,7 @@ from pipeline.training.multitask.recipes import (
     Tail,
     TaskRecipe,
     features_from,
+    probabilities_from,
     train_embedder,
     train_task_extractor,
 )
@@ -29,16 +30,18 @@ from pipeline.training.multitask.three_heads import train_heads
 from pipeline.training.trained_network import Workshop
 
 Probabilities = dict[str, dict[str, np.ndarray]]
-TOLD = "told"
+TOLD, EXTRACTOR = "told", "extractor"
 
 
 @dataclass(frozen=True)
 class ChainAnswers:
     """``probabilities[variant]["xray" | "ct" | "paired"]`` ``(N,)`` or ``(P,)``, with an axis of classes where there are more
-    than two; ``told[variant]``: what fresh probes said of each held row's modality, where they were asked."""
+    than two; ``told[variant]``: what fresh probes said of each held row's modality, and ``extractors[variant]["xray" | "ct"]``
+    what the shared extractor itself says of each scan, where the probes were asked."""
 
     probabilities: Probabilities
     told: dict[str, ModalityAnswers] = field(default_factory=dict)
+    extractors: Probabilities = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ def train_chain(
         answers.probabilities[variant] = heads.probabilities
         if readings is not None:
             answers.told[variant] = readings.ask(shared)
+            answers.extractors[variant] = {m: probabilities_from(extractor, shared_embeddings[m]) for m in scans}
     return answers
 
 
@@ -108,13 +112,17 @@ def train_chain_once(
         keras.backend.clear_session()
         made = train_chain(features, scans, pairs, recipe, own, readings)
         buffer = io.BytesIO()
-        np.savez(buffer, **{f"{variant}/{m}": p for variant, by in made.probabilities.items() for m, p in by.items()},
-                 **{f"{variant}/{TOLD}/{name}": p for variant, by in made.told.items() for name, p in by.items()})  # fmt: skip
+        kinds = {"": made.probabilities, f"{TOLD}/": made.told, f"{EXTRACTOR}/": made.extractors}
+        np.savez(buffer, **{
+            f"{variant}/{kind}{name}": array
+            for kind, every in kinds.items() for variant, by_name in every.items() for name, array in by_name.items()
+        })  # fmt: skip
         atomic_write_bytes(finished, buffer.getvalue())
         shutil.rmtree(own.folder, ignore_errors=True)
     stored = ChainAnswers({})
+    places = {(): stored.probabilities, (TOLD,): stored.told, (EXTRACTOR,): stored.extractors}
     with np.load(finished, allow_pickle=False) as archive:
         for key in archive.files:
             variant, *kind, name = key.split("/")
-            (stored.told if kind else stored.probabilities).setdefault(variant, {})[name] = archive[key]
+            places[tuple(kind)].setdefault(variant, {})[name] = archive[key]
     return stored

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +18,11 @@ from pipeline.training.trained_network import Workshop
 @dataclass(frozen=True)
 class SeedTrainings:
     """``probabilities[variant][modality]`` ``(S, N)``, or ``(S, N, K)``; ``alignment[variant][reading]``: scores of fresh probes,
-    over seeds, none of one modality."""
+    over seeds, and ``extractors[variant][modality]``: what the shared extractors themselves say; none of one modality."""
 
     probabilities: dict[str, dict[str, np.ndarray]]
     alignment: dict[str, dict[str, dict]]
+    extractors: dict[str, dict[str, np.ndarray]]
 
 
 def train_seeds(chain: ChainInputs, context: Context) -> SeedTrainings:
@@ -33,8 +35,12 @@ def train_seeds(chain: ChainInputs, context: Context) -> SeedTrainings:
         train_chain_once(f"seed_{number:02d}", chain.features, scans, chain.pairs, chain.recipe, workshop, readings)
         for number in context.progress(range(count), count, "seeds")
     ]
-    by_name = [run.probabilities for run in runs]
     return SeedTrainings(
-        {v: {name: np.stack([run[v][name] for run in by_name]) for name in by_name[0][v]} for v in chain.recipe.variants},
+        _stacked([run.probabilities for run in runs]),
         {} if readings is None else {v: readings.scores([run.told[v] for run in runs]) for v in chain.recipe.variants},
+        _stacked([run.extractors for run in runs]),
     )
+
+
+def _stacked(runs: Sequence[Mapping[str, Mapping[str, np.ndarray]]]) -> dict[str, dict[str, np.ndarray]]:
+    return {v: {name: np.stack([run[v][name] for run in runs]) for name in by_name} for v, by_name in runs[0].items()}

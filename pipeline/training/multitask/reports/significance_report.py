@@ -61,6 +61,8 @@ def _alignment(alignment: Mapping[str, Mapping], over_seeds: Mapping[str, Mappin
         *_probe_table(by_modality),
         "The test part, stated once:", "",
         *_probe_table(_reading(over_seeds, "test")),
+        "What it costs: AUC of the diagnosis that each extractor itself makes, without the heads, on validation.", "",
+        *_diagnosis_table(_reading(over_seeds, "diagnosis")),
     ]  # fmt: skip
     return "\n".join(lines).rstrip()
 
@@ -75,6 +77,13 @@ def _probe_table(scores: Mapping[str, Mapping]) -> list[str]:
     for name, mine in scores.items():
         cells = " | ".join(interval_text(mine["probes"][probe]["balanced_accuracy"]) for probe in PROBE_TITLES)
         lines.append(f"| {name} | {cells} |")
+    return [*lines, ""]
+
+
+def _diagnosis_table(made: Mapping[str, Mapping]) -> list[str]:
+    modalities = list(next(iter(made.values())))
+    lines = [f"| features | {' | '.join(map(title_of, modalities))} |", "|---|" + "---|" * len(modalities)]
+    lines += [f"| {name} | {' | '.join(interval_text(mine[m]) for m in modalities)} |" for name, mine in made.items()]
     return [*lines, ""]
 
 
