@@ -8,10 +8,7 @@ from pathlib import Path
 
 from pipeline.data.layouts.kermany_names import read_kermany_name
 from pipeline.data.layouts.patient_table import read_patient_table
-from pipeline.data.patient_ids import known_patient
-from pipeline.data.reading.dicom_chain.dicom_object import patient_id
-from pipeline.data.reading.scan_reader import file_bytes, is_dicom
-from pipeline.engine.errors import DataError
+from pipeline.data.reading.dicom_chain.header_facts import read_header_facts
 
 # What an id off a header begins with: it stands for the patient and does not name one.
 FROM_HEADER, DIGITS = "dicom-", 12
@@ -36,9 +33,6 @@ def image_patients(images: Sequence[Path], folders: Sequence[Path]) -> Mapping[s
 
 
 def _of_header(image: Path) -> str:
-    try:
-        data = file_bytes(image)
-        told = known_patient(patient_id(data, str(image))) if is_dicom(data, str(image)) else ""
-    except DataError:
-        return ""  # it fails by name when it is read
+    facts = read_header_facts(image)  # a broken file fails by name when it is read
+    told = facts.patient_id if facts is not None else ""
     return FROM_HEADER + hashlib.sha256(told.encode()).hexdigest()[:DIGITS] if told else ""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.data.layouts.data_source import DataSource, place_scans, read_labelled_scans, read_layout
-from pipeline.data.layouts.lists.dicom_headers import read_header
 from pipeline.data.layouts.patient_table import PATIENT_TABLES
+from pipeline.data.reading.dicom_chain.header_facts import read_header_facts
 from pipeline.data.recognition.layout_choice import LayoutChoice, choose_layout
 from pipeline.data.scans import MODALITIES, Scan
 from pipeline.engine.errors import DataError, UsageError
@@ -69,7 +69,7 @@ def recognise(
     if attributes:
         settings["attribute_columns"] = tuple(attributes)
     raw = read_layout(root, DataSource.model_validate(settings | {"dicom_headers": True}), notices.append)
-    headers = {scan.id: read_header(scan.path) for scan in raw}
+    headers = {scan.id: read_header_facts(scan.path) for scan in raw}
     told = {scan.id: scan.modality or (found.modality if (found := headers[scan.id]) else "") for scan in raw}
     dicom = sum(header is not None for header in headers.values())
     if dicom:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -21,7 +23,7 @@ from pipeline.data.reading.dicom_chain.colour_spaces import (
     to_eight_bits,
     to_rgb,
 )
-from pipeline.data.reading.dicom_chain.file_bytes import inflated
+from pipeline.data.reading.dicom_chain.file_bytes import deflated_from, inflated
 from pipeline.data.reading.dicom_chain.header_numbers import Attributes, first_line
 from pipeline.data.reading.dicom_chain.modality_transform import ModalityTransform, read_modality_transform
 from pipeline.data.reading.dicom_chain.palette import through_palette
@@ -33,6 +35,8 @@ from pipeline.data.reading.file_integrity import BROKEN_REMEDY
 from pipeline.engine.errors import DataError
 
 PERCENTILES = (0.5, 99.5)
+# The transfer syntax stands near the front of the meta information.
+_META_BYTES = 4096
 XRAY_MODALITIES = frozenset({"CR", "DX", "DR", "RG", "XR", "RF"})
 OPEN_MODALITIES = frozenset({"OT", "SC", ""})
 CT_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})
@@ -233,21 +237,39 @@ def parsed_header(data: bytes, name: str) -> Any:
     return _parse(data, name, stop_before_pixels=True)
 
 
+def parsed_stream(stream: BinaryIO, name: str) -> Any:
+    """`parsed_header` of an open file, of which no more is read than its header takes; a deflated one is read whole."""
+    stream.seek(0)
+    deflated = deflated_from(stream.read(_META_BYTES)) is not None
+    stream.seek(0)
+    return parsed_header(stream.read(), name) if deflated else _parsed(stream, name, stop_before_pixels=True)
+
+
+def text_of(header: Any, keyword: str, name: str) -> str:
+    """An element of a data set as it is written, in its character set; "" where there is none. Raises DataError: unreadable."""
+    with _unreadable(name):
+        return str(getattr(header, keyword, None) or "").strip(" \0")
+
+
 def _parse(data: bytes, name: str, stop_before_pixels: bool = False) -> Any:
+    return _parsed(BytesIO(inflated(data, name)), name, stop_before_pixels)
+
+
+def _parsed(stream: BinaryIO, name: str, stop_before_pixels: bool) -> Any:
     import pydicom
 
     _quiet_pydicom()
+    with _unreadable(name):
+        return pydicom.dcmread(stream, force=True, stop_before_pixels=stop_before_pixels)
+
+
+@contextmanager
+def _unreadable(name: str) -> Iterator[None]:
+    """pydicom raises whatever a broken element makes it stumble over: told as one DataError."""
     try:
-        return pydicom.dcmread(BytesIO(inflated(data, name)), force=True, stop_before_pixels=stop_before_pixels)
-    except DataError:
-        raise
+        yield
     except Exception as cause:
         raise DataError(f"{name}: not readable as DICOM ({first_line(cause)}).", BROKEN_REMEDY) from cause
-
-
-def patient_id(data: bytes, name: str) -> str:
-    """What a DICOM object calls its patient, "" where it does not. Raises DataError: no DICOM object."""
-    return str(getattr(parsed_header(data, name), "PatientID", None) or "").strip(" \0")
 
 
 def _modality(attributes: Attributes) -> str | None:
