@@ -64,13 +64,14 @@ def run(context: Context) -> None:
     """Train seeds, then resplits; compare; write tables, figures and the report."""
     from pipeline.training.determinism import make_deterministic
     from pipeline.training.multitask.chain_inputs import read_chain
-    from pipeline.training.multitask.resplitting import train_resplits
+    from pipeline.training.multitask.resplitting import draw_resplits, train_resplits
     from pipeline.training.multitask.seed_trainings import train_seeds
 
     make_deterministic(context.seed)
     chain = read_chain(context)
+    resplits = draw_resplits(chain, context.config.folds, context.seed)  # refused, if it must be, before the hours of training
     by_seed = train_seeds(chain, context)
-    resplit = train_resplits(chain, context)
+    resplit = train_resplits(chain, resplits, context)
     for name in answered_rows(context.config):
         context.save(f"significance_seed_probabilities_{name}", _stacked(by_seed.probabilities, name))
     for modality in context.config.modalities:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from pipeline.engine.errors import DataError
 from pipeline.training.class_sampling import row_weights
 from pipeline.training.multitask.one_logit_fit import (
     Examples,
@@ -125,6 +126,17 @@ def test_three_classes_are_learnt(examples, dense_network):
     history = fit_labels(dense_network(1, logits=3), Examples(inputs, labels, examples.train, examples.valid, 3),
                          settings(epochs=20, patience=20), seed=5)  # fmt: skip
     assert max(history.epochs["val_accuracy"]) > 0.8
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.filterwarnings("ignore:Only one class:sklearn.exceptions.UndefinedMetricWarning")
+def test_where_validation_lacks_a_class_no_untrained_network_is_passed_off_as_the_best(classes, examples, dense_network):
+    labels = (np.arange(ROWS) % classes).astype(np.int8)
+    labels[examples.valid] %= classes - 1
+    lacking = Examples(examples.inputs, labels, examples.train, examples.valid, classes)
+    with pytest.raises(DataError, match="val_auc was never a number"):
+        fit_labels(dense_network(1, logits=lacking.logits), lacking, settings(epochs=2, monitor="val_auc"), seed=5)
+    assert fit_labels(dense_network(1, logits=lacking.logits), lacking, settings(epochs=2, monitor="val_loss"), seed=5).epochs
 
 
 def test_balanced_weights_give_each_class_half():

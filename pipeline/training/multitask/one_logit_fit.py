@@ -13,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from pipeline.data.run_classes import answer_width
 from pipeline.engine.arrays import read_selected
+from pipeline.engine.errors import DataError
 from pipeline.training.class_sampling import row_weights
 from pipeline.training.epoch_state import EpochState
 from pipeline.training.kept_epoch import FitHistory, KeptEpoch
@@ -115,6 +116,8 @@ def fit_labels(
         examples: all rows; only ``examples.train`` is learnt from, only ``examples.valid`` chooses the epoch.
         seed: decides the order of the minibatches; epoch e is the same after a resume.
         state_file: where the state is kept against a kill; removed by the caller once the weights are stored.
+
+    Raises DataError where no epoch can be chosen: its number is never one, as the AUC of a class that validation lacks is not.
     """
     compiled = compiled_fit(model, settings)
     run_epoch = _epoch_function(compiled, examples, settings, seed)
@@ -127,7 +130,12 @@ def fit_labels(
         logits = diagnosis_logits(compiled.network, examples.inputs, examples.valid).astype(np.float64)
         kept.judge(epoch, {"loss": loss, **validation_numbers(labels, logits, valid_weights)})
         kept.save()
-    kept.give_back(model)
+    if not kept.give_back(model):
+        raise DataError(
+            f"No epoch can be chosen: {settings.monitor} was never a number. A class lacks among the validation scans, or the "
+            "training fell apart.",
+            "Give the class more patients, bring labels together (s01.data.labels), or lower the learning rate.",
+        )
     return kept.history
 
 

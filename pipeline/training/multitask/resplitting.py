@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,10 +43,21 @@ def joint_folds(chain: ChainInputs, folds: int, seed: int, rows: dict[str, np.nd
     return dict(zip(chain.indexes, np.split(assigned, ends[:-1]), strict=True))
 
 
-def train_resplits(chain: ChainInputs, context: Context) -> ResplitTrainings:
-    """Train every variant on every resplit, a sixth of the training patients choosing the epoch."""
-    count = context.config.folds
-    folds = joint_folds(chain, count, context.seed)
+def draw_resplits(chain: ChainInputs, count: int, seed: int) -> list[dict[str, dict[str, np.ndarray]]]:
+    """Rows of train, valid and test of each of ``count`` resplits, by modality: every scan is tested once.
+
+    A sixth of the training patients choose the epoch. Raises DataError as ``grouped_folds``.
+    """
+    folds = joint_folds(chain, count, seed)
+    return [_parts(chain, folds, fold, derive_seed(seed, "validation", fold)) for fold in range(count)]
+
+
+def train_resplits(
+    chain: ChainInputs, resplits: Sequence[Mapping[str, Mapping[str, np.ndarray]]], context: Context
+) -> ResplitTrainings:
+    """Train every variant on every one of ``draw_resplits``."""
+    count = len(resplits)
+    folds = {m: np.empty(len(index.ids), np.int64) for m, index in chain.indexes.items()}
     workshop = Workshop(context.seed, chain.recipe.embedder.precision, context.scratch / "folds")
     classes = classes_of(chain.indexes)
     tail = () if len(classes) == 2 else (len(classes),)
@@ -53,7 +65,9 @@ def train_resplits(chain: ChainInputs, context: Context) -> ResplitTrainings:
     values: dict = {v: {} for v in chain.recipe.variants}
     metrics: tuple[str, ...] = ()
     for fold in context.progress(range(count), count, "resplits"):
-        rows = _parts(chain, folds, fold, derive_seed(context.seed, "validation", fold))
+        rows = resplits[fold]
+        for modality, parts in rows.items():
+            folds[modality][parts["test"]] = fold
         drawn = pairs_by_split(rows, chain.labels(), derive_seed(context.seed, "fold", fold)) if len(folds) > 1 else None
         scans = {
             m: Labelled(index.labels, rows[m]["train"], rows[m]["valid"], index.count) for m, index in chain.indexes.items()
