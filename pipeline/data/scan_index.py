@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.data.run_classes import GROUPING, RunClasses
+from pipeline.data.run_classes import RunClasses
 from pipeline.data.scans import SPLITS, Scan
 from pipeline.engine.errors import DataError
 
@@ -102,7 +102,8 @@ def labelled_index(frame: pd.DataFrame, modality: str, classes: RunClasses) -> M
     found, splits = mine["label"].to_numpy(str), mine["split"].to_numpy(str)
     if lacking := [name for name in classes.names if name not in set(found)]:
         said = ", ".join(sorted(set(found)))
-        raise DataError(f"{modality}: there are scans of {said}, and none of {', '.join(lacking)}, which the run has.", GROUPING)
+        raise DataError(f"{modality}: there are scans of {said}, and none of {', '.join(lacking)}, which the run has.",
+                        "Bring the labels together with s01.data.labels, or leave the other modality out: s01.data.modalities.")
     for split in SPLITS:
         for name in classes.names:
             if name not in set(found[splits == split]):

@@ -36,7 +36,7 @@ class MultitaskExporter(Exporter):
     def __init__(self, source: FinishedRun, options: ExportOptions = PLAIN) -> None:
         super().__init__(source, options)
         self.backbones, self.read_by = collect_backbones(source)
-        self.probability = composed.probability_output(source.positive)
+        self.probability = composed.probability_output(source.classes.positive)
         self.networks = _compose(source, self.probability)
 
     @classmethod
@@ -44,7 +44,7 @@ class MultitaskExporter(Exporter):
         return FinishedRun(run_dir)
 
     def write_graphs(self, folder: Path) -> None:
-        metadata = graph_metadata(self.source.classes.names, self.source.positive, SYSTEM, SCHEMA_VERSION)
+        metadata = graph_metadata(self.source.classes.names, self.source.classes.positive, SYSTEM, SCHEMA_VERSION)
         graphs = {b.file: convert_network(b.network, composed.BACKBONE_OUTPUTS, metadata) for b in self.backbones.values()}
         graphs |= {
             f"{name}.onnx": convert_network(network, self.outputs_of(name), metadata) for name, network in self.networks.items()
@@ -97,8 +97,8 @@ class MultitaskExporter(Exporter):
         return {
             "variant": self.source.variant,
             "class_names": list(self.source.classes.names),
-            "positive_class": self.source.positive,
-            "threshold": None if self.source.positive is None else THRESHOLD,
+            "positive_class": self.source.classes.positive,
+            "threshold": None if self.source.classes.positive is None else THRESHOLD,
             "probability_output": self.probability,
             "profiles": {name: self.source.dataset["profiles"][name] for name in sorted(set(profile_of.values()))},
             "backbones": {key: backbone.entry() for key, backbone in self.backbones.items()},

@@ -40,11 +40,6 @@ class FinishedRun(CheckedRun):
         return (*self.modalities, PAIRED) if len(self.modalities) > 1 else self.modalities
 
     @property
-    def positive(self) -> str | None:
-        """The positive class of two; None of more."""
-        return self.classes.positive if len(self.classes) == 2 else None
-
-    @property
     def variant(self) -> str:
         """The variant that validation chose."""
         return self.choice["chosen"]

@@ -43,10 +43,9 @@ def run_arms(run: RunDirectory) -> RunArms:
 
 
 def _one_training(run: RunDirectory, classes: RunClasses) -> Arms:
-    positive = classes.positive if len(classes) == 2 else None
-    read = read_predictions([run.artifact("head_predictions")])
+    read, order = read_predictions([run.artifact("head_predictions")]), (classes.names, classes.positive)
     return {
-        variant: {name: rows.in_order_of(classes.names, positive) for name, rows in tables.items() if isinstance(rows, Rows)}
+        variant: {name: rows.in_order_of(*order) for name, rows in tables.items() if isinstance(rows, Rows)}
         for variant, tables in read.arms.items()
     }
 

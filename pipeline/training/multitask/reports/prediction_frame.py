@@ -111,8 +111,7 @@ def class_rows(
 ) -> Rows:  # fmt: skip
     """Rows of the classes of a run: labels ``(n,)``, probabilities of every class ``(n, K)`` or ``(S, n, K)``."""
     classes = classes_of(indexes)
-    positive = classes.positive if len(classes) == 2 else None
-    return Rows(labels.astype(np.intp), shares, classes.names, patients, ids, positive)
+    return Rows(labels.astype(np.intp), shares, classes.names, patients, ids, classes.positive)
 
 
 def classes_of(indexes: Mapping[str, ModalityIndex]) -> RunClasses:
