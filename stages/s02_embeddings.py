@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from pipeline.data.scans import MODALITIES
 from pipeline.engine.arrays import ArrayWriter, open_array, read_layout
 from pipeline.engine.config import StageConfig
 from pipeline.engine.context import Context
@@ -23,7 +24,6 @@ from pipeline.training.settings import FitSettings, TailTuning
 if TYPE_CHECKING:
     import keras
 
-MODALITIES = ("xray", "ct")
 ROLES = ("task", "shared")
 
 

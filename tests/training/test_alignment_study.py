@@ -9,12 +9,12 @@ import pytest
 
 from pipeline.data.scans import CT, XRAY
 from pipeline.engine.errors import DataError
+from pipeline.evaluation.comparison.alignment_words import strongest_probe
 from pipeline.training.alignment_study.arms import train_arms
 from pipeline.training.alignment_study.document import study_document
 from pipeline.training.alignment_study.phantom_scans import PhantomFeatures
 from pipeline.training.alignment_study.settings import StudySettings
 from pipeline.training.alignment_study.studies import STUDIES
-from pipeline.training.multitask.adversarial.modality_probes import strongest_value
 from pipeline.training.multitask.adversarial.shared_extractors import SharedExtractors
 from pipeline.training.multitask.recipes import SharedRecipe
 from pipeline.training.multitask.scan_labels import labelled
@@ -31,7 +31,7 @@ def settings(epochs: int, fit_epochs: int = 5, **changed) -> StudySettings:
 
 def strongest(document: dict) -> dict[str, float]:
     read = {"raw": document["raw"], **{arm: told["probes"] for arm, told in document["arms"].items()}}
-    return {name: strongest_value(scores) for name, scores in read.items()}
+    return {name: strongest_probe(scores)["value"] for name, scores in read.items()}
 
 
 @pytest.mark.slow

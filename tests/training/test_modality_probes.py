@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.engine.errors import DataError
+from pipeline.evaluation.comparison.alignment_words import strongest_probe
 from pipeline.training.multitask.adversarial.modality_probes import (
     PROBES,
     ProbedRows,
@@ -16,7 +17,6 @@ from pipeline.training.multitask.adversarial.modality_probes import (
     label_floor,
     probe_modality,
     probe_scores,
-    strongest_value,
 )
 
 ROWS = 600
@@ -52,7 +52,7 @@ def test_a_modality_without_any_mean_is_found_by_the_strongest(rows):
     features *= np.where(rows.modality == 1, 3.0, 1.0)[:, None] + 0.1 * chance.normal(size=(ROWS, 1))
     scores = probe_modality(features, rows, 3)
     assert values_of(scores)["linear"] < 0.65
-    assert strongest_value(scores) > 0.9 and scores["strongest"] != "linear"
+    assert strongest_probe(scores)["value"] > 0.9 and scores["strongest"] != "linear"
 
 
 def test_noise_tells_nothing(rows):

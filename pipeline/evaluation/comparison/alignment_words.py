@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pipeline.engine.interval_text import interval_text
 
 PROBE_TITLES = {"linear": "linear", "mlp": "MLP of 128", "neighbours": "5 nearest neighbours"}
+# What nothing but chance reaches, in balanced accuracy where every cell of modality × label weighs alike, or in AUC.
+CHANCE = 0.5
 # Up to here above chance a strongest probe counts as blind where its interval cannot tell it from chance either way.
 AT_THE_FLOOR = 0.1
 

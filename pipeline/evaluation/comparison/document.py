@@ -4,17 +4,9 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from pipeline.engine.errors import DataError
-from pipeline.evaluation.comparison.tests import (
-    GIVEN_SPLIT,
-    MEASURES,
-    RESPLITS,
-    ComparisonSettings,
-    Pair,
-    given_split_tests,
-    judge,
-    resplit_tests,
-)
+from pipeline.evaluation.comparison.tests import ComparisonSettings, Pair, given_split_tests, judge, resplit_tests
 from pipeline.evaluation.comparison.verdicts import overall_verdict
+from pipeline.evaluation.comparison.words import GIVEN_SPLIT, MEASURES, RESPLITS
 from pipeline.evaluation.figures.modality_titles import title_of
 from pipeline.evaluation.metrics.classification import binary_counts, confusion_matrix
 from pipeline.evaluation.metrics.names import metric_words, tested_metrics

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.evaluation.comparison.verdicts import verdict
-from pipeline.evaluation.comparison.words import ENSEMBLE, RESPLIT, TRAINING, TRAININGS
+from pipeline.evaluation.comparison.words import (
+    ENSEMBLE,
+    FAMILIES,
+    GIVEN_SPLIT,
+    MEASURES,
+    RESPLIT,
+    RESPLITS,
+    TRAINING,
+    TRAININGS,
+)
 from pipeline.evaluation.metrics.names import tested_metrics
 from pipeline.evaluation.statistics.clusters import bootstrap_weights
 from pipeline.evaluation.statistics.effect_sizes import (
@@ -30,8 +39,6 @@ from pipeline.evaluation.statistics.paired_tests import (
 from pipeline.evaluation.statistics.resampled_tests import corrected_resampled_t
 from pipeline.evaluation.tables.resplits import Resplits
 from pipeline.evaluation.tables.rows import MeasuredRows, Rows
-
-GIVEN_SPLIT, RESPLITS, MEASURES = FAMILIES = ("given_split", "resplits", "measures")
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,16 @@
 from collections.abc import Collection
 
 from pipeline.engine.interval_text import interval_text
-from pipeline.evaluation.comparison.tests import GIVEN_SPLIT, RESPLITS
-from pipeline.evaluation.comparison.words import EFFECTS, ENSEMBLE, FAMILIES, RESPLIT, TESTS, estimand_words
+from pipeline.evaluation.comparison.words import (
+    EFFECTS,
+    ENSEMBLE,
+    FAMILIES,
+    GIVEN_SPLIT,
+    RESPLIT,
+    RESPLITS,
+    TESTS,
+    estimand_words,
+)
 from pipeline.evaluation.figures.modality_titles import title_of
 from pipeline.evaluation.metrics.names import metric_words
 from pipeline.evaluation.statistics.intervals import UNDEFINED

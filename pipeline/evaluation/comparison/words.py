@@ -16,7 +16,8 @@ EFFECTS = {
 }  # fmt: skip
 # of what a test's arms, or a table's figures, are the answers
 TRAINING, TRAININGS, ENSEMBLE, RESPLIT = "one training", "mean of trainings", "ensemble of trainings", "one training a resplit"
-FAMILIES = {"given_split": "on the given split", "resplits": "over the resplits", "measures": "over patients"}
+GIVEN_SPLIT, RESPLITS, MEASURES = "given_split", "resplits", "measures"
+FAMILIES = {GIVEN_SPLIT: "on the given split", RESPLITS: "over the resplits", MEASURES: "over patients"}
 
 
 def estimand_words(counts: Collection[int], estimand: str = TRAININGS) -> str:

@@ -22,11 +22,12 @@ import keras
 from keras import layers, ops
 
 from pipeline.data.preprocessing import Operation, Profile
+from pipeline.data.scans import MODALITIES
 from pipeline.engine.errors import UsageError
 from pipeline.engine.files import sha256_file
 from pipeline.export.bundle_folder import SCHEMA_VERSION
 from pipeline.export.card.rendering import render_card
-from pipeline.export.multitask.finished_run import MODALITIES, ROLES, SYSTEM
+from pipeline.export.multitask.finished_run import ROLES, SYSTEM
 from pipeline.export.multitask.stored_backbones import StoredBackbone, modality_entries
 from pipeline.export.onnx.graphs import convert_network, graph_metadata
 from pipeline.export.onnx.kernel_files import write_graphs

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.evaluation.comparison.alignment_words import AT_THE_FLOOR, PROBE_TITLES
+from pipeline.evaluation.comparison.alignment_words import AT_THE_FLOOR, CHANCE, PROBE_TITLES
 from pipeline.evaluation.figures.style import GRAY, MARKERS, PALETTE, mark_interval, new_figure, set_title
-from pipeline.training.alignment_study.words import CHANCE
 
 SPREAD = 0.5
 

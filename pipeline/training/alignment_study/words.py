@@ -8,14 +8,12 @@ from functools import partial
 
 from pipeline.data.scans import CT
 from pipeline.engine.interval_text import interval_text
-from pipeline.evaluation.comparison.alignment_words import alignment_sentence, strongest_probe
+from pipeline.evaluation.comparison.alignment_words import CHANCE, alignment_sentence, strongest_probe
 from pipeline.evaluation.comparison.variants import PLAIN
 from pipeline.training.alignment_study.studies import HIDDEN, NOTHING, STUDIES, UNLABELLED
 
 # The largest loss of AUC at which a lesion counts as kept.
 TOLERATED_LOSS = 0.02
-# What nothing but chance tells of sides or of a lesion that is not there: balanced accuracy and AUC.
-CHANCE = 0.5
 
 
 def verdicts(study: str, document: Mapping, severity: float = 1.0) -> list[str]:

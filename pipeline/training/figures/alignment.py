@@ -12,9 +12,9 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.data.run_classes import RunClasses
-from pipeline.evaluation.comparison.alignment_words import PROBE_TITLES
+from pipeline.evaluation.comparison.alignment_words import CHANCE, PROBE_TITLES
 from pipeline.evaluation.figures.style import GRAY, LINES, MARKERS, PALETTE, new_figure, set_panel_title, set_title
-from pipeline.training.multitask.adversarial.modality_probes import CHANCE, ProbedRows
+from pipeline.training.multitask.adversarial.modality_probes import ProbedRows
 
 SHOWN_SCANS = 1200
 MODALITY_TITLES = {1: "X-ray", 0: "CT slice"}

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import model_validator
 
 from pipeline.data.run_classes import answer_width
+from pipeline.data.scans import MODALITIES
 from pipeline.engine.errors import DataError
 from pipeline.engine.settings import Settings
 from pipeline.evaluation.comparison.variants import objective_in
@@ -31,7 +32,6 @@ from pipeline.training.probabilities import sigmoid, softmax
 from pipeline.training.settings import AdversarialSettings, FitSettings
 from pipeline.training.trained_network import Workshop, train_once
 
-MODALITIES = ("xray", "ct")
 TASK_EXTRACTORS = {"xray": networks.build_xray_task_extractor, "ct": networks.build_ct_task_extractor}
 
 

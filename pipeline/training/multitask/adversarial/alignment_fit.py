@@ -13,6 +13,7 @@ import tensorflow as tf
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from pipeline.evaluation.comparison.alignment_words import CHANCE
 from pipeline.training.epoch_state import EpochState
 from pipeline.training.kept_epoch import FitHistory, KeptEpoch
 from pipeline.training.multitask.adversarial.adversaries import (
@@ -23,7 +24,7 @@ from pipeline.training.multitask.adversarial.adversaries import (
     cross_entropy,
 )
 from pipeline.training.multitask.adversarial.balanced_batches import UNKNOWN, balanced_batches, cells_of
-from pipeline.training.multitask.adversarial.modality_probes import CHANCE, even_weights
+from pipeline.training.multitask.adversarial.modality_probes import even_weights
 from pipeline.training.multitask.one_logit_fit import apply_network, targets_of, weighted_log_loss
 from pipeline.training.multitask.reused_graphs import cross_entropies
 from pipeline.training.settings import AdversarialSettings

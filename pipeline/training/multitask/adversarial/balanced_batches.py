@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.data.scans import CT, XRAY
 from pipeline.engine.errors import DataError
+from pipeline.training.multitask.stage_modalities import TITLES
 
-MODALITY_NAMES = ("CT slices", "X-rays")
+MODALITY_NAMES = (TITLES[CT], TITLES[XRAY])
 # The label of a scan whose diagnosis nobody knows.
 UNKNOWN = -1
 

@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from pipeline.data.splitting.splits import grouped_folds
 from pipeline.engine.errors import DataError
 from pipeline.engine.seeds import derive_seed
+from pipeline.evaluation.comparison.alignment_words import CHANCE
 from pipeline.evaluation.metrics.classification import metric_arrays
 from pipeline.evaluation.metrics.names import binary_names
 from pipeline.evaluation.statistics.clusters import bootstrap_weights, cluster_codes
@@ -28,8 +29,6 @@ Answers = dict[str, Numbers]
 
 PROBES = ("linear", "mlp", "neighbours")
 REPORTED = ("balanced_accuracy", "auc")
-# What nothing but chance reaches where every cell of modality × label weighs alike.
-CHANCE = 0.5
 FOLDS = 3
 NEIGHBOURS = 5
 RESAMPLES = 1000
@@ -106,11 +105,6 @@ def probe_scores(answers: Mapping[str, np.ndarray], rows: ProbedRows, seed: int 
 def probe_modality(features: np.ndarray, rows: ProbedRows, seed: int, weighting: Weighting = "cells") -> dict:
     """``probe_scores`` of ``held_out_answers``."""
     return probe_scores(held_out_answers(features, rows, seed, weighting), rows, seed, weighting)
-
-
-def strongest_value(scores: Mapping) -> float:
-    """Balanced accuracy of the strongest probe."""
-    return scores["probes"][scores["strongest"]]["balanced_accuracy"]["value"]
 
 
 def label_floor(rows: ProbedRows) -> float:
