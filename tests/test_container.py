@@ -9,13 +9,14 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
+
+from tests.waiting import HANGS_S, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
@@ -73,12 +74,12 @@ def test_its_steps_make_a_service_that_answers(tmp_path):
     process = subprocess.Popen([*words, "--keys", str(keys), "--port", "0"], stdout=subprocess.PIPE, text=True, **at)
     try:
         address = process.stdout.readline().split()[0]
-        _wait_for(address)
+        wait_until(lambda: _is_ready(address), lambda: process.poll() is None, "readiness")
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(f"{address}/model/info", timeout=30)
+            urllib.request.urlopen(f"{address}/model/info", timeout=HANGS_S)
         assert refused.value.code == 401
         asked = urllib.request.Request(f"{address}/model/info", headers={"Authorization": f"Bearer {made.stdout.strip()}"})
-        with urllib.request.urlopen(asked, timeout=30) as answer:
+        with urllib.request.urlopen(asked, timeout=HANGS_S) as answer:
             assert len(json.load(answer)["bundles"]) == 5
         (health,) = told("HEALTHCHECK")
         command = json.loads(re.search(r"CMD (\[.*\])", health)[1])
@@ -86,15 +87,12 @@ def test_its_steps_make_a_service_that_answers(tmp_path):
         assert subprocess.run(command, check=False, **at).returncode == 0, shlex.join(command)
     finally:
         process.terminate()
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=HANGS_S) == 0
 
 
-def _wait_for(address: str, seconds: float = 120) -> None:
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        try:
-            urllib.request.urlopen(f"{address}/ready", timeout=10)
-            return
-        except urllib.error.HTTPError:
-            time.sleep(0.2)
-    raise AssertionError("not ready")
+def _is_ready(address: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{address}/ready", timeout=HANGS_S)
+    except urllib.error.HTTPError:
+        return False
+    return True

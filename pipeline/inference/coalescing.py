@@ -8,6 +8,7 @@ from threading import Event, Lock
 import numpy as np
 
 from pipeline.engine.arrays import Array
+from pipeline.engine.errors import CorruptArtifactError
 
 Compute = Callable[[Mapping[str, Array], Sequence[str]], list[Array]]
 
@@ -63,20 +64,31 @@ class Coalescer:
                 following.told.set()
 
     def _answer(self, together: Sequence[_Asked]) -> None:
+        """Give each its answer or its fault, which is raised in the thread that asked, whatever it is."""
         self.largest = max(self.largest, len(together))
-        first = together[0]
-        if len(together) > 1:
-            try:
-                feeds = {name: np.concatenate([each.feeds[name] for each in together]) for name in first.feeds}
-                found = self._compute(feeds, first.outputs)
-            except Exception:
-                found = []  # whose fault it is shows when each is computed alone
-            if found and all(len(output) == len(together) for output in found):
-                for place, each in enumerate(together):
-                    each.answer = [output[place : place + 1] for output in found]
+        try:
+            if len(together) > 1 and self._answer_at_once(together):
                 return
+        except Exception as bug:
+            for each in together:
+                each.fault = bug
+            return
         for each in together:
             try:
                 each.answer = self._compute(each.feeds, each.outputs)
             except Exception as fault:
                 each.fault = fault
+
+    def _answer_at_once(self, together: Sequence[_Asked]) -> bool:
+        """Whether one batch answered all. Where the graph cannot compute it, each alone shows whose fault it is."""
+        first = together[0]
+        feeds = {name: np.concatenate([each.feeds[name] for each in together]) for name in first.feeds}
+        try:
+            found = self._compute(feeds, first.outputs)
+        except CorruptArtifactError:
+            return False
+        if any(len(output) != len(together) for output in found):
+            return False
+        for place, each in enumerate(together):
+            each.answer = [output[place : place + 1] for output in found]
+        return True

@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from pipeline.data.reading.assumptions import ReadScan
-from pipeline.engine.errors import PipelineError
 from pipeline.inference.pictures import png_bytes
 from pipeline.inference.sessions import compute_with
 from pipeline.service.desk import Desk, Ticket
@@ -27,13 +26,13 @@ Upload = tuple[bytes, str]
 
 
 class Service:
-    """Made at once; `open` brings the models."""
+    """Made at once; `begin` brings the models. failure: why they cannot be opened, where they cannot."""
 
     def __init__(self, settings: ServiceSettings) -> None:
         self.settings = settings
         self.desk = Desk(settings.answering, settings.waiting, settings.limits.deadline_s)
         self.decoders = Decoders(settings.answering, settings.limits)
-        self.failure: PipelineError | None = None
+        self.failure: Exception | None = None
         self.stopping = False
         self._models: Models | None = None
         self._beside = ThreadPoolExecutor(2 * settings.answering, thread_name_prefix="decode")
@@ -63,8 +62,9 @@ class Service:
                 for decoder in warming:
                     decoder.result()
                 logs.tell("ready", bundles=list(self._models.by_name))
-            except PipelineError as error:
+            except Exception as error:  # in a thread of its own nobody else would hear of it, and it would never be ready
                 self.failure = error
+                logs.tell_bug("not ready", error)
                 failed()
 
         thread = threading.Thread(target=opening, name="opening", daemon=True)

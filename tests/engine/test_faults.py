@@ -14,10 +14,10 @@ import pytest
 
 from pipeline.cli.app import main
 from pipeline.engine.errors import StorageError
+from tests.waiting import HANGS_S, wait_until
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-HANGS_S = 600  # no bound on how fast, only an end to waiting for what never comes
 CONFIG = "system: toy\nseed: 5\ns01: {}\ns02: {epochs: 5, seconds_per_epoch: %s}\ns03: {}\n"
 MOMENTS = [
     "s01 writing",
@@ -41,10 +41,7 @@ def arguments(toy, config: Path) -> list[str]:
 
 
 def wait_for(path: Path, process: subprocess.Popen) -> None:
-    begun = time.monotonic()
-    while not path.exists():
-        assert process.poll() is None and time.monotonic() - begun < HANGS_S, f"{path} never came"
-        time.sleep(0.01)
+    wait_until(path.exists, lambda: process.poll() is None, str(path))
 
 
 def write_config(folder: Path, seconds: float = 0.0) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Lock
@@ -12,13 +11,15 @@ from threading import Event, Lock
 import numpy as np
 import pytest
 
+from pipeline.engine.errors import CorruptArtifactError
 from pipeline.inference.coalescing import Coalescer
+from tests.waiting import HANGS_S, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 class Held:
-    """Doubles what it is fed; the first run waits until it is let go. Negative numbers are refused."""
+    """Doubles what it is fed; the first run waits until it is let go. It cannot compute negative numbers; infinity is a bug."""
 
     def __init__(self) -> None:
         self.begun, self.go, self.sizes, self._lock = Event(), Event(), [], Lock()
@@ -29,9 +30,11 @@ class Held:
             self.sizes.append(len(feeds["x"]))
         if first:
             self.begun.set()
-            assert self.go.wait(20)
+            assert self.go.wait(HANGS_S)
         if (feeds["x"] < 0).any():
-            raise ValueError("negative")
+            raise CorruptArtifactError("negative", "")
+        if np.isinf(feeds["x"]).any():
+            raise ZeroDivisionError
         return [2 * feeds["x"]]
 
 
@@ -44,9 +47,8 @@ def run_beside(values, most: int, shapes=None):
         for place, value in enumerate(values):
             feed = np.full((1, *(shapes[place] if shapes else (3,))), value, np.float32)
             asked.append(threads.submit(together.run, {"x": feed}, ("y",)))
-            assert graph.begun.wait(20)
-        while len(together._waiting) < len(values) - 1:
-            time.sleep(0.001)
+            assert graph.begun.wait(HANGS_S)
+        wait_until(lambda: len(together._waiting) == len(values) - 1, lambda: True, "the others")
         graph.go.set()
         return graph, [future.exception() or future.result() for future in asked]
 
@@ -69,7 +71,13 @@ def test_other_shapes_are_computed_apart():
 
 def test_one_that_fails_costs_no_other():
     _, answers = run_beside([1, 2, -3, 4], most=8)
-    assert isinstance(answers[2], ValueError) and [answers[place][0][0, 0] for place in (0, 1, 3)] == [2, 4, 8]
+    assert isinstance(answers[2], CorruptArtifactError) and [answers[place][0][0, 0] for place in (0, 1, 3)] == [2, 4, 8]
+
+
+def test_a_bug_in_a_batch_is_heard_by_everybody_in_it():
+    graph, answers = run_beside([1, 2, np.inf, 4], most=8)
+    assert answers[0][0][0, 0] == 2 and [type(answer) for answer in answers[1:]] == [ZeroDivisionError] * 3
+    assert graph.sizes == [1, 3]
 
 
 @pytest.mark.parametrize("bundle", ["pneumonia_binary", "radiography_unet"])

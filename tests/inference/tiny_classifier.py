@@ -22,10 +22,13 @@ def head_of(classes: int) -> np.ndarray:
     return head.astype(np.float16)
 
 
-def write_classifier(folder: Path, names: tuple[str, ...] = BINARY, graph_names: tuple[str, ...] | None = None) -> Path:
-    """The bundle; `graph_names`, where given, are the classes that the graph itself says it has."""
+def write_classifier(
+    folder: Path, names: tuple[str, ...] = BINARY, graph_names: tuple[str, ...] | None = None, steepness: float = 1.0
+) -> Path:
+    """The bundle; `graph_names`, where given, are the classes that the graph itself says it has. steepness: of the head; at 1 a
+    float32's last bit moves a probability by a millionth."""
     folder.mkdir(parents=True)
-    _write_graph(folder / NETWORK, len(names), graph_names or names)
+    _write_graph(folder / NETWORK, head_of(len(names)) * np.float16(steepness), graph_names or names)
     describe(folder, names)
     return folder
 
@@ -52,16 +55,16 @@ def _stored(content: bytes) -> dict:
     return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 
-def _write_graph(path: Path, classes: int, names: tuple[str, ...]) -> None:
+def _write_graph(path: Path, head: np.ndarray, names: tuple[str, ...]) -> None:
     """feature_maps = relu(gain · block mean); features = their means; logits = features @ head + bias; gradients = headᵀ."""
     gains = np.array([1.0, 0.5, 2.0, 0.25], np.float32)
     # a scan of mean gray 0.5 sits on the edge between the last class and the others
-    bias = -0.5 * (gains @ head_of(classes).astype(np.float32))
+    bias = -0.5 * (gains @ head.astype(np.float32))
     stored = {
         "gains": gains.reshape(1, 1, 1, CHANNELS),
-        "head": head_of(classes),
+        "head": head,
         "bias": bias.astype(np.float32),
-        "turned": head_of(classes).astype(np.float32).T[None],
+        "turned": head.astype(np.float32).T[None],
         "zero": np.zeros(1, np.float32),
     }
     step = SIZE // PLACES
@@ -83,10 +86,10 @@ def _write_graph(path: Path, classes: int, names: tuple[str, ...]) -> None:
     initializers = [numpy_helper.from_array(value, name) for name, value in stored.items()]
     initializers.append(numpy_helper.from_array(np.array([3], np.int64), "axis"))
     doors = {
-        "classification": [None, classes],
+        "classification": [None, len(names)],
         "features": [None, CHANNELS],
         "feature_maps": [None, PLACES, PLACES, CHANNELS],
-        "class_activation_gradients": [None, classes, CHANNELS],
+        "class_activation_gradients": [None, len(names), CHANNELS],
     }
     outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in doors.items()]
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [None, SIZE, SIZE, 1])

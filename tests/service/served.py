@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
+import psutil
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from pipeline.service.application import make_application
 from pipeline.service.settings import ServiceSettings
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 SCANS = ROOT / "tests" / "pretrained" / "respiratory_mtl_scans"
@@ -31,10 +32,8 @@ def noise(seed: int = 0, side: int = 70) -> bytes:
 def serving(settings: ServiceSettings, **of_client) -> Iterator[TestClient]:
     """A client of a service whose models are ready."""
     with TestClient(make_application(settings), base_url="http://localhost", **of_client) as client:
-        ends = time.monotonic() + 60
-        while client.get("/ready").status_code != 200:
-            assert time.monotonic() < ends and client.app.state.service.failure is None
-            time.sleep(0.02)
+        service = client.app.state.service
+        wait_until(lambda: client.get("/ready").status_code == 200, lambda: service.failure is None, "readiness")
         yield client
 
 
@@ -49,12 +48,15 @@ def listening(settings: ServiceSettings) -> Iterator[tuple[str, FastAPI]]:
     server = uvicorn.Server(uvicorn.Config(application, port=0, log_config=None, access_log=False, ws="none"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    ends = time.monotonic() + 60
-    while not (server.started and application.state.service.ready):
-        assert time.monotonic() < ends and application.state.service.failure is None
-        time.sleep(0.02)
+    service = application.state.service
+    wait_until(lambda: server.started and service.ready, lambda: thread.is_alive() and service.failure is None, "readiness")
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", application
     finally:
         server.should_exit = True
         thread.join(30)
+
+
+def decoders() -> set[psutil.Process]:
+    """The processes of this one that decode."""
+    return {each for each in psutil.Process().children() if "decoder_service" in " ".join(each.cmdline())}

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 
 import psutil
 import pytest
 from fastapi.testclient import TestClient
 from served import ROOT, noise, serving
 
+from pipeline.engine.errors import DataError
 from pipeline.service.application import make_application
+from pipeline.service.service import Service
+from tests.waiting import HANGS_S
 
 
 def test_health_has_the_documents_fields(client):
@@ -66,3 +70,18 @@ def test_every_process_that_decodes_is_there_before_the_first_request(settings):
     before = count()
     with serving(settings.model_copy(update={"answering": 3})):
         assert count() - before == 3
+
+
+@pytest.mark.parametrize("fault", [DataError("no such bundle", ""), ZeroDivisionError()])
+def test_what_keeps_the_models_shut_is_heard_of(settings, monkeypatch, fault):
+    """An expected error, and a bug: in its thread nobody else would hear of it, and it would live and never be ready."""
+    told = threading.Event()
+
+    def cannot(*_):
+        raise fault
+
+    monkeypatch.setattr("pipeline.service.service.open_models", cannot)
+    service = Service(settings)
+    service.begin(told.set).join(HANGS_S)
+    service.close()
+    assert told.is_set() and service.failure is fault and not service.ready

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,9 @@ import pandas as pd
 import pytest
 
 from tests.outputs_page import check_run
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-HANGS_S = 3600  # no bound on how fast, only an end to waiting for what never comes
 METRICS = {"accuracy", "balanced_accuracy", "class_wise_mean_accuracy", "sensitivity", "specificity", "f1", "auc"}
 
 
@@ -112,10 +111,7 @@ def test_one_seed_in_two_folders_gives_the_same_bytes(tiny_run, run_tiny, withou
 
 
 def wait_for(pattern: str, folder: Path, process: subprocess.Popen) -> None:
-    begun = time.monotonic()
-    while not any(folder.glob(pattern)):
-        assert process.poll() is None and time.monotonic() - begun < HANGS_S, f"{pattern} never came"
-        time.sleep(0.005)
+    wait_until(lambda: any(folder.glob(pattern)), lambda: process.poll() is None, pattern)
 
 
 @pytest.mark.posix
