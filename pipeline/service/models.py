@@ -27,8 +27,8 @@ from pipeline.service.problems import Belongs, Problem, unknown
 DIGEST_DIGITS = 12
 WARM_NOTE = "fever and cough"
 WARM_SIDE = 256
-# What each call of the documents' asks where no bundle is named.
-PREDICT, CLASSIFY, SEGMENT = "predict", "classify", "segment"
+# The commands whose bundles a call of that name asks.
+CLASSIFY, SEGMENT = "classify", "segment"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +50,10 @@ class Served:
         """The command that asks bundles of its system."""
         return systems.system_named(self.guarded.system).command
 
+    def reads(self, doors: Sequence[str]) -> bool:
+        """Whether it reads what is given at these doors; one that reads an image is asked about its modality by name, too."""
+        return set(doors) <= {*self.doors, *(self.guarded.modalities if IMAGE in self.doors else ())}
+
     def answer(self, case: Mapping[str, Any], methods: Sequence[str] = (), *, gate: bool = True) -> Answer:
         """`OpenedBundle.answer` of what is given at each door, behind the gate or without it."""
         return (self.guarded if gate else self.unguarded).answer(**case, methods=methods)
@@ -61,36 +65,39 @@ class Models:
     def __init__(self, served: Sequence[Served], gate: Gate) -> None:
         self.by_name = {each.name: each for each in served}
         self.gate = gate
+        # Whoever names none is answered by what names classes, before the rest.
+        self._in_turn = sorted(served, key=lambda each: each.command != CLASSIFY)
 
-    def named(self, name: str | None, command: str) -> Served:
-        """The bundle of that name; without one the first that `command` asks.
+    def for_case(
+        self, doors: Sequence[str], name: str | None, command: str | None = None, methods: Sequence[str] = ()
+    ) -> Served:  # fmt: skip
+        """The bundle of that name, else the first that reads what is given: at doors of those names, or an image by its modality.
 
-        Raises Problem: 404 no such bundle, 422 another command's, or none here.
-        """
-        fitting = [each for each in self.by_name.values() if each.command == command]
-        if name is None and not fitting:
-            raise Problem(422, "no-bundle", f"No bundle here answers /{command}.", f"Served are: {self._told()}.")
-        found = fitting[0] if name is None else self._known(name)
-        if found.command != command:
-            remedy = f"Ask there, or name another: {self._told(command)}."
-            raise Problem(422, "other-bundle", f"{found.name} is asked by /{found.command}.", remedy)
-        return found
-
-    def for_case(self, doors: Sequence[str], name: str | None) -> Served:
-        """The bundle of that name, or the first that reads what is given; of an image alone, the default.
-
-        Raises Problem: 404 no such bundle, 422 it, or none, reads this.
+        command: the one that has to ask it; None: any. methods: the heat maps that it has to draw.
+        Raises Problem: 404 no such bundle; 422 another command's, or it, or none here, reads or draws this.
         """
         if name is not None:
-            return self._known(name)
-        if tuple(doors) == (IMAGE,):
-            return self.default()
-        for each in self.by_name.values():
-            # one that reads an image is asked about its modality by name, too
-            own = {*each.doors, *(each.guarded.modalities if IMAGE in each.doors else ())}
-            if set(doors) <= own:
-                return each
-        raise Problem(422, "no-bundle", f"No bundle here reads {' and '.join(doors)}.", f"Served are: {self._told()}.")
+            found = self._known(name)
+            if command not in (None, found.command):
+                remedy = f"Ask there, or name another: {self._told(command)}."
+                raise Problem(422, "other-bundle", f"{found.name} is asked by /{found.command}.", remedy)
+            if not found.reads(doors):
+                reads = f"{found.name} reads {_fields(found.doors)}, not {_fields(doors)}."
+                raise Problem(422, "not-answerable", reads, f"Send that, or name another: {self._told(command)}.")
+        else:
+            fitting = [each for each in self._in_turn if command in (None, each.command)]
+            if not fitting:
+                raise Problem(422, "no-bundle", f"No bundle here answers /{command}.", f"Served are: {self._told()}.")
+            exact = [each for each in fitting if set(doors) <= {*each.doors}]
+            reading = exact or [each for each in fitting if each.reads(doors)]
+            if not reading:
+                raise Problem(422, "no-bundle", f"No bundle here reads {_fields(doors)}.", f"Served are: {self._told()}.")
+            found = reading[0]
+        for method in methods:
+            if method not in found.guarded.methods:
+                drawn = ", ".join(found.guarded.methods) or "no heat map"
+                raise Problem(422, "not-answerable", f"{found.name} does not draw {method}.", f"It draws {drawn}.")
+        return found
 
     def _known(self, name: str) -> Served:
         found = self.by_name.get(name)
@@ -101,16 +108,24 @@ class Models:
     def _told(self, command: str | None = None) -> str:
         return ", ".join(each.name for each in self.by_name.values() if command in (None, each.command)) or "none"
 
-    def default(self) -> Served:
-        """What `/predict` asks of one image, where it is not told otherwise."""
-        return next((each for each in self.by_name.values() if IMAGE in each.doors and each.command == CLASSIFY),
-                    next(iter(self.by_name.values())))  # fmt: skip
+    def default(self) -> Served | None:
+        """What `/predict` asks of one image, where it is not told otherwise; None where nothing here reads one."""
+        return next((each for each in self._in_turn if IMAGE in each.doors), None)
 
     def belongs(self, kind: str) -> Belongs:
         """Where a scan belongs that the gate took for this kind."""
         reading = [each.name for each in self.by_name.values() if kind in each.guarded.modalities]
         field = kind if any(kind in each.doors for each in self.by_name.values()) else "file" if reading else None
         return Belongs(kind=kind, field=field, bundles=reading)
+
+
+def field_of(door: str) -> str:
+    """What a form calls what is given at a door."""
+    return "file" if door == IMAGE else door
+
+
+def _fields(doors: Sequence[str]) -> str:
+    return " and ".join(map(field_of, doors))
 
 
 def open_models(paths: Sequence[Path], device: Device = "auto") -> Models:

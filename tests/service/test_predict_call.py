@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
-from served import SCANS, noise
+from served import SCANS, noise, serving
 
 from pipeline import open_bundle
+from pipeline.service.settings import ServiceSettings
 
 DOCUMENTS = ["prediction", "confidence", "probabilities", "inference_time_ms", "model_version"]
 OPEN = {"gate": "false"}
@@ -83,6 +85,47 @@ def test_a_call_that_cannot_be_answered(client, fields, files, status, kind):
     assert (answer.status_code, problem["type"].rsplit(":", 1)[1]) == (status, kind), problem
     assert problem["request_id"] == answer.headers["x-request-id"] and problem["detail"] and problem["remedy"]
     assert "Traceback" not in json.dumps(problem)
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "file"),
+    [("/predict", {"bundle": "tiny_pair"}, "file"), ("/predict", {"bundle": "tiny_classifier"}, "ct"),
+     ("/classify", {"bundle": "tiny_classifier", "note": "fever"}, "file"),
+     ("/classify", {"bundle": "tiny_undrawn", "heat_map": "gradcam"}, "file")],
+)  # fmt: skip
+def test_what_a_named_bundle_does_not_do_is_said_before_anything_is_decoded(client, monkeypatch, path, fields, file):
+    """In the form's words, and without a place on the server's disk."""
+    def never(*_, **__):
+        raise AssertionError("it was decoded")
+
+    service, name = client.app.state.service, fields["bundle"]
+    monkeypatch.setattr(service.decoders, "read", never)
+    undrawn = dataclasses.replace(service.models.by_name["tiny_classifier"], name="tiny_undrawn")
+    monkeypatch.setitem(service.models.by_name, "tiny_undrawn", undrawn)
+    if name == "tiny_undrawn":
+        monkeypatch.setattr(undrawn.guarded, "methods", (), raising=False)
+    answer = client.post(path, data=fields, files={file: noise()})
+    told = answer.json()
+    assert answer.status_code == 422 and told["type"].endswith("not-answerable")
+    assert told["detail"].startswith(name) and "/" not in told["detail"] + told["remedy"]
+
+
+def test_half_a_pair_is_of_the_pairs_bundle_in_whatever_order_they_are_named(tiny_bundles):
+    for order in (tiny_bundles, tiny_bundles[::-1]):
+        with serving(ServiceSettings(bundles=order)) as client:
+            assert ask(client, OPEN, xray=noise(5)).json()["bundle"] == "tiny_pair"
+            assert ask(client, OPEN, file=noise(5)).json()["bundle"] == "tiny_classifier"
+
+
+def test_a_service_of_one_bundle_answers_what_that_reads(tiny_bundles):
+    with serving(ServiceSettings(bundles=tiny_bundles[:1])) as client:
+        assert ask(client, OPEN, xray=noise()).json()["bundle"] == "tiny_classifier"
+    with serving(ServiceSettings(bundles=tiny_bundles[1:])) as client:
+        assert ask(client, OPEN, file=noise()).json()["type"].endswith("no-bundle")
+        assert client.post("/classify", files={"file": noise()}).json()["detail"] == "No bundle here answers /classify."
+        told = client.get("/health").json()
+        assert (told["status"], told["model_version"], told["device"]) == ("healthy", None, "cpu")
+        assert not client.get("/model/info").json()["bundles"][0]["is_default"]
 
 
 def test_a_name_near_one_that_is_there_is_answered_with_those(client):

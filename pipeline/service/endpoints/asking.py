@@ -22,7 +22,7 @@ BundleName = Annotated[str | None, Form(description="The bundle to ask, one of /
 Gate = Annotated[bool, Form(description="Ask what the scan is, and refuse what is not what it is given as.")]
 
 
-async def upload_of(field: str, upload: UploadFile, service: Service) -> Upload:
+async def upload_of(field: str, upload: UploadFile) -> Upload:
     """Its bytes, and what messages call it. Raises Problem (422) for an empty one."""
     content = await upload.read()
     if not content:

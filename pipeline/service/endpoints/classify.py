@@ -12,7 +12,7 @@ from pipeline.service.answers import Prediction
 from pipeline.service.desk import Ticket
 from pipeline.service.endpoints.asking import BundleName, Gate, Note, answered, note_of, upload_of
 from pipeline.service.endpoints.drawing import PICTURE, HeatMap, heat_map_picture, heat_maps, png_response, wants_png
-from pipeline.service.models import CLASSIFY
+from pipeline.service.models import CLASSIFY, field_of
 from pipeline.service.problems import Problem
 from pipeline.service.safety.gatekeeper import request_id_of
 from pipeline.service.safety.uploads import FormRoute
@@ -40,15 +40,15 @@ async def classify(
 ) -> Classification | Response:
     """Name the class of an image, a note, or both. `Accept: image/png` asks for the heat map over the scan."""
     service, request_id, as_png = service_of(request), request_id_of(request), wants_png(request)
-    uploads = {IMAGE: await upload_of("file", file, service)} if file is not None else {}
+    uploads = {IMAGE: await upload_of(field_of(IMAGE), file)} if file is not None else {}
     said = note_of(note, service)
     if not uploads and said is None:
         raise Problem(422, "nothing-given", "Neither an image nor a note was sent.", "Send file, note or both.")
     if (as_png or heat_map) and not uploads:
         raise Problem(422, "no-picture", "A heat map is drawn over an image, and none was sent.", "Send file.")
     of_note = {NOTE: said} if said is not None else {}
-    served = service.models.named(bundle, CLASSIFY) if bundle else service.models.for_case([*uploads, *of_note], None)
     drawn_by: list[str] = [heat_map or "gradcam"] if as_png or heat_map else []
+    served = service.models.for_case([*uploads, *of_note], bundle, CLASSIFY, drawn_by)
 
     def work(ticket: Ticket) -> Classification | Response:
         scans = service.read(uploads)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from pipeline.service.problems import unavailable
 from pipeline.service.running.metrics import exposition
-from pipeline.service.service import Service, service_of
+from pipeline.service.service import service_of
 
 router = APIRouter(tags=["state"])
 
@@ -39,8 +39,9 @@ async def health(request: Request) -> Health:
         state: Literal["stopping", "starting"] = "stopping" if service.stopping else "starting"
         return Health(status=state, model_loaded=False, device="none", model_version=None, bundles=[])
     served = service.models.default()
-    return Health(status="healthy", model_loaded=True, device=_device(service), model_version=served.version,
-                  bundles=list(service.models.by_name))  # fmt: skip
+    version = served.version if served is not None else None
+    device = str(service.models.gate.placement["device"])
+    return Health(status="healthy", model_loaded=True, device=device, model_version=version, bundles=list(service.models.by_name))
 
 
 @router.get("/ready")
@@ -58,7 +59,3 @@ async def metrics() -> Response:
     """What was counted and timed, for Prometheus."""
     text, media_type = exposition()
     return Response(text, media_type=media_type)
-
-
-def _device(service: Service) -> str:
-    return str(service.models.default().guarded.placement["device"] or "none")

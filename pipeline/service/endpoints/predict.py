@@ -10,6 +10,7 @@ from pipeline.inference.opened_bundle import IMAGE, NOTE
 from pipeline.service.answers import Prediction
 from pipeline.service.desk import Ticket
 from pipeline.service.endpoints.asking import BundleName, Gate, Note, answered, note_of, upload_of
+from pipeline.service.models import field_of
 from pipeline.service.problems import Problem
 from pipeline.service.safety.gatekeeper import request_id_of
 from pipeline.service.safety.uploads import FormRoute
@@ -32,7 +33,7 @@ async def predict(
     """Answer one image (`file`), or an X-ray, a CT slice or both (`xray`, `ct`), with a note where a bundle reads one."""
     service = service_of(request)
     given = {IMAGE: file, "xray": xray, "ct": ct}
-    uploads = {door: await upload_of(field, upload, service) for door, field, upload in _named(given) if upload is not None}
+    uploads = {door: await upload_of(field_of(door), upload) for door, upload in given.items() if upload is not None}
     said = note_of(note, service)
     if not uploads and said is None:
         raise Problem(422, "nothing-given", "Neither a scan nor a note was sent.", "Send file, or xray, ct or both, or note.")
@@ -46,8 +47,3 @@ async def predict(
         return answered(service, served, case, request_id_of(request), gate=gate, features=return_features)[0]
 
     return await service.ask(request, work)
-
-
-def _named(given: dict[str, UploadFile | None]) -> list[tuple[str, str, UploadFile | None]]:
-    """Door, form field, upload."""
-    return [(door, "file" if door == IMAGE else door, upload) for door, upload in given.items()]

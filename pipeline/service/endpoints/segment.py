@@ -14,7 +14,7 @@ from pipeline.service.answers import Prediction
 from pipeline.service.desk import Ticket
 from pipeline.service.endpoints.asking import BundleName, Gate, answered, upload_of
 from pipeline.service.endpoints.drawing import PICTURE, HeatMap, Outline, heat_maps, outlines, png_response, wants_png
-from pipeline.service.models import SEGMENT
+from pipeline.service.models import SEGMENT, field_of
 from pipeline.service.problems import Problem
 from pipeline.service.safety.gatekeeper import request_id_of
 from pipeline.service.safety.uploads import FormRoute
@@ -44,13 +44,13 @@ async def segment(
 ) -> Segmentation | Response:
     """Outline the lungs and name the diagnosis. `Accept: image/png` asks for the overlay, or for the mask (0 and 255)."""
     service, request_id, as_png = service_of(request), request_id_of(request), wants_png(request)
-    upload = await upload_of("file", file, service)
-    served = service.models.named(bundle, SEGMENT)
+    upload = await upload_of(field_of(IMAGE), file)
+    methods = ("gradcam",) if heat_map else ()
+    served = service.models.for_case([IMAGE], bundle, SEGMENT, methods)
 
     def work(ticket: Ticket) -> Segmentation | Response:
         scan = service.read({IMAGE: upload})[IMAGE]
         ticket.proceed()
-        methods = ("gradcam",) if heat_map else ()
         told, answer = answered(service, served, {IMAGE: scan}, request_id, gate=gate, methods=methods)
         if answer.lung_mask is None:
             raise Problem(422, "not-answerable", f"{served.name} outlines no lungs.", "Name another bundle.")
