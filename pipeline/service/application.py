@@ -91,4 +91,5 @@ async def _misfit(request: Request, error: Exception) -> Response:
 
 async def _expected(request: Request, error: Exception) -> Response:
     assert isinstance(error, PipelineError)
-    return problem_of(error).response(request_id_of(request))
+    request_id = request_id_of(request)
+    return problem_of(error, request_id).response(request_id)

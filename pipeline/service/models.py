@@ -22,7 +22,7 @@ from pipeline.inference.gate.gate import SHIPPED, Gate, open_gate
 from pipeline.inference.given_bundle import shipped_bundles
 from pipeline.inference.opened_bundle import IMAGE, NOTE, OpenedBundle
 from pipeline.inference.sessions import Device
-from pipeline.service.problems import Belongs, Problem, unknown
+from pipeline.service.problems import Belongs, Problem, unknown_bundle
 
 DIGEST_DIGITS = 12
 WARM_NOTE = "fever and cough"
@@ -102,7 +102,7 @@ class Models:
     def _known(self, name: str) -> Served:
         found = self.by_name.get(name)
         if found is None:
-            raise unknown("bundle", name, list(self.by_name))
+            raise unknown_bundle(name, list(self.by_name))
         return found
 
     def _told(self, command: str | None = None) -> str:

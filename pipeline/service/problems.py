@@ -11,13 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from pipeline.engine.errors import DataError, PipelineError, UsageError
-from pipeline.inference.given_scan import RefusedScanError
+from pipeline.service.running import logs
 
 MEDIA_TYPE = "application/problem+json"
 KINDS = "urn:respiratory:problem:"
-# Requests that a client may send again as they are: not its fault.
-PASSING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-ANSWER_ANYWAY = "Send gate=false to have it answered whatever it is."
 
 
 class Problem(HTTPException):
@@ -67,15 +64,15 @@ class ProblemDocument(BaseModel):
     belongs: Belongs | None = Field(default=None, description="Of a scan that was given as something else.")
 
 
-def problem_of(error: PipelineError) -> Problem:
-    """The refusal that an expected error is: of the client's data or call, or of a model that cannot answer at present."""
-    if isinstance(error, RefusedScanError):
-        return Problem(422, "refused-scan", error.message, ANSWER_ANYWAY)
+def problem_of(error: PipelineError, request_id: str) -> Problem:
+    """The refusal that an expected error is: of the client's data or call, or of a model or a machine that cannot answer at
+    present; of that the log tells where it was raised."""
     if isinstance(error, DataError):
         return Problem(422, "unusable-scan", error.message, error.remedy)
     if isinstance(error, UsageError):
         return Problem(422, "not-answerable", error.message, error.remedy)
-    return unavailable("model", "The model cannot answer.", "Tell whoever runs the service the request's id.")
+    logs.tell_bug("cannot answer", error, request_id=request_id)
+    return unavailable("model", "It cannot be answered at present.", "Tell whoever runs the service the request's id.")
 
 
 def unavailable(kind: str, detail: str, remedy: str, after_s: int = 1) -> Problem:
@@ -83,6 +80,6 @@ def unavailable(kind: str, detail: str, remedy: str, after_s: int = 1) -> Proble
     return Problem(503, kind, detail, remedy, {"Retry-After": str(max(1, after_s))})
 
 
-def unknown(what: str, name: str, known: list[str]) -> Problem:
+def unknown_bundle(name: str, known: list[str]) -> Problem:
     """404 for a name that is not among those known."""
-    return Problem(404, f"unknown-{what}", f"There is no {what} {name[:64]!r}.", f"There are: {', '.join(known)}.")
+    return Problem(404, "unknown-bundle", f"There is no bundle {name[:64]!r}.", f"There are: {', '.join(known)}.")

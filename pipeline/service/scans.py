@@ -23,12 +23,13 @@ class Decoders:
         self._bounds = Bounds(limits.pixels, limits.frames, int(limits.inflated_mb * MEGABYTE))
 
     def read(self, content: bytes, called: str) -> ReadScan:
-        """The scan in an upload. Raises DataError as `decode_scan` and `refuse_beyond`, and where its decoder ends over it."""
+        """The scan in an upload. Raises DataError as `decode_scan` and `refuse_beyond`, and where its decoder ends over it;
+        NoDecoderError where none starts: an upload is never decoded in this process."""
         return self._pool.decode(content, called, bounds=self._bounds)
 
     def warm(self, content: bytes) -> None:
-        """Start a process, so that no request waits for it."""
-        self._pool.decode(content, "scan.png")
+        """Start a process, so that no request waits for it. Raises NoDecoderError."""
+        self.read(content, "scan.png")
 
     def close(self) -> None:
         """End them."""

@@ -17,7 +17,8 @@ import psutil
 import pytest
 
 from pipeline.data.reading import decoder_pool
-from pipeline.data.reading.decoder_pool import DecoderPool, shared_pool
+from pipeline.data.reading.bounds import Bounds
+from pipeline.data.reading.decoder_pool import DecoderPool, NoDecoderError, shared_pool
 from pipeline.data.reading.gray_reader import read_gray, read_in_order
 from pipeline.data.reading.processes import decoder_process
 from pipeline.data.reading.processes.decoder_process import Limits
@@ -289,6 +290,12 @@ def test_without_a_process_files_are_read_in_this_one(scans: list[Path], monkeyp
     monkeypatch.setattr(decoder_process, "STARTUP", "raise SystemExit(3)")
     with DecoderPool(1) as own, pytest.warns(UserWarning, match=r"No process for decoding starts \(it ended with 3\)"):
         assert own.read(scans[0]).gray.shape == NOISE.shape
+
+
+def test_an_upload_is_not_decoded_in_this_process(scans: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoder_process, "STARTUP", "raise SystemExit(3)")
+    with DecoderPool(1) as own, pytest.raises(NoDecoderError, match="ended with 3"):
+        own.decode(scans[0].read_bytes(), "upload", bounds=Bounds(1 << 30, 1, 1))
 
 
 @pytest.mark.posix

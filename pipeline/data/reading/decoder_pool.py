@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from pipeline.data.reading.assumptions import ReadScan
-from pipeline.data.reading.bounds import Bounds, refuse_beyond
+from pipeline.data.reading.bounds import Bounds
 from pipeline.data.reading.processes.decoder_process import DecoderProcess, Limits, NotStartedError
 from pipeline.data.reading.processes.decoder_service import Request
 from pipeline.data.reading.scan_reader import decode_scan, read_scan_here
@@ -22,6 +22,10 @@ from pipeline.engine.errors import DataError, PipelineError
 READ_AHEAD = 16
 # So many files are asked for at once: a worker does not wait for this process between them.
 BATCH = 4
+
+
+class NoDecoderError(PipelineError):
+    """No process starts in which an upload could be decoded."""
 
 
 class DecoderPool:
@@ -56,7 +60,11 @@ class DecoderPool:
         return _given(self._ask([self._request(path, slice, with_colour)])[0])
 
     def decode(self, data: bytes, name: str, *, with_colour: bool = True, bounds: Bounds | None = None) -> ReadScan:
-        """`decode_scan`, with the errors of `read` and, where there are bounds, of `refuse_beyond`."""
+        """`decode_scan`, with the errors of `read`.
+
+        bounds: of an upload, kept as `refuse_beyond` does. It is decoded in a process of its own or not at all: raises
+        NoDecoderError where none starts.
+        """
         request = Request(name, data, None, with_colour, self.limits.allowed(len(data)), bounds=bounds)
         return _given(self._ask([request])[0])
 
@@ -106,7 +114,10 @@ class DecoderPool:
                 try:
                     worker = self._worker()
                 except NotStartedError as cause:
-                    warnings.warn(f"No process for decoding starts ({cause}): files are read in this one.", stacklevel=2)
+                    told = f"No process for decoding starts ({cause})"
+                    if any(request.bounds is not None for request in requests):
+                        raise NoDecoderError(f"{told}.", "Free memory and processes.") from cause
+                    warnings.warn(f"{told}: files are read in this one.", stacklevel=2)
                     return replies + [_read_here(request) for request in requests[len(replies) :]]
                 try:
                     replies += worker.ask(requests[len(replies) :])
@@ -149,8 +160,6 @@ _shared_lock = threading.Lock()
 def _read_here(request: Request) -> ReadScan | PipelineError:
     try:
         if request.data is not None:
-            if request.bounds is not None:
-                refuse_beyond(request.data, request.path, request.bounds)
             return decode_scan(request.data, request.path, with_colour=request.with_colour)
         return read_scan_here(request.path, request.slice, request.with_colour)
     except PipelineError as error:

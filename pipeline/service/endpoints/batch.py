@@ -83,7 +83,7 @@ def _answers(
             except Problem as refused:
                 yield refused
             except PipelineError as error:
-                yield problem_of(error)
+                yield problem_of(error, request_id)
     finally:
         for undone in reading:
             undone.cancel()
