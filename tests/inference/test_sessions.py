@@ -85,6 +85,7 @@ def test_a_broken_graph_is_one_on_either_device(path, cuda):
         open_graph(path, "auto")
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="only Linux tells a process's threads")
 def test_the_threads_that_are_told_are_those_that_onnxruntime_starts(path):
     """A pool is the caller and one thread less than it has; a thread is a folder in /proc/self/task."""
     program = (
@@ -92,8 +93,6 @@ def test_the_threads_that_are_told_are_those_that_onnxruntime_starts(path):
         "open_graph(Path(sys.argv[1]), 'cpu'); before = len(os.listdir('/proc/self/task'));"
         "kept = open_graph(Path(sys.argv[1]), 'cpu'); print(len(os.listdir('/proc/self/task')) - before + 1, thread_count())"
     )
-    if not os.path.isdir("/proc/self/task"):
-        pytest.skip("no /proc here")
     done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, cwd=ROOT, check=True)
     started, told = map(int, done.stdout.split())
     assert started == told == thread_count()
