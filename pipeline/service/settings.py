@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from pipeline.engine.errors import UsageError
 from pipeline.engine.settings import Settings
@@ -43,6 +44,13 @@ class Limits(Settings):
     """Seconds within which it has to be answered; it is refused (503) then."""
     decode_s: float = Field(default=2, gt=0)
     """Seconds of processor time for decoding a file, for each 4 MiB of it begun."""
+
+    @model_validator(mode="after")
+    def _a_request_fits(self) -> Self:
+        if self.request_mb > self.memory_mb:
+            told = "{request:g} MiB a request are more than the {memory:g} MiB that a worker holds"
+            raise PydanticCustomError("no_room", told, {"request": self.request_mb, "memory": self.memory_mb})
+        return self
 
 
 class ServiceSettings(Settings):

@@ -40,10 +40,20 @@ def test_a_public_address_without_keys_is_refused(capsys, host):
     assert code == 2 and "no API keys are set" in said and "--without-keys" in said
 
 
-@pytest.mark.parametrize("words", [["--deadline", "0"], ["--request-mb", "-1"], ["--grace", "nan"]])
+@pytest.mark.parametrize(
+    "words",
+    [["--deadline", "0"], ["--request-mb", "-1"], ["--grace", "nan"], ["--grace", "inf"], ["--rate", "inf"],
+     ["--request-mb", "513"]],
+)  # fmt: skip
 def test_a_setting_that_makes_no_sense(capsys, words):
     code, said = refused(capsys, *words)
     assert code == 2 and "error:" in said
+
+
+@pytest.mark.parametrize("host", ["x" * 70, "a..b", "no such name"])
+def test_a_host_that_is_none_is_said(capsys, host):
+    code, said = refused(capsys, "--host", host, "--port", "0", "--without-keys")
+    assert code == 2 and "cannot be taken" in said and "--host" in said
 
 
 def test_a_bundle_that_is_not_there(tmp_path, capsys):
@@ -60,6 +70,22 @@ def test_a_key_is_shown_once_and_kept_as_a_hash(tmp_path, capsys):
     code, said = refused(capsys, "--keys", str(file), "--new-key", "ward")
     assert code == 2 and "already" in said
     assert refused(capsys, "--new-key", "ward")[0] == 2
+
+
+def test_what_stands_in_a_file_of_keys_stays_when_one_is_added(tmp_path):
+    file = tmp_path / "keys"
+    file.write_text("# of ward 3, until June")
+    file.chmod(0o644)
+    for name in ("ward", "other"):
+        assert main(STAGES, ["serve", "--keys", str(file), "--new-key", name]) == 0
+    assert [line.partition(":")[0] for line in file.read_text().splitlines()] == ["# of ward 3, until June", "ward", "other"]
+    assert file.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_key_that_cannot_be_kept_is_not_shown(tmp_path, capsys):
+    assert main(STAGES, ["serve", "--keys", str(tmp_path / "none" / "keys"), "--new-key", "ward"]) == 3
+    told = capsys.readouterr()
+    assert told.out == "" and "cannot be kept" in told.err and "--keys" in told.err
 
 
 def test_the_extra_is_named_where_it_is_missing(capsys, monkeypatch):

@@ -58,11 +58,11 @@ def serve(
     from pipeline.service.running.processes import serve as run
     from pipeline.service.running.processes import take_port
 
-    limits = {"deadline_s": deadline, "request_mb": request_mb, "file_mb": min(32.0, request_mb)}
     settings = _settings(
         bundles=tuple(bundles or ()), host=host, port=port, workers=workers, threads=threads, answering=answering,
         waiting=waiting, keys=keys, without_keys=without_keys, hosts=tuple(allow_host or ()),
-        origins=tuple(allow_origin or ()), rate=rate, grace_s=grace, device=device_of(device), limits=limits,
+        origins=tuple(allow_origin or ()), rate=rate, grace_s=grace, device=device_of(device),
+        limits={"deadline_s": deadline, "request_mb": request_mb},
     )  # fmt: skip
     settings.require_safe()
     listening = take_port(settings)

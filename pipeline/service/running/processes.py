@@ -32,10 +32,11 @@ def take_port(settings: ServiceSettings) -> socket.socket:
     try:
         listening.bind((settings.host, settings.port))
         listening.listen(BACKLOG)
-    except OSError as cause:
+    except (OSError, UnicodeError) as cause:  # of a name that is none
         listening.close()
-        mend = "Choose another with --port, or end what listens there."
-        raise UsageError(f"{settings.host} port {settings.port} cannot be taken: {cause.strerror}.", mend) from cause
+        mend = "Choose another with --port, or end what listens there; --host is an address or a name of this machine."
+        told = getattr(cause, "strerror", None) or cause
+        raise UsageError(f"{settings.host} port {settings.port} cannot be taken: {told}.", mend) from cause
     listening.set_inheritable(True)
     return listening
 
