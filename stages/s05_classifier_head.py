@@ -11,8 +11,8 @@ from pipeline.training.multitask.stage_modalities import PROBABILITY_UNIT, OfMod
 from pipeline.training.settings import FitSettings
 
 if TYPE_CHECKING:
+    from pipeline.training.multitask.heads import TrainedHeads
     from pipeline.training.multitask.scan_pairs import Pairs
-    from pipeline.training.multitask.three_heads import TrainedHeads
 
 
 class Config(OfModalities):
@@ -50,10 +50,10 @@ def run(context: Context) -> None:
 
     from pipeline.models.stored_models import save_model
     from pipeline.training.determinism import make_deterministic
+    from pipeline.training.multitask.heads import train_heads
     from pipeline.training.multitask.recipes import HeadRecipe, Workshop
     from pipeline.training.multitask.scan_labels import labelled, read_indexes
     from pipeline.training.multitask.scan_pairs import run_pairs
-    from pipeline.training.multitask.three_heads import train_heads
 
     make_deterministic(context.seed)
     recipe = HeadRecipe(fit=context.config.fit, precision=context.config.stored_precision)

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.models.backbones.split_backbone import split_backbone
 from pipeline.models.respiratory_networks import build_embedder, build_fine_tuned_embedder
-from pipeline.training.multitask.one_logit_fit import apply_network, one_logit
+from pipeline.training.multitask.label_fit import apply_network, one_logit
 from pipeline.training.multitask.recipes import EmbedderRecipe, Labelled, Tail, train_embedder
 from pipeline.training.settings import FitSettings
 from pipeline.training.trained_network import Workshop

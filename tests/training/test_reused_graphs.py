@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.models import respiratory_networks as networks
-from pipeline.training.multitask.one_logit_fit import Examples, fit_labels
+from pipeline.training.multitask.label_fit import Examples, fit_labels
 from pipeline.training.multitask.reused_graphs import architecture_of, compiled_fit, forget_compiled
 from pipeline.training.settings import FitSettings
 

@@ -19,7 +19,7 @@ from pipeline.models import respiratory_networks as networks
 from pipeline.models.backbones.construction import build_backbone
 from pipeline.training.frozen_features import BATCH, compiled_forward, frozen_features, scaled
 from pipeline.training.multitask.chain_training import ChainRecipe, train_chain_once
-from pipeline.training.multitask.one_logit_fit import Examples, fit_labels
+from pipeline.training.multitask.label_fit import Examples, fit_labels
 from pipeline.training.multitask.recipes import EmbedderRecipe, HeadRecipe, Labelled, SharedRecipe, TaskRecipe
 from pipeline.training.multitask.scan_pairs import Pairs, draw_pairs
 from pipeline.training.settings import AdversarialSettings, FitSettings

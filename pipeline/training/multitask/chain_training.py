@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.engine.files import atomic_write_bytes
 from pipeline.training.multitask.adversarial.probed_features import ModalityAnswers, ModalityReadings
 from pipeline.training.multitask.adversarial.shared_extractors import SharedExtractors
+from pipeline.training.multitask.heads import train_heads
 from pipeline.training.multitask.recipes import (
     EmbedderRecipe,
     HeadRecipe,
@@ -26,7 +27,6 @@ from pipeline.training.multitask.recipes import (
     train_task_extractor,
 )
 from pipeline.training.multitask.scan_pairs import Pairs
-from pipeline.training.multitask.three_heads import train_heads
 from pipeline.training.trained_network import Workshop
 
 Probabilities = dict[str, dict[str, np.ndarray]]

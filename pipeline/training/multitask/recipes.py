@@ -19,7 +19,7 @@ from pipeline.evaluation.comparison.variants import objective_in
 from pipeline.models import respiratory_networks as networks
 from pipeline.models.stored_precision import StoredPrecision
 from pipeline.training.multitask.adversarial.adversaries import ModalityExamples
-from pipeline.training.multitask.one_logit_fit import (
+from pipeline.training.multitask.label_fit import (
     PREDICTION_BATCH,
     Examples,
     apply_network,

@@ -25,7 +25,7 @@ from pipeline.training.multitask.adversarial.adversaries import (
 )
 from pipeline.training.multitask.adversarial.balanced_batches import UNKNOWN, balanced_batches, cells_of
 from pipeline.training.multitask.adversarial.modality_probes import even_weights
-from pipeline.training.multitask.one_logit_fit import apply_network, targets_of, weighted_log_loss
+from pipeline.training.multitask.label_fit import apply_network, targets_of, weighted_log_loss
 from pipeline.training.multitask.reused_graphs import cross_entropies
 from pipeline.training.settings import AdversarialSettings
 

@@ -16,7 +16,7 @@ from pipeline.training.multitask.adversarial.adversaries import (
     cross_entropy,
     majority_rate,
 )
-from pipeline.training.multitask.one_logit_fit import apply_network, diagnosis_logits, one_logit, targets_of, weighted_log_loss
+from pipeline.training.multitask.label_fit import apply_network, diagnosis_logits, one_logit, targets_of, weighted_log_loss
 from pipeline.training.multitask.reused_graphs import cross_entropies
 from pipeline.training.settings import AdversarialSettings
 

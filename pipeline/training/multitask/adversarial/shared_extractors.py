@@ -17,7 +17,7 @@ from pipeline.training.multitask.adversarial.alignment_fit import Probe, fit_ali
 from pipeline.training.multitask.adversarial.balanced_batches import UNKNOWN
 from pipeline.training.multitask.adversarial.concept_erasure import modality_erasure
 from pipeline.training.multitask.adversarial.inverted_fit import fit_inverted
-from pipeline.training.multitask.one_logit_fit import Examples, fit_labels
+from pipeline.training.multitask.label_fit import Examples, fit_labels
 from pipeline.training.multitask.recipes import Labelled, SharedRecipe, both_modalities, features_from
 from pipeline.training.trained_network import Workshop, train_once
 

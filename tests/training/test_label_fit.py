@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from pipeline.engine.errors import DataError
 from pipeline.training.class_sampling import row_weights
-from pipeline.training.multitask.one_logit_fit import (
+from pipeline.training.multitask.label_fit import (
     Examples,
     apply_network,
     fit_labels,
