@@ -14,7 +14,7 @@ from pipeline.engine.context import Context
 from pipeline.engine.contract import Artifact, Input, Stage, model_artifacts
 from pipeline.engine.errors import ConfigError, did_you_mean
 from pipeline.engine.settings import Settings
-from pipeline.training.segmenter.settings import REDUCTION, Architecture, SegmentationFit, is_bundle
+from pipeline.training.segmenter.settings import REDUCTION, Architecture, SegmentationFit, files_of_start, is_bundle
 
 if TYPE_CHECKING:
     import keras
@@ -126,11 +126,7 @@ def _outputs(config: Config) -> tuple[Artifact, ...]:
 
 
 def _external(config: Config, data: Path | None) -> Iterable[Path]:
-    if config.initial_weights is None:
-        return []
-    given = Path(config.initial_weights)
-    # A bundle's description has the hashes of all its files, which are compared before they are read.
-    return [given / "bundle.json" if given.is_dir() else given]
+    return [] if config.initial_weights is None else files_of_start(config.initial_weights)
 
 
 def run(context: Context) -> None:
@@ -150,7 +146,7 @@ def run(context: Context) -> None:
         _save_gate(context, frame, dataset["profiles"][config.gate.profile])
     scans = _scans(context, index)
     network, history, parameters = _train(context, scans, index)
-    monitor = config.fit.monitored(bool(scans.has_mask[scans.valid].any()))
+    monitor = config.fit.monitored(scans.validation_has_masks)
     kept = kept_epoch(history, monitor)
     context.log(kept_words(kept))
     parts = [_judge(context, network, name, index, scans) for name in ("valid", "test")]
@@ -210,11 +206,10 @@ def _train(context: Context, scans: SegmentationRows, index: ClassIndex) -> tupl
     from pipeline.training.segmenter.initial.start import start_from, starting_network
 
     config: Config = context.config
+    given = config.initial_weights
     keras.utils.set_random_seed(context.seed)
     with computing_in(config.fit.precision):
-        given = config.initial_weights
-        weights = None if given is None or is_bundle(given) else given
-        model = starting_network(config.architecture, weights, scans.class_count, context.seed)
+        model = starting_network(config.architecture, given, scans.class_count, context.seed)
     start_from(model, config.architecture, given, index.class_names, scans.training_images(START_SCANS), context.warn)
     log = _tensorboard(context)
 

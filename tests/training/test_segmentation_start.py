@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.engine.errors import CorruptArtifactError
 from pipeline.training.segmenter.initial.start import starting_network
-from pipeline.training.segmenter.settings import Architecture
+from pipeline.training.segmenter.settings import Architecture, files_of_start
 
 SMALL = Architecture(channels=(4, 8, 12), decoded_channels=4)
 
@@ -48,6 +48,16 @@ def test_a_pytorch_checkpoint(tmp_path):
     answers = started(checkpoint, architecture, reference["classification"].shape[1])(reference["image"], training=False)
     for head in ("segmentation", "classification"):
         np.testing.assert_allclose(np.asarray(answers[head]), reference[head], atol=2e-5)
+
+
+def test_every_file_that_decides_the_start_is_watched(tmp_path):
+    """A single graph's classes stand in its metadata: another order there is another network's last layer."""
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    (bundle / "bundle.json").touch()
+    assert files_of_start(str(bundle)) == [bundle / "bundle.json"]
+    assert files_of_start("net.onnx") == [Path("net.onnx"), Path("net.onnx.meta.json")]
+    assert files_of_start("net.pth") == [Path("net.pth")]
 
 
 @pytest.mark.parametrize("name", ["cut.weights.h5", "other.weights.h5"])

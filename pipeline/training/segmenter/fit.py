@@ -66,7 +66,7 @@ def fit_segmenter(
     firsts = {sum(phase.epochs for phase in phases[:place]) for place in range(len(phases))}
     optimizer = build_optimizer(model, fit)
     state = EpochState(scratch / STATE_FILE, [model, optimizer])
-    kept = KeptEpoch(model, fit.monitored(bool(data.has_mask[data.valid].any())), state=state)
+    kept = KeptEpoch(model, fit.monitored(data.validation_has_masks), state=state)
     course = Course(**kept.more.get("course", {"rate": fit.learning_rate}))
     work = None
     for epoch in kept.epochs(len(sizes)):

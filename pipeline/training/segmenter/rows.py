@@ -50,6 +50,11 @@ class SegmentationRows:
         """``(K,)`` float32 that the training part asks for, None where every class counts alike."""
         return balanced_class_weights(self.class_index[self.train], self.class_count) if kind == "balanced" else None
 
+    @property
+    def validation_has_masks(self) -> bool:
+        """Whether any validation scan has a mask, so that outlines can choose the epoch."""
+        return bool(self.has_mask[self.valid].any())
+
     def training_images(self, count: int) -> np.ndarray:
         """Training scans spread over all, as the network sees them: float32 ``(n, S, S, 3)`` in [0, 1], n up to ``count``."""
         chosen = self.train[np.linspace(0, len(self.train) - 1, min(count, len(self.train))).astype(int)]

@@ -22,6 +22,20 @@ def is_bundle(initial_weights: str) -> bool:
     return initial_weights.endswith(".onnx") or (Path(initial_weights) / "bundle.json").is_file()
 
 
+def description_of(bundle: Path) -> Path:
+    """The file that describes a bundle's network: in its folder, or beside its single graph."""
+    return bundle / "bundle.json" if bundle.is_dir() else bundle.with_name(f"{bundle.name}.meta.json")
+
+
+def files_of_start(initial_weights: str) -> list[Path]:
+    """The files that decide what a training starts from. A bundle's description has the hashes of all its other files, which are
+    compared before they are read; a single graph's has none."""
+    given = Path(initial_weights)
+    if not is_bundle(initial_weights):
+        return [given]
+    return [description_of(given)] if given.is_dir() else [given, description_of(given)]
+
+
 class Architecture(Settings):
     """The network's widths. The defaults are the documents', 6,643,510 trainable parameters with four classes."""
 

@@ -14,6 +14,7 @@ from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError
 from pipeline.engine.files import sha256_file
 from pipeline.inference.sessions import open_graph
 from pipeline.training.segmenter.initial.graph_weights import read_graph_weights
+from pipeline.training.segmenter.settings import description_of
 
 # So near must the network answer as the graph does, on pictures of this size.
 TOLERANCE, SIDE = 1e-5, 64
@@ -34,7 +35,7 @@ def stored_network(bundle: Path) -> StoredNetwork:
     A stage must not hang on the list of systems, which whoever opens a bundle asks; so only this much is read here. Raises
     MissingArtifactError (no such file), CorruptArtifactError (no description of a segmenter, a graph that was changed).
     """
-    source = bundle / "bundle.json" if bundle.is_dir() else bundle.with_name(bundle.name + ".meta.json")
+    source = description_of(bundle)
     try:
         told = json.loads(source.read_bytes())
         network = told["network"] if bundle.is_dir() else {"file": bundle.name, "layout": told["layout"]}

@@ -20,7 +20,8 @@ HEAD = "classification"
 
 
 def starting_network(architecture: Architecture, initial_weights: str | None, class_count: int, seed: int) -> keras.Model:
-    """A multi-head UNet with random weights, or with those of a ``.weights.h5`` or of a PyTorch checkpoint.
+    """A multi-head UNet with random weights, or with those of a ``.weights.h5`` or of a PyTorch checkpoint; for a bundle's see
+    `start_from`.
 
     Raises:
         CorruptArtifactError: a file that cannot be read, or that belongs to another network.
@@ -28,7 +29,7 @@ def starting_network(architecture: Architecture, initial_weights: str | None, cl
     strides = (2,) * (len(architecture.channels) - 1)
     widths = architecture.channels, strides, architecture.decoded_channels
     model = build_unet(class_count, *widths, architecture.dropout, seed=seed)
-    if initial_weights is None:
+    if initial_weights is None or is_bundle(initial_weights):
         return model
     if not initial_weights.endswith(".weights.h5"):
         load_unet_checkpoint(model, Path(initial_weights))
