@@ -22,6 +22,8 @@ from pipeline.version import __version__
 ROOT = Path(__file__).resolve().parents[1]
 BUNDLES = ROOT / "pretrained"
 SCANS = ROOT / "tests" / "pretrained" / "respiratory_mtl_scans"
+# Of the code, and what it shows.
+KINDS = (".py", ".pyi", ".j2", ".css", ".js", ".svg", ".png", ".json")
 SHIPPED = PurePosixPath("pipeline", "shipped")
 # Names every module of an extra as absent before the command line starts.
 BASE_INSTALL = (
@@ -62,7 +64,7 @@ def test_the_wheel_holds_the_code_the_configurations_and_the_gate(wheel):
     with zipfile.ZipFile(wheel) as archive:
         held = {PurePosixPath(name) for name in archive.namelist() if ".dist-info/" not in name}
     here = [*(ROOT / "pipeline").rglob("*"), *(ROOT / "stages").rglob("*")]
-    code = {path.relative_to(ROOT) for path in here if path.suffix in (".py", ".pyi", ".j2") or path.name == "py.typed"}
+    code = {path.relative_to(ROOT) for path in here if path.suffix in KINDS or path.name == "py.typed"}
     configs = {SHIPPED / path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.yaml")}
     gate = {SHIPPED / path.relative_to(ROOT) for path in (BUNDLES / "gate").iterdir()}
     assert held == {*map(PurePosixPath, code), *configs, *gate, PurePosixPath("run_pipeline.py")}

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from pipeline.engine.errors import PipelineError
 from pipeline.inference.answers import CAUTION
 from pipeline.service.endpoints import batch, classify, documentation, health, model_info, predict, segment, validate
+from pipeline.service.page import start, static_files
 from pipeline.service.problems import MEDIA_TYPE, Problem, ProblemDocument, problem_of
 from pipeline.service.safety.gatekeeper import REQUEST_ID, Gatekeeper, request_id_of
 from pipeline.service.safety.keys import read_keys
@@ -22,7 +23,10 @@ from pipeline.service.service import Service
 from pipeline.service.settings import ServiceSettings
 from pipeline.version import __version__
 
-ROUTERS = tuple(part.router for part in (health, model_info, predict, batch, segment, classify, validate, documentation))
+ROUTERS = tuple(
+    part.router
+    for part in (health, model_info, predict, batch, segment, classify, validate, documentation, start, static_files)
+)
 REFUSALS = {
     400: "Another host, or no form that can be read.", 401: "No key, or a wrong one.", 404: "No such bundle, or no such place.",
     408: "Sent too slowly.", 413: "Larger than is taken.", 415: "No multipart/form-data, or an encoded body.",

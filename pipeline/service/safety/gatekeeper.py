@@ -20,7 +20,8 @@ from pipeline.service.safety.uploads import BoundedBody, Budget
 from pipeline.service.settings import LOOPBACK, ServiceSettings
 
 # Asked without a key: what an orchestrator asks, and what a browser shows before a key is typed in.
-OPEN = ("/health", "/ready", "/docs", "/openapi.json")
+OPEN = ("/", "/health", "/ready", "/docs", "/openapi.json")
+OPEN_BELOW = "/page/static/"
 # Asked every few seconds by whoever watches: counted, and not logged.
 UNTOLD = ("/health", "/ready", "/metrics")
 # Wrong keys a minute and address, beyond which none is looked at.
@@ -81,9 +82,9 @@ class Gatekeeper:
         if not self._is_known(host):
             raise Problem(400, "unknown-host", "The service is not called so.", "Whoever runs it adds names with --allow-host.")
         client = (scope.get("client") or ("", 0))[0]
-        name = self._named(scope["path"], headers, client)
+        name = self._named(scope, headers, client)
         scope["state"]["key"] = name
-        if scope["path"] not in OPEN:
+        if not _is_open(scope):
             self._hold(self._rate, name or client, "too-often", "More requests than one client may make.")
         if scope["method"] in WITH_BODY:
             self._desk.admit()
@@ -100,9 +101,9 @@ class Gatekeeper:
             return False
         return True
 
-    def _named(self, path: str, headers: Headers, client: str) -> str | None:
+    def _named(self, scope: Scope, headers: Headers, client: str) -> str | None:
         """Whose key it is; None where no keys are asked for."""
-        if self._keys is None or path in OPEN:
+        if self._keys is None or _is_open(scope):
             return None
         scheme, _, token = headers.get("authorization", "").partition(" ")
         key = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
@@ -141,6 +142,11 @@ class Gatekeeper:
         method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "OPTIONS") else "other"
         logs.tell("request", request_id=request_id, method=method, route=route, status=status, bytes=size,
                   ms=round(1000 * seconds, 1), key=scope["state"].get("key"))  # fmt: skip
+
+
+def _is_open(scope: Scope) -> bool:
+    """What is asked about a scan is a POST, and never open."""
+    return scope["method"] not in WITH_BODY and (scope["path"] in OPEN or scope["path"].startswith(OPEN_BELOW))
 
 
 def request_id_of(request: Request) -> str:
