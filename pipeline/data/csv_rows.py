@@ -4,33 +4,54 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from pipeline.engine.errors import DataError, did_you_mean
 from pipeline.engine.files import atomic_write_text
 
 Cell = float | int | str | None
+# The first of them that the header has parts the cells: spreadsheets of many languages write semicolons.
+SEPARATORS = (",", ";", "\t")
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Every row as {column: text, stripped}; absent cells are "". Raises DataError: missing, empty, not
-    UTF-8."""
+    """Every row as {column: text, stripped}; absent cells are "". Semicolons and tabs part cells where the header has no comma.
+
+    Raises DataError: missing, empty, not UTF-8, two columns of one name, or a row of more cells than there are columns.
+    """
+    header, *rows = _cells(path) or [[]]
+    if twice := [name for name, count in Counter(header).items() if name and count > 1]:
+        raise DataError(f"{path}: more than one column is called {twice[0]!r}.", "Rename one, or take it out.")
+    for number, row in enumerate(rows, start=1):
+        if any(row[len(header) :]):
+            raise DataError(f"{path}: row {number} has {len(row)} cells and the header {len(header)}.",
+                            'Write a cell that holds a comma in quotes: "a, b".')  # fmt: skip
+    if not rows:
+        raise DataError(f"{path}: the table has no rows.", "It needs a header line and a line per image.")
+    return [dict(zip(header, [*row, *[""] * len(header)], strict=False)) for row in rows]
+
+
+def read_header(path: Path) -> list[str]:
+    """The names of a table's columns, [] of an empty file. Raises DataError: missing, not UTF-8."""
+    return next(iter(_cells(path, 1)), [])
+
+
+def _cells(path: Path, most: int | None = None) -> list[list[str]]:
+    """The lines that are not blank, up to so many, each as its cells, stripped."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = [
-                {column: (cell or "").strip() for column, cell in row.items() if column is not None}
-                for row in csv.DictReader(stream)
-            ]
+            first = next((line for line in stream if line.strip()), "")
+            parted = next((mark for mark in SEPARATORS if mark in first), SEPARATORS[0])
+            stream.seek(0)
+            lines = (line for line in csv.reader(stream, delimiter=parted) if line)
+            return [[cell.strip() for cell in line] for line in islice(lines, most)]
     except FileNotFoundError as cause:
         raise DataError(f"{path}: no such table.", "Check the path.") from cause
     except (OSError, UnicodeDecodeError, csv.Error) as cause:
-        raise DataError(
-            f"{path}: cannot be read as a CSV table ({cause}).", "Save it as UTF-8 CSV."
-        ) from cause
-    if not rows:
-        raise DataError(f"{path}: the table has no rows.", "It needs a header line and a line per image.")
-    return rows
+        raise DataError(f"{path}: cannot be read as a CSV table ({cause}).", "Save it as UTF-8 CSV.") from cause
 
 
 def require_columns(path: Path, rows: Sequence[Mapping[str, str]], *names: str, needed: str = "") -> None:

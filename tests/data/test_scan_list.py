@@ -58,18 +58,39 @@ def test_what_else_is_told_is_read(tmp_path):
     assert Counter(scan.split for scan in scans) == {"train": 8, "valid": 8, "test": 8}
 
 
-@pytest.mark.parametrize(
-    ("column", "word", "said"),
-    [
-        ("split", "trian", "split is 'trian', which is no train or valid or test. Did you mean 'train'"),
-        ("split", "development", "split is 'development'"),
-        ("partition", "0", "partition is '0'"),
-        ("modality", "mri", "modality is 'mri', which is no xray or ct"),
-    ],
-)
-def test_a_word_that_means_nothing_is_refused(tmp_path, column, word, said):
-    write(tmp_path, **{column: lambda n: word})
-    with pytest.raises(DataError, match=said):
+MEANINGLESS = {
+    "trian": "split is 'trian', which is no train or valid or test. Did you mean 'train'",
+    "tst": "split is 'tst', .* Did you mean 'test'",
+    "development": "split is 'development'",
+    "0": "split is '0'",
+    "mri": "modality is 'mri', which is no xray or ct",
+}
+
+
+@pytest.mark.parametrize("word", MEANINGLESS)
+def test_a_word_that_means_nothing_is_refused(tmp_path, word):
+    write(tmp_path, **{MEANINGLESS[word].split()[0]: lambda n: word})
+    with pytest.raises(DataError, match=MEANINGLESS[word]):
+        read(tmp_path)
+
+
+def test_a_usual_word_is_known_whatever_its_case_and_blanks(tmp_path):
+    write(tmp_path, Partition=lambda n: ("TRAIN ", " Hold-out", "val")[n // 2 % 3])
+    assert Counter(scan.split for scan in read(tmp_path)[0]) == {"train": 8, "valid": 8, "test": 8}
+
+
+@pytest.mark.parametrize("word", ["nan", "NaN", "<NA>", "null", "#N/A"])
+def test_what_programs_write_into_an_empty_cell_is_no_class(tmp_path, word):
+    write(tmp_path, label=lambda n: word if n == 3 else "ab"[n % 2])
+    with pytest.raises(DataError, match=rf"row 4 has no label \('{word}'\)"):
+        read(tmp_path)
+    write(tmp_path, Site=lambda n: word, mask=lambda n: word)
+    assert {(scan.source, scan.mask) for scan in read(tmp_path)[0]} == {("", None)}
+
+
+def test_a_file_under_two_paths_stands_there_twice(tmp_path):
+    write(tmp_path, image=lambda n: f"{n}.png" if n else str(tmp_path / "1.png"))
+    with pytest.raises(DataError, match="stands there twice"):
         read(tmp_path)
 
 

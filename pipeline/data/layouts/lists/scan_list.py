@@ -8,11 +8,14 @@ from pathlib import Path
 from pipeline.data.class_names import class_name
 from pipeline.data.csv_rows import read_rows
 from pipeline.data.image_paths import file_of, normal_path
-from pipeline.data.layouts.lists.list_columns import ListColumns, find_columns
+from pipeline.data.layouts.lists.list_columns import REQUIRED, ListColumns, find_columns
 from pipeline.data.patient_ids import known_patient
 from pipeline.data.scans import Scan
 from pipeline.data.words import MODALITY_WORDS, SPLIT_WORDS, meaning_of
 from pipeline.engine.errors import DataError, did_you_mean
+
+# How programs write a cell in which there is nothing.
+EMPTY = frozenset({"", "nan", "<na>", "null", "#n/a"})
 
 
 def read_scan_list(
@@ -23,26 +26,28 @@ def read_scan_list(
     csv: see `ListColumns`. root: the data folder, below which images are looked up, then beside the list. modality: of rows
     whose list has no such column; None leaves it "". attributes: further columns that go along. A scan's id is its image's path.
 
-    Raises DataError: a column (see `find_columns`), an empty cell of an image or a label, a word for the split or the modality
-    that means none (did-you-mean), an image twice, no image of all on disk.
+    Raises DataError: a column (see `find_columns`), an empty cell of an image or a label (EMPTY), a word for the split or the
+    modality that means none (did-you-mean), an image twice, no image of all on disk.
     """
     rows = read_rows(csv)
     found = find_columns(csv, list(rows[0]), columns)
     for name in attributes:
         if name not in rows[0]:
             raise DataError(f"{csv}: no column {name!r}.{did_you_mean(name, rows[0])}", f"Its columns: {', '.join(rows[0])}.")
-    scans: dict[str, Scan] = {}
+    scans, files = dict[str, Scan](), dict[Path, str]()
     for number, row in enumerate(rows, start=1):
-        told = {what: row[name] for what, name in found.items()}
-        for what in ("image", "label"):
+        told = {what: "" if row[name].casefold() in EMPTY else row[name] for what, name in found.items()}
+        for what in REQUIRED:
             if not told[what]:
-                raise DataError(f"{csv}: row {number} has no {what}.", "Fill its cell, or take the row out.")
-        key = normal_path(told["image"])
-        if key in scans:
-            raise DataError(f"{csv}: {key} stands there twice (again in row {number}).", "Give each image one row.")
+                written = f" ({row[found[what]]!r})" if row[found[what]] else ""
+                raise DataError(f"{csv}: row {number} has no {what}{written}.", "Fill its cell, or take the row out.")
+        key, path = normal_path(told["image"]), file_of(told["image"], root, csv.parent) or root
+        if key in scans or files.setdefault(path.resolve(), key) != key:
+            first = files.get(path.resolve(), key)
+            raise DataError(f"{csv}: {first} stands there twice (again in row {number}).", "Give each image one row.")
         where = f"{csv}: row {number}"
         scans[key] = Scan(
-            key, file_of(told["image"], root, csv.parent) or root,
+            key, path,
             _word(told.get("modality", ""), MODALITY_WORDS, where, found.get("modality", "")) or modality or "",
             class_name(told["label"]), known_patient(told.get("patient", "")),
             _word(told.get("split", ""), SPLIT_WORDS, where, found.get("split", "")), told.get("source", ""),
