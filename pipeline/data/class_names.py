@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from unicodedata import category, normalize
 
 from pipeline.data.scans import Scan, Warn
+from pipeline.data.words import whole_number
 from pipeline.engine.errors import DataError, did_you_mean
 from pipeline.engine.file_names import printable
+from pipeline.engine.invocation import command_line
+
+# A dash beside a letter joins; between digits and at an end it says something, as do the signs that stay.
+_JOINTS = re.compile(r"(?<=\w)[\s_-]+(?=[^\W\d])|(?<=[^\W\d])[\s_-]+(?=\w)")
+_SAID_BY_NONE = re.compile(r"_|(?<!\d)\.|\.(?!\d)|[^\w.+<>=≤≥?±-]")
 
 
 def class_name(written: str) -> str:
@@ -23,14 +30,18 @@ def class_name(written: str) -> str:
 
 
 def refuse_alike_names(names: Iterable[str]) -> None:
-    """Raise DataError for two names that only case, blanks, dashes or underscores tell apart: they are one class twice."""
+    """Raise DataError for two names that only case, blanks, dashes, punctuation or a `.0` tell apart: they are one class twice.
+
+    `COVID+` and `COVID-`, `< 3 cm` and `> 3 cm`, `1-2` and `12` are two.
+    """
     seen: dict[str, str] = {}
     for name in sorted(set(names)):
-        first = seen.setdefault(letters(name) or name, name)
+        first = seen.setdefault(_compared(name), name)
         if first != name:
+            said = command_line(["--label", f"{name}={first}"])
             raise DataError(
-                f"The classes {first!r} and {name!r} differ in case, blanks or dashes only.",
-                f"Give both one name, or say it: s01.data.labels {{{name!r}: {first!r}, …}}.",
+                f"The classes {first!r} and {name!r} differ in case, blanks, dashes or the like only.",
+                f"Give both one name, or say it, and the others: {said} (s01.data.labels).",
             )
 
 
@@ -62,8 +73,14 @@ def refuse_uneven_classes(scans: Iterable[Scan]) -> None:
         said = "; ".join(f"{modality}: {', '.join(sorted(found))}" for modality, found in sorted(classes.items()))
         raise DataError(
             f"The modalities have different classes ({said}).",
-            "Read one of them, s01.data.modalities: [xray], or bring the labels together with s01.data.labels.",
+            "Read one of them, --modality xray (s01.data.modalities: [xray]), or bring the labels together, --label OLD=NEW "
+            "(s01.data.labels).",
         )
+
+
+def _compared(name: str) -> str:
+    text = _JOINTS.sub("", whole_number(normalize("NFKC", name).casefold()))
+    return _SAID_BY_NONE.sub("", text) or name
 
 
 def letters(name: str) -> str:

@@ -27,7 +27,7 @@ class RunClasses:
     def of(cls, dataset: Mapping[str, Any]) -> RunClasses:
         """As ``dataset.json`` of s01 says.
 
-        Raises DataError for one class, as ``refuse_alike_names``, or for two classes of which none is positive.
+        Raises DataError for one class, names that are alike (`refuse_alike_names`), or two classes of which none is positive.
         """
         names, positive = tuple(dataset["class_names"]), dataset.get("positive_class")
         refuse_alike_names(names)

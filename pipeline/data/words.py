@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+
+_WHOLE = re.compile(r"(\d+)\.0+")
 
 
 def folded(word: str) -> str:
@@ -17,6 +20,12 @@ def same_word(word: str, known: Iterable[str]) -> str:
         return word
     alike = {each for each in known if folded(each) == folded(word)}
     return alike.pop() if len(alike) == 1 else word
+
+
+def whole_number(text: str) -> str:
+    """`7` of `7.0`, as programs write a column of whole numbers in which one is missing; any other text as it is."""
+    found = _WHOLE.fullmatch(text)
+    return found[1] if found else text
 
 
 class Spellings:

@@ -58,7 +58,8 @@ def test_pixel_hash_knows_shape_and_every_pixel_but_no_memory_layout() -> None:
 
 @pytest.mark.parametrize(
     ("ids", "alike"),
-    [(("P-001", "p 1"), True), (("P01", "p01"), True), (("A.7", "a_7"), True), (("1-11", "11-1"), False), (("P1", "P10"), False)],
+    [(("P-001", "p 1"), True), (("P01", "p01"), True), (("A.7", "a_7"), True), (("1-11", "11-1"), False), (("P1", "P10"), False),
+     (("7", "7.0"), True), (("07", "7.00"), True), (("1", "10"), False), (("1.2.3", "1.2.30"), False)],  # fmt: skip
 )
 def test_ids_that_are_one_but_for_a_slip_are_named_across_splits(ids, alike):
     def scan(number, patient, split):

@@ -81,7 +81,7 @@ def test_four_classes_in_xrays_and_two_in_ct_are_refused_and_both_ways_out_work(
 @pytest.mark.parametrize("layout", ["respiratory", "class_folders"])
 def test_names_that_differ_in_case_or_dashes_only_are_refused(tmp_path, pair, layout):
     make(tmp_path, FOUR if layout == "respiratory" else ("",), (*pair, "other"))
-    with pytest.raises(DataError, match=re.escape("differ in case, blanks or dashes only")):
+    with pytest.raises(DataError, match=re.escape("differ in case, blanks, dashes or the like only")):
         heard(tmp_path, layout=layout)
     kept = dict.fromkeys(pair, pair[0]) | {"other": "other"}
     assert {scan.label for scan in heard(tmp_path, layout=layout, labels=kept)[0]} == {pair[0], "other"}
@@ -89,6 +89,10 @@ def test_names_that_differ_in_case_or_dashes_only_are_refused(tmp_path, pair, la
 
 def test_names_told_apart_by_signs_alone_are_two():
     refuse_alike_names(["+", "-", "CT 1", "CT 2", "正常", "异常"])
+    refuse_alike_names(["COVID", "COVID+", "COVID-", "COVID?", "< 3 cm", "> 3 cm", "1.5", "15", "10", "1.0", "1-2", "12"])
+    for pair in (["1", "1.0"], ["TB", "TB."], ["TB", "TB\u200b"], ["TB", "ＴＢ"], ["T1 - T2", "T1-T2"], ["Straße", "STRASSE"]):
+        with pytest.raises(DataError, match="or the like only"):
+            refuse_alike_names(pair)
 
 
 def test_accents_composed_or_not_are_one_name_and_line_breaks_none():

@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.data.scans import Scan
 from pipeline.data.splitting.near_duplicates import find_near_duplicates
+from pipeline.data.words import whole_number
 from pipeline.engine.listing import counted, listed
 
 _BETWEEN_DIGITS, _SEPARATORS = re.compile(r"(?<=\d)[\s._/-]+(?=\d)"), re.compile(r"[\s._/-]+")
@@ -22,7 +23,7 @@ class Leakage:
     """patients: {patient id: its splits}, those in more than one. pixels: groups of scan ids with identical
     pixels in more than one split. conflicts: groups with identical pixels and different labels. copies:
     groups with identical pixels at all. near: pairs that are nearly one picture, their pixels not identical.
-    spellings: groups of patient ids, in more than one split, that only case, blanks, dashes or leading zeros tell apart."""
+    spellings: groups of patient ids, in more than one split, that only case, blanks, dashes, zeros or a `.0` tell apart."""
 
     patients: dict[str, tuple[str, ...]]
     pixels: list[tuple[str, ...]]
@@ -58,7 +59,7 @@ class Leakage:
         named = listed([" = ".join(group) for group in self.spellings])
         return [
             f"{counted(len(self.spellings), 'patient is', 'patients are')} perhaps on two sides of the split, under ids that "
-            f"differ in case, blanks, dashes or leading zeros only: {named}."
+            f"differ in case, blanks, dashes, leading zeros or a final .0 only: {named}."
         ]
 
     def sentences(self) -> list[str]:
@@ -133,8 +134,9 @@ def _spellings_across(splits_of: Mapping[str, set[str]]) -> list[tuple[str, ...]
 
 
 def spelt_alike(patient_id: str) -> str:
-    """What of an id is compared where two may be one mistyped: `P-001`, `p 1` and `P1` are alike, `1-11` and `11-1` are not."""
-    text = _BETWEEN_DIGITS.sub("|", patient_id.casefold())
+    """What of an id is compared where two may be one mistyped: `P-001`, `p 1` and `P1` are alike, as are `7` and `7.0`;
+    `1-11` and `11-1` are not."""
+    text = _BETWEEN_DIGITS.sub("|", whole_number(patient_id.casefold()))
     return _LEADING_ZEROS.sub("", _SEPARATORS.sub("", text))
 
 
