@@ -120,7 +120,7 @@ def run(context: Context) -> None:
     )  # fmt: skip
     _report_failures(context, read)
     refuse_many_failures(read, config.max_unreadable)
-    refuse_one_class(read.kept)
+    refuse_one_class(read.kept, scans)
     leakage = _check_leakage(context, read)
     kept = _write_masks(context, read.kept)
     context.save_csv("scan_index", index_frame(kept, read.pixel_hashes))

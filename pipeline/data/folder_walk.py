@@ -42,6 +42,14 @@ class FolderWalk:
         """The folders in `parent`, links to folders too, sorted, without foreign ones."""
         return [entry for entry in self._entries(parent) if entry.is_dir() and not self._is_foreign(entry)]
 
+    def loose_scans(self, folder: Path) -> list[Path]:
+        """The scans that lie in a folder itself, below none of its folders; counted as left out."""
+        aside = FolderWalk(self.root)  # what is no scan is not told of
+        found = [entry for entry in aside._entries(folder) if not entry.is_dir() and aside._is_scan(entry)]
+        for path in found:
+            self._leave("scans beside the class folders", path)
+        return found
+
     def scan_files(self, folder: Path, missing: str = "") -> list[Path]:
         """Every scan below `folder`, sorted; [] where it is not there.
 

@@ -77,11 +77,15 @@ def _class_places(walk: FolderWalk, warn: Warn) -> list[tuple[str, Path]]:
         places = [("", folder) for folder in folders]
     if not places:
         raise DataError(f"{root}: holds no class folder.", "Lay the scans out as {class}/ or {train,val,test}/{class}/.")
+    for parent in dict.fromkeys([root, *(folder.parent for _, folder in places)]):
+        walk.loose_scans(parent)
     return places
 
 
 def _scans_of(folder: Path, walk: FolderWalk, modality: str, split: str) -> Iterator[Scan]:
     inner = folder / IMAGES
+    if inner.is_dir():
+        walk.loose_scans(folder)
     for scan in class_scans(inner if inner.is_dir() else folder, walk, modality, split, folder.name):
         mask = (walk.root / MASKS / scan.path.relative_to(walk.root)).with_suffix(".png")
         yield replace(scan, mask=mask if mask.is_file() else None)

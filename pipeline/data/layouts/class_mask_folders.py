@@ -81,6 +81,8 @@ def _class_folders(walk: FolderWalk, classes: Sequence[str] | None, warn: Warn) 
                         f"Lay the scans out as {{class}}/{IMAGES}/ and {{class}}/{MASKS}/.")  # fmt: skip
     if others:
         warn(f"{root}: left out, without {IMAGES}/: {', '.join(others)}.")
+    for folder in (root, *found):
+        walk.loose_scans(folder)
     return found
 
 

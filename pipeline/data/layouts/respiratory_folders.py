@@ -33,7 +33,13 @@ _PATIENT_COLUMNS = ("patient_id", "patient")
 
 def has_respiratory_folders(root: Path) -> bool:
     """Whether any of the four folders lies in `root`: then it is meant as this layout."""
-    return any((root / name).is_dir() for name in FOLDERS)
+    return bool(modalities_there(root))
+
+
+def modalities_there(root: Path) -> list[str]:
+    """The modalities of which any of the four folders lies in `root`."""
+    present = {modality for folder, (modality, _) in FOLDERS.items() if (root / folder).is_dir()}
+    return [name for name in MODALITIES if name in present]
 
 
 def read_respiratory_folders(root: Path, warn: Warn = warn_python, modalities: Sequence[str] = MODALITIES) -> list[Scan]:
@@ -56,6 +62,7 @@ def read_respiratory_folders(root: Path, warn: Warn = warn_python, modalities: S
             raise DataError(f"{next(iter(folders.values()))}: holds no class folder.", NEEDED)
         for name, folder in folders.items():
             split = (FOLDERS | OPTIONAL_FOLDERS)[name][1]
+            walk.loose_scans(folder)
             for label in everywhere:
                 where = [other for other, found in classes.items() if label in found]
                 scans += class_scans(_class_folder(folder, label, where), walk, modality, split)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from pipeline.data.inspection.survey import count_rows, inspect_scans, origins_with_one_label
 from pipeline.data.recognition.recognised import Recognised, modalities_of
 from pipeline.data.scans import SPLITS, Scan
 from pipeline.data.splitting.leakage import Leakage
-from pipeline.data.splitting.splits import patient_groups
+from pipeline.data.splitting.splits import patient_groups, refuse_one_class
 from pipeline.engine.errors import DataError
 from pipeline.engine.listing import counted, listed
 
@@ -83,6 +84,9 @@ def check_data(
     scans = _prepared(found, problems, warn)
     inspection = inspect_scans(scans, (), workers, track)
     problems += _of_files(scans, inspection.unreadable)
+    if inspection.unreadable and all(scan.split for scan in scans):
+        with _noted(problems):
+            refuse_one_class([scan for scan in scans if scan.id not in inspection.unreadable], scans)
     problems += _of_leakage(inspection.leakage)
     for row in origins_with_one_label(scans):
         warn(f"{row['modality']}: every scan of {row['origin']} is {row['label']}: what made a scan gives its label away.")
@@ -92,16 +96,22 @@ def check_data(
 def _prepared(found: Recognised, problems: list[Problem], warn: Callable[[str], None]) -> list[Scan]:
     """The scans as far as a run would get with them."""
     scans = found.raw
-    try:
+    with _noted(problems):
         if not found.untold:
             scans = found.labelled()
         problems += _small_classes(scans)
         scans = found.placed(scans, warn)
-    except DataError as error:
-        said = [problem.message for problem in problems]
-        if error.message not in said:
-            problems.append(Problem("refused", error.message, error.remedy))
     return scans
+
+
+@contextmanager
+def _noted(problems: list[Problem]) -> Iterator[None]:
+    """What a step of a run refuses is a problem, once."""
+    try:
+        yield
+    except DataError as error:
+        if all(problem.message != error.message for problem in problems):
+            problems.append(Problem("refused", error.message, error.remedy))
 
 
 def _small_classes(scans: Sequence[Scan]) -> list[Problem]:

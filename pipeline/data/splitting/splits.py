@@ -113,12 +113,13 @@ def patient_groups(scans: Sequence[Scan]) -> list[str]:
     return [scan.patient_id or f"scan:{scan.id}" for scan in scans]
 
 
-def refuse_one_class(scans: Sequence[Scan]) -> None:
+def refuse_one_class(scans: Sequence[Scan], before: Sequence[Scan] = ()) -> None:
     """Raises DataError where a (modality, split) lacks one of the modality's classes, or a modality has one
-    only."""
-    for modality in sorted({scan.modality for scan in scans}):
+    only. before: the scans of which these are what could be read; a class that went with the others is lacking."""
+    every = [*scans, *before]
+    for modality in sorted({scan.modality for scan in every}):
         mine = [scan for scan in scans if scan.modality == modality]
-        classes = sorted({scan.label for scan in mine})
+        classes = sorted({scan.label for scan in every if scan.modality == modality})
         if len(classes) < 2:
             raise DataError(f"{modality}: only the class {classes[0]!r}.", "Both classes are needed.")
         for split in SPLITS:
