@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 
 import cv2
+import numpy as np
 import pytest
 from own_scans import class_folders, contents, copied, listed, picture
+
+from pipeline.data.reading.dicom_chain import header_facts
+from pipeline.data.reading.dicom_chain.dicom_object import parsed_stream
+from tests.data.dicom_objects import dicom_bytes
 
 FOUR = ("X_Ray_Train", "X_Ray_Test", "CT_Scan_Train", "CT_Scan_Test")
 
@@ -66,11 +71,89 @@ def test_two_meanings_are_not_chosen_between(check, tmp_path):
     assert code == 2 and "several lists: list.csv, second.csv" in err
 
 
-def test_images_without_labels_and_no_folder(check, tmp_path):
+def test_a_choice_that_was_made_is_in_the_next_command(check, tmp_path):
+    listed(class_folders(tmp_path, ("Healthy", "TB"), 5, FOUR))
+    code, _, err = check(tmp_path)
+    assert code == 2 and "--layout respiratory, or --list list.csv" in err
+    code, document, _ = check(tmp_path, "--layout", "respiratory")
+    assert code == 0 and "--layout respiratory" in document["next"]
+    (tmp_path / "list.csv").unlink()
+    (tmp_path / "manifest.csv").write_text("image,label,patient_id\nX_Ray_Train/Healthy/Hea0.png,Healthy,p\n")
+    document = check(tmp_path)[1]
+    assert document["layout"] == "respiratory" and document["patients"]["told_by"] == "manifest.csv"
+
+
+def test_each_header_is_read_once(check, tmp_path, monkeypatch):
+    draw = np.random.default_rng(0)
+    for number, path in enumerate(sorted(class_folders(tmp_path, scans=4).rglob("*.png"))):
+        pixels = draw.integers(0, 4096, (32, 32)).astype(np.uint16)
+        path.with_suffix("").write_bytes(dicom_bytes(pixels, PatientID=f"p{number}"))
+        path.unlink()
+    asked = []
+    monkeypatch.setattr(header_facts, "parsed_stream", lambda *told: asked.append(told[1]) or parsed_stream(*told))
+    code, document, _ = check(tmp_path)
+    assert code == 0 and document["patients"]["told_by"] == "DICOM headers"
+    assert len(asked) == len(set(asked)) == 8
+
+
+def test_images_without_labels_and_no_folder(check, command, tmp_path):
     picture(tmp_path / "1.png", 1)
     code, _, err = check(tmp_path)
     assert code == 4 and "nothing here says what the scans show" in err
     assert check(tmp_path / "absent")[0] == 4
+    code, _, err = command("data", "check", tmp_path / "1.png")
+    assert code == 4 and "is a file and not a folder" in err
+    class_folders(tmp_path / "x" / "y", parts=("train", "test"))
+    code, _, err = check(tmp_path / "x")
+    assert code == 4 and f"It is in {tmp_path / 'x' / 'y'}: give that" in err
+
+
+@pytest.mark.parametrize("parts", [("trian", "tst"), ("XRay_Train", "XRay_Test"), ("2019", "2020", "2021")])
+def test_folders_that_hold_the_same_folders_are_not_taken_for_classes(check, tmp_path, parts):
+    code, _, err = check(class_folders(tmp_path, parts=parts), "--modality", "xray")
+    assert code == 2 and "hold the same folders (Fibrosis, Healthy): which are the classes?" in err
+    assert check(tmp_path, "--modality", "xray", "--layout", "class_folders")[1]["classes"] == sorted(parts)
+    picture(tmp_path / parts[0] / "1.png", 999)
+    assert check(tmp_path, "--modality", "xray")[1]["classes"] == sorted(parts)
+
+
+def test_a_table_that_cannot_be_read_is_not_passed_over(check, tmp_path):
+    class_folders(tmp_path)
+    (tmp_path / "list.csv").write_bytes("image,label\nHealthy/Hea0.png,Entzündung\n".encode("latin-1"))
+    code, _, err = check(tmp_path, "--modality", "xray")
+    assert code == 4 and "list.csv: cannot be read as a CSV table" in err and "--layout class_folders" in err
+    assert check(tmp_path, "--modality", "xray", "--layout", "class_folders")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "loose"),
+    [
+        (lambda root: class_folders(root), "loose.png"),
+        (lambda root: class_folders(root, parts=("train", "test")), "train/loose.png"),
+        (lambda root: class_folders(root, masks=True), "Healthy/loose.png"),
+        (lambda root: class_folders(root, scans=6, parts=FOUR), "CT_Scan_Test/loose.png"),
+    ],
+)
+def test_a_scan_beside_the_class_folders_is_told(check, tmp_path, make, loose):
+    picture(make(tmp_path) / loose, 999)
+    _, document, _ = check(tmp_path)
+    assert any(f"scans beside the class folders: 1 (first: {loose})" in line for line in said(document, "warned"))
+
+
+def test_a_class_of_which_no_scan_can_be_read(check, tmp_path):
+    class_folders(tmp_path, scans=80)
+    for number in range(7):
+        (tmp_path / "Rare").mkdir(exist_ok=True)
+        (tmp_path / "Rare" / f"{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    code, document, _ = check(tmp_path, "--modality", "xray")
+    assert code == 4 and said(document, "refused") == ["xray, train: no scan of class 'Rare'."]
+
+
+def test_the_folders_of_one_modality_are_enough_where_it_is_the_one_that_is_read(check, tmp_path):
+    class_folders(tmp_path, ("Healthy", "TB"), 5, FOUR[:3])
+    assert check(tmp_path)[0] == 4
+    code, document, _ = check(tmp_path, "--modality", "xray")
+    assert code == 0 and document["settings"]["modalities"] == ["xray"] and "--modality xray" in document["next"]
 
 
 def test_a_class_of_one_scan(check, tmp_path):

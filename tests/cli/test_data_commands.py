@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from own_scans import class_folders
 
 from pipeline.cli.app import main
 from pipeline.data.layouts.data_source import DataSource
@@ -127,3 +129,16 @@ def test_the_command_group_imports_nothing_heavy() -> None:
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert found.stdout.splitlines()[-1] == "set()"
+
+
+def test_inspect_takes_a_folder_for_what_check_takes_it_for(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    class_folders(tmp_path / "own", masks=True, scans=3)
+    assert call("data", "inspect", tmp_path / "own", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)["counts"]
+    assert {(row["label"], row["scans"]) for row in rows} == {("Fibrosis", 3), ("Healthy", 3)}
+    shutil.rmtree(tmp_path / "own" / "Fibrosis")
+    shutil.rmtree(tmp_path / "own" / "Healthy" / "masks")
+    (tmp_path / "own" / "Healthy" / "images").rename(tmp_path / "own" / "Healthy" / "any")
+    assert call("data", "inspect", tmp_path / "own", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["counts"][0]["label"] == "any" and "labelled by its folder" in document["notices"][0]

@@ -37,16 +37,20 @@ def check(
     recognised = recognise_given(folder, layout, table, modality, labels)
     reporter = Reporter(quiet or as_json)
     found = check_data(recognised, workers, lambda scans: reporter.track(scans, len(scans), "scans"))
-    document = found.document() | {"next": next_command(found)}
+    document = found.document() | {"next": next_command(found, layout.value if layout else None)}
     tell(as_json, document, lambda: _show(document))
     if found.refused:
         raise DataError(f"{folder}: {counted(len(found.refused), 'thing')} to mend before a run.", f"Then: {document['next']}")
 
 
-def next_command(found: Findings) -> str:
-    """What is typed next: the check again while something is to be mended, then `init`, the words in capitals filled in."""
+def next_command(found: Findings, layout: str | None = None) -> str:
+    """What is typed next: the check again while something is to be mended, then `init`, the words in capitals filled in.
+
+    layout: as it was said.
+    """
     recognised = found.recognised
-    said = ["--list", recognised.choice.table] if recognised.choice.table else []
+    table = recognised.choice.table
+    said = ["--list", table] if table else ["--layout", layout] if layout else []
     settings = recognised.settings
     for name in ("modality", "modalities"):
         if name in settings:

@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.asking.data_options import LayoutChoice, ListName
 from pipeline.cli.data.inspection_tables import show_inspection
 from pipeline.cli.telling.document import AsJson, tell
 from pipeline.data.inspection.figures import inspection_figures
 from pipeline.data.inspection.survey import inspect_scans
 from pipeline.data.layouts.data_source import DataSource, read_scans
-from pipeline.data.layouts.unsorted_scans import read_undescribed_scans
 from pipeline.data.rearranging.preparation import prepare_folders
+from pipeline.data.recognition.recognised import undescribed_scans
 from pipeline.data.scans import Scan
 from pipeline.engine.config import load_run_config
 from pipeline.engine.contract import Stage
@@ -28,7 +29,7 @@ from pipeline.evaluation.output_folder import write_findings
 def inspect(
     context: typer.Context,
     folder: Annotated[
-        Path, typer.Argument(help="The four folders, a folder with manifest.csv, or any images.")
+        Path, typer.Argument(help="The scans, as data check takes them, or any images; they are only read.")
     ],
     config: Annotated[
         Path | None, typer.Option("-c", "--config", help="Inspect the scans of this run.")
@@ -36,6 +37,8 @@ def inspect(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write inspection.json and figures here.")
     ] = None,
+    layout: LayoutChoice = None,
+    table: ListName = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 2,
     as_json: AsJson = False,
 ) -> None:
@@ -43,7 +46,9 @@ def inspect(
     refuse_inside([out], [folder])
     notices: list[str] = []
     scans = (
-        _configured_scans(folder, config, context.obj, notices) if config else read_undescribed_scans(folder, notices.append)
+        _configured_scans(folder, config, context.obj, notices)
+        if config
+        else undescribed_scans(folder, notices.append, layout.value if layout else None, table)
     )
     inspection = inspect_scans(
         scans, notices, workers, lambda some: Reporter().track(some, len(scans), "scans")

@@ -8,12 +8,13 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.data.class_names import grouped, refuse_alike_names, refuse_uneven_classes
-from pipeline.data.layouts.lists.dicom_headers import told_by_headers
+from pipeline.data.layouts.lists.dicom_headers import FactsOf, told_by_headers
 from pipeline.data.layouts.lists.list_columns import ListColumns
 from pipeline.data.layouts.lists.scan_list import read_scan_list
 from pipeline.data.layouts.manifest_selection import ManifestSelection, read_selected_scans
 from pipeline.data.layouts.respiratory_folders import has_respiratory_folders, read_respiratory_folders
 from pipeline.data.masks.mask_labels import read_mask_labels
+from pipeline.data.reading.dicom_chain.header_facts import read_header_facts
 from pipeline.data.scans import MODALITIES, TEST, TRAIN, VALID, XRAY, Scan, Warn, warn_python
 from pipeline.data.splitting.splits import DEFAULT_FRACTIONS, assign_splits
 from pipeline.engine.errors import DataError, UsageError
@@ -98,8 +99,12 @@ def read_scans(root: Path, source: DataSource, seed: int, warn: Warn = warn_pyth
     return place_scans(root, read_labelled_scans(root, source, warn), source, seed, warn)
 
 
-def read_labelled_scans(root: Path, source: DataSource, warn: Warn = warn_python) -> list[Scan]:
+def read_labelled_scans(
+    root: Path, source: DataSource, warn: Warn = warn_python, facts_of: FactsOf = read_header_facts
+) -> list[Scan]:
     """The scans of a data folder by the configuration, with the splits that the data names and no others.
+
+    facts_of: see `told_by_headers`.
 
     Raises DataError, see `read_respiratory_folders`, `read_class_folders`, `read_class_mask_folders`, `read_scan_list`,
     `read_selected_scans`; for classes of alike names, and for modalities of other classes than each other.
@@ -112,7 +117,7 @@ def read_labelled_scans(root: Path, source: DataSource, warn: Warn = warn_python
         return scans
     scans = read_layout(root, source, warn)
     if source.dicom_headers:
-        scans = told_by_headers(scans, warn)
+        scans = told_by_headers(scans, warn, facts_of)
     if unknown := [scan.id for scan in scans if not scan.modality]:
         raise DataError(f"{unknown[0]}: nothing tells whether it is an X-ray or a CT slice ({len(unknown)} of {len(scans)}).",
                         "Say s01.data.modality, or give the list a column modality.")  # fmt: skip

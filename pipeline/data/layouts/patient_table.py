@@ -15,7 +15,8 @@ from pipeline.data.scans import Scan, Warn
 from pipeline.engine.errors import DataError
 from pipeline.engine.listing import listed
 
-PATIENT_TABLES = ("patients.csv", "manifest.csv")
+MANIFEST = "manifest.csv"
+PATIENT_TABLES = ("patients.csv", MANIFEST)
 IMAGE, PATIENT, SOURCE, FROM = "image", "patient_id", "source", "from"
 
 

@@ -25,7 +25,8 @@ def class_scans(folder: Path, walk: FolderWalk, modality: str, split: str = "", 
 def refuse_missing_folder(root: Path, holds: str) -> None:
     """Raise DataError where `root` is no folder. holds: what --data is to hold."""
     if not root.is_dir():
-        raise DataError(f"{root}: no such folder.", f"Give --data the folder that holds {holds}.")
+        what = "is a file and not a folder" if root.exists() else "no such folder"
+        raise DataError(f"{root}: {what}.", f"Give --data the folder that holds {holds}.")
 
 
 def refuse_lone_class(root: Path, classes: set[str]) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.data.class_names import letters
+from pipeline.data.csv_rows import read_header
 from pipeline.data.folder_walk import FolderWalk
 from pipeline.data.layouts.class_folders import split_folders
 from pipeline.data.layouts.class_mask_folders import MASKS, image_folders
 from pipeline.data.layouts.lists.list_columns import is_list
 from pipeline.data.layouts.patient_table import PATIENT_TABLES
-from pipeline.data.layouts.respiratory_folders import has_respiratory_folders
+from pipeline.data.layouts.respiratory_folders import FOLDERS, has_respiratory_folders
 from pipeline.data.layouts.scan_files import refuse_missing_folder
+from pipeline.data.words import SPLIT_WORDS
 from pipeline.engine.errors import DataError, UsageError, did_you_mean
+from pipeline.engine.listing import listed
+
+ENDINGS = (".csv", ".tsv")
 
 LAYOUTS = {
     "respiratory": "X_Ray_Train, X_Ray_Test, CT_Scan_Train, CT_Scan_Test or the two of one modality",
@@ -40,32 +45,51 @@ class LayoutChoice(NamedTuple):
 def choose_layout(root: Path, layout: str | None = None, table: str | None = None) -> LayoutChoice:
     """What lies in a folder, or what it is said to be.
 
-    Raises DataError: no such folder, no such list, nothing that gives labels. UsageError: it could be two.
+    Raises DataError: no such folder, no such list, a table that cannot be read, nothing that gives labels. UsageError: it could
+    be two.
     """
+    found = find_layout(root, layout, table)
+    if found is not None:
+        return found
+    inside = FolderWalk(root).subfolders(root)
+    deeper = f" It is in {inside[0]}: give that." if len(inside) == 1 and _folders(inside[0]) is not None else ""
+    raise DataError(
+        f"{root}: nothing here says what the scans show.{deeper}",
+        "Lay them out as a folder for each class, or put a CSV with the columns image and label beside them.",
+    )
+
+
+def find_layout(root: Path, layout: str | None = None, table: str | None = None) -> LayoutChoice | None:
+    """`choose_layout`; None where nothing gives labels."""
     refuse_missing_folder(root, "the scans")
-    lists, walk = _lists(root), FolderWalk(root)
     if table is not None:
         if not (root / table).is_file():
-            there = ", ".join(lists) or "none"
-            raise DataError(f"{root}: no list {table!r}.{did_you_mean(table, lists)}", f"Lists there: {there}.")
+            lists = lists_there(root, strict=False)
+            raise DataError(f"{root}: no list {table!r}.{did_you_mean(table, lists)}", f"Lists there: {listed(lists) or 'none'}.")
         return LayoutChoice("list", table)
-    found = _folders(root, walk)
-    if layout == "list" or (layout is None and lists and found is None):
+    if layout not in (None, "list"):
+        return LayoutChoice(layout, split=layout == "class_folders" and bool(split_folders(FolderWalk(root))))
+    lists, found = lists_there(root, strict=layout is None), _folders(root) if layout is None else None
+    if layout == "list" or (lists and found is None):
         return LayoutChoice("list", _only(root, lists))
-    if layout is not None:
-        return LayoutChoice(layout, split=layout == "class_folders" and bool(split_folders(walk)))
-    if found is None:
-        raise DataError(
-            f"{root}: nothing here says what the scans show.",
-            "Lay them out as a folder for each class, or put a CSV with the columns image and label beside them.",
-        )
-    if lists and found.layout != "respiratory":
-        raise UsageError(f"{root}: holds {LAYOUTS[found.layout]}, and a list ({', '.join(lists)}).",
-                         f"Say which counts: --layout {found.layout}, or --list {lists[0]}.")  # fmt: skip
+    # A table of patients may tell labels, too: beside the four folders they say what it would.
+    rivals = [name for name in lists if found is None or found.layout != "respiratory" or name not in PATIENT_TABLES]
+    if found is not None and rivals:
+        raise UsageError(f"{root}: holds {LAYOUTS[found.layout]}, and a list ({', '.join(rivals)}).",
+                         f"Say which counts: --layout {found.layout}, or --list {rivals[0]}.")  # fmt: skip
+    if found is not None and found.layout == "class_folders" and not found.split:
+        _refuse_outer_folders(root)
     return found
 
 
-def _folders(root: Path, walk: FolderWalk) -> LayoutChoice | None:
+def lists_there(root: Path, strict: bool) -> list[str]:
+    """The tables in a folder whose columns are those of a list. strict: raise DataError for one that cannot be read."""
+    tables = sorted(path for path in root.iterdir() if path.suffix.lower() in ENDINGS and path.name != PATIENT_TABLES[0])
+    return [path.name for path in tables if path.is_file() and is_list(_header(path, strict))]
+
+
+def _folders(root: Path) -> LayoutChoice | None:
+    walk = FolderWalk(root)
     if has_respiratory_folders(root):
         return LayoutChoice("respiratory")
     if split_folders(walk):
@@ -73,25 +97,40 @@ def _folders(root: Path, walk: FolderWalk) -> LayoutChoice | None:
     with_images = image_folders(walk)
     if any((folder / MASKS).is_dir() for folder in with_images):
         return LayoutChoice("class_masks")
-    classes = [folder for folder in walk.subfolders(root) if folder.name != MASKS and _holds_scans(walk, folder)]
+    classes = [folder for folder in _outer_folders(walk) if _holds_scans(root, folder)]
     return LayoutChoice("class_folders") if len(classes) > 1 or with_images else None
 
 
-def _holds_scans(walk: FolderWalk, folder: Path) -> bool:
-    return bool(FolderWalk(walk.root).scan_files(folder))
+def _outer_folders(walk: FolderWalk) -> list[Path]:
+    return [folder for folder in walk.subfolders(walk.root) if folder.name != MASKS]
 
 
-def _lists(root: Path) -> list[str]:
-    """The tables in a folder whose columns are those of a list."""
-    tables = sorted(path for path in root.iterdir() if path.suffix.lower() == ".csv" and path.name != PATIENT_TABLES[0])
-    return [path.name for path in tables if path.is_file() and is_list(_header(path))]
+def _holds_scans(root: Path, folder: Path) -> bool:
+    return bool(FolderWalk(root).scan_files(folder))
 
 
-def _header(path: Path) -> list[str]:
+def _refuse_outer_folders(root: Path) -> None:
+    """Raise UsageError where all folders hold the same ones, and nothing else: `XRay_Train/TB`, `XRay_Test/TB` and alike are
+    parts, and what lies inside is the classes."""
+    walk = FolderWalk(root)
+    outer = _outer_folders(walk)
+    inner = {frozenset(letters(each.name) for each in walk.subfolders(folder)) for folder in outer}
+    if len(inner) != 1 or len(*inner) < 2 or any(walk.loose_scans(folder) for folder in outer):
+        return
+    names, classes = ([folder.name for folder in folders] for folders in (outer, walk.subfolders(outer[0])))
+    meant = "".join(did_you_mean(name, (*SPLIT_WORDS, *FOLDERS)) for name in names)
+    raise UsageError(
+        f"{root}: {' and '.join(names)} hold the same folders ({', '.join(classes)}): which are the classes?{meant}",
+        "Call the outer ones train and test, or as the four folders are called, or say --layout class_folders.",
+    )
+
+
+def _header(path: Path, strict: bool) -> list[str]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            return [cell.strip() for cell in next(csv.reader(stream), [])]
-    except (OSError, UnicodeDecodeError, csv.Error):
+        return read_header(path)
+    except DataError as error:
+        if strict:
+            raise DataError(error.message, f"{error.remedy} Or say what the folder is: --layout class_folders.") from error
         return []
 
 

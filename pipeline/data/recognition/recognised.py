@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.data.layouts.data_source import DataSource, place_scans, read_labelled_scans, read_layout
-from pipeline.data.layouts.patient_table import PATIENT_TABLES
-from pipeline.data.reading.dicom_chain.header_facts import read_header_facts
-from pipeline.data.recognition.layout_choice import LayoutChoice, choose_layout
-from pipeline.data.scans import MODALITIES, Scan
+from pipeline.data.layouts.lists.dicom_headers import told_by_headers
+from pipeline.data.layouts.patient_table import MANIFEST, PATIENT_TABLES
+from pipeline.data.layouts.respiratory_folders import modalities_there
+from pipeline.data.layouts.scan_files import refuse_missing_folder
+from pipeline.data.layouts.unsorted_scans import read_any_folder
+from pipeline.data.reading.dicom_chain.header_facts import HeaderFacts, read_header_facts
+from pipeline.data.recognition.layout_choice import LayoutChoice, choose_layout, find_layout, lists_there
+from pipeline.data.scans import MODALITIES, Scan, Warn
 from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.seeds import derive_seed
 
@@ -23,17 +27,26 @@ FIRST_STAGE = "s01_preprocessing"
 @dataclass(frozen=True)
 class Recognised:
     """root: the folder. choice: as what it is read. settings: `s01.data`, without what is default. raw: its scans, labels
-    ungrouped. untold: how many of them nothing says the modality of. dicom: how many have a DICOM header. told_by: what tells
-    the patients, "" where nothing does. notices: what reading them said."""
+    ungrouped. untold: how many of them nothing says the modality of. headers: what the DICOM header of each file tells, None
+    where it has none. told_by: what tells the patients, "" where nothing does. notices: what reading them said."""
 
     root: Path
     choice: LayoutChoice
     settings: dict[str, Any]
     raw: list[Scan]
     untold: int
-    dicom: int
+    headers: dict[Path, HeaderFacts | None]
     told_by: str
     notices: list[str] = field(default_factory=list)
+
+    @property
+    def dicom(self) -> int:
+        """How many of the scans have a DICOM header."""
+        return sum(header is not None for header in self.headers.values())
+
+    def facts_of(self, path: Path) -> HeaderFacts | None:
+        """What the DICOM header of a file tells; it is read again only of a file that had none, or has come since."""
+        return self.headers.get(path) or read_header_facts(path)
 
     @property
     def source(self) -> DataSource:
@@ -42,7 +55,7 @@ class Recognised:
 
     def labelled(self) -> list[Scan]:
         """The scans by the settings, split only where the data is. Raises DataError, see `read_labelled_scans`."""
-        return read_labelled_scans(self.root, self.source, lambda _: None)
+        return read_labelled_scans(self.root, self.source, lambda _: None, self.facts_of)
 
     def placed(self, scans: Sequence[Scan], warn: Any) -> list[Scan]:
         """The scans with the split that a run makes. Raises DataError, see `place_scans`."""
@@ -68,11 +81,12 @@ def recognise(
         raise UsageError(f"{root}: further columns are read of a list, and this is {choice.words}.", "Give a list with --list.")
     if attributes:
         settings["attribute_columns"] = tuple(attributes)
+    if choice.layout == "respiratory" and modality in (there := modalities_there(root)) and len(there) > 1:
+        settings["modalities"] = (modality,)
     raw = read_layout(root, DataSource.model_validate(settings | {"dicom_headers": True}), notices.append)
-    headers = {scan.id: read_header_facts(scan.path) for scan in raw}
-    told = {scan.id: scan.modality or (found.modality if (found := headers[scan.id]) else "") for scan in raw}
-    dicom = sum(header is not None for header in headers.values())
-    if dicom:
+    headers = {scan.path: read_header_facts(scan.path) for scan in raw}
+    told = {scan.id: scan.modality or (found.modality if (found := headers[scan.path]) else "") for scan in raw}
+    if any(headers.values()):
         settings["dicom_headers"] = True
     untold = sum(not name for name in told.values())
     if modality is not None and untold:
@@ -83,10 +97,27 @@ def recognise(
         settings["modalities"] = (modality,)
     if labels:
         settings["labels"] = dict(labels)
-    pairs = zip(raw, headers.values(), strict=True)
-    by_header = any(header and header.patient_id and not scan.patient_id for scan, header in pairs)
+    by_header = any((header := headers[scan.path]) and header.patient_id and not scan.patient_id for scan in raw)
     told_by = _told_by(root, choice, raw, by_header)
-    return Recognised(root, choice, settings, raw, 0 if modality else untold, dicom, told_by, notices)
+    return Recognised(root, choice, settings, raw, 0 if modality else untold, headers, told_by, notices)
+
+
+def undescribed_scans(root: Path, warn: Warn, layout: str | None = None, table: str | None = None) -> list[Scan]:
+    """The scans of a folder as it is recognised; where nothing tells what they show, each is labelled by its folder.
+
+    Of a manifest and folders beside it the manifest is read, unless layout or table say otherwise. Raises as `recognise`, and
+    DataError where there is no scan.
+    """
+    refuse_missing_folder(root, "the scans")
+    if layout is table is None and not modalities_there(root) and MANIFEST in lists_there(root, strict=False):
+        table = MANIFEST
+    if find_layout(root, layout, table) is None:
+        warn(f"{root}: nothing here says what the scans show: each is labelled by its folder.")
+        return read_any_folder(root, warn)
+    found = recognise(root, layout=layout, table=table)
+    for notice in found.notices:
+        warn(notice)
+    return told_by_headers(found.raw, warn, found.facts_of) if found.dicom else found.raw
 
 
 def modalities_of(scans: Sequence[Scan]) -> list[str]:
