@@ -17,6 +17,7 @@ from pipeline.inference.answers import CAUTION
 from pipeline.service.endpoints import batch, classify, documentation, health, model_info, predict, segment, validate
 from pipeline.service.page import start, static_files
 from pipeline.service.problems import MEDIA_TYPE, Problem, ProblemDocument, problem_of
+from pipeline.service.running import logs
 from pipeline.service.safety.gatekeeper import REQUEST_ID, Gatekeeper, request_id_of
 from pipeline.service.safety.keys import read_keys
 from pipeline.service.service import Service
@@ -40,6 +41,7 @@ def make_application(settings: ServiceSettings, failed: Callable[[], None] = lam
 
     Raises as `read_keys`.
     """
+    logs.silence()
     service = Service(settings)
 
     @asynccontextmanager

@@ -12,7 +12,7 @@ from typing import Any
 
 LOG = logging.getLogger("pipeline.service")
 # What these say of a request quotes it.
-_SILENT = ("python_multipart", "python_multipart.multipart", "multipart", "pydicom", "asyncio")
+_SILENT = ("python_multipart", "multipart", "pydicom", "asyncio")
 _TOLD = "told"
 
 
@@ -45,8 +45,14 @@ def start_log() -> None:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level)
+
+
+def silence() -> None:
+    """Loggers whose lines quote what a client sent say nothing, whoever runs the application."""
     for name in _SILENT:
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        # A level would not do: pydicom sets its own when it is imported.
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [logging.NullHandler()], False
 
 
 def tell(event: str, **told: Any) -> None:
