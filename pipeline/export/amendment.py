@@ -32,6 +32,8 @@ from pipeline.inference.gate.gate import open_gate
 from pipeline.inference.seen.description import SECTION as SEEN
 from pipeline.inference.seen.description import SeenSection
 from pipeline.inference.seen.seen_scans import open_section
+from pipeline.inference.trust.audit import SECTION as AUDIT
+from pipeline.inference.trust.audit import AuditSection
 
 
 class Known(NamedTuple):
@@ -41,7 +43,7 @@ class Known(NamedTuple):
     opens: Callable[[Path], Any] | None = None
 
 
-KNOWN = {GATE: Known(GateSection, open_gate), SEEN: Known(SeenSection, open_section)}
+KNOWN = {GATE: Known(GateSection, open_gate), SEEN: Known(SeenSection, open_section), AUDIT: Known(AuditSection)}
 
 
 class Amendment(NamedTuple):

@@ -24,6 +24,7 @@ from pipeline.engine.files import sha256_file
 if TYPE_CHECKING:
     from pipeline.inference.opened_bundle import OpenedBundle
     from pipeline.inference.sessions import Device
+    from pipeline.inference.trust.scored_part import ScoredPart
 
 SCHEMA_VERSION = 1
 MANIFEST_FILE = "bundle.json"
@@ -72,6 +73,10 @@ class Manifest(Entry):
     def needed_files(self) -> list[str]:
         """The files that answering needs."""
         return []
+
+    def scored_parts(self) -> tuple[ScoredPart, ...]:
+        """How these weights did on their own test part, by modality; () where `figures` does not say."""
+        return ()
 
     def check_parts(self) -> None:
         """Raises ValueError where the parts of a system's own do not fit each other."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline import systems
+from pipeline.data.reading.assumptions import ReadScan
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.files import sha256_file
@@ -53,6 +54,10 @@ class Served:
     def reads(self, doors: Sequence[str]) -> bool:
         """Whether it reads what is given at these doors; one that reads an image is asked about its modality by name, too."""
         return set(doors) <= {*self.doors, *(self.guarded.modalities if IMAGE in self.doors else ())}
+
+    def by_modality(self, scans: Mapping[str, ReadScan]) -> dict[str, Array]:
+        """Gray uint8 (H, W) of scans that were given at its doors."""
+        return {self.guarded.modalities[0] if door == IMAGE else door: scan.gray for door, scan in scans.items()}
 
     def answer(self, case: Mapping[str, Any], methods: Sequence[str] = (), *, gate: bool = True) -> Answer:
         """`OpenedBundle.answer` of what is given at each door, behind the gate or without it."""

@@ -7,7 +7,7 @@ import base64
 import cv2
 import numpy as np
 import pytest
-from served import SCANS, noise, serving
+from served import ROOT, SCANS, noise, serving
 
 from pipeline import open_bundle
 from pipeline.inference.activation.overlays import draw_activation
@@ -92,6 +92,29 @@ def test_a_heat_map_is_the_commands_picture(client, tiny_bundles, method):
     assert np.array_equal(decoded(picture.content), drawn)
 
 
+@pytest.mark.parametrize("field", ["file", "xray"])
+def test_predict_draws_heat_maps_too(client, tiny_bundles, field):
+    known = open_bundle(tiny_bundles[0], gate=False).answer(XRAY, methods="gradcam").findings[0]
+    gray, heat = cv2.imread(str(XRAY), cv2.IMREAD_GRAYSCALE), known.activations["gradcam"]
+    files, fields = {field: XRAY.read_bytes()}, {**OPEN, "bundle": "tiny_classifier"}
+    for more, words in (({}, f"Grad-CAM: {known.caption}"), ({"caption": "false"}, "")):
+        (told,) = client.post("/predict", files=files, data={**fields, **more, "heat_map": "gradcam"}).json()["heat_maps"]
+        assert told["modality"] == "xray"
+        assert np.array_equal(decoded(base64.b64decode(told["png_base64"])), draw_activation(gray, heat, words))
+    assert client.post("/predict", files=files, data=fields).json()["heat_maps"] == []
+
+
+def test_pictures_without_a_caption(everything):
+    client, folder = everything
+    known, gray = open_bundle(folder, gate=False).answer(XRAY), cv2.imread(str(XRAY), cv2.IMREAD_GRAYSCALE)
+    files, fields, accept = {"file": XRAY.read_bytes()}, {**OPEN, "caption": "false"}, {"Accept": "image/png"}
+    overlay = decoded(client.post("/segment", files=files, data=fields, headers=accept).content)
+    assert np.array_equal(overlay, draw_overlay(gray, known.lung_mask))
+    heat = decoded(client.post("/classify", files=files, data=fields, headers=accept).content)
+    finding = open_bundle(client.app.state.service.models.default().guarded.path, gate=False).answer(XRAY, methods="gradcam")
+    assert np.array_equal(heat, draw_activation(gray, finding.activations["gradcam"]))
+
+
 def test_a_class_without_a_heat_map(client):
     told = client.post("/classify", files={"file": noise()}, data={**OPEN, "return_features": "true"}).json()
     assert told["heat_maps"] == [] and len(told["features"]) == 4
@@ -121,7 +144,17 @@ def test_what_is_served_is_told(client, tiny_bundles):
     told = client.get("/model/info").json()
     assert [(each["name"], each["is_default"]) for each in told["bundles"]] == [("tiny_classifier", True), ("tiny_pair", False)]
     assert told["bundles"][1]["reads"] == ["xray", "ct"] and told["bundles"][1]["card"].startswith("# A tiny bundle")
-    assert set(told["gate"]) == {"xray", "ct"}
+    assert set(told["gate"]) == {"xray", "ct"} and [each["shortcuts"] for each in told["bundles"]] == [[], []]
+
+
+def test_a_shipped_bundle_is_told_with_what_is_known_against_it():
+    folder = ROOT / "pretrained" / "pneumonia_binary"
+    with serving(ServiceSettings(bundles=(folder,))) as client:
+        (told,) = client.get("/model/info").json()["bundles"]
+    accuracy = next(each for each in told["test_figures"] if each["metric"] == "accuracy")
+    recorded = told["figures"]["test"]["metrics"]["accuracy"]
+    assert {end: accuracy[end] for end in recorded} == recorded and (accuracy["scans"], accuracy["patients"]) == (144, 115)
+    assert any("lungs blacked out" in each["sentence"] for each in told["shortcuts"]) and len(told["limits"]) >= 4
 
 
 def test_the_page_of_calls_needs_no_network_and_no_script(client):

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from pipeline.data.preprocessing import Profile
 from pipeline.inference.bundle import Bundle, Entry, Manifest
+from pipeline.inference.trust.scored_part import ScoredPart, part_of, scored_part
 
 CLASSIFICATION, FEATURES = "classification", "features"
 FEATURE_MAPS, GRADIENTS = "feature_maps", "class_activation_gradients"
@@ -25,6 +26,11 @@ class ClassifierManifest(Manifest):
     profile: Profile
     threshold: float | None = Field(default=None, ge=0, le=1)
     network: ClassifierNetwork
+
+    def scored_parts(self) -> tuple[ScoredPart, ...]:
+        test = part_of(self.figures, "test")
+        part = scored_part(self.profile.modality, part_of(test, "metrics"), test.get("rows"), test.get("patients"))
+        return (part,) if test else ()
 
     def check_parts(self) -> None:
         if (self.positive_class is None) != (self.threshold is None):

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from pipeline.data.preprocessing import Profile
+from pipeline.inference.answers import TITLES
 from pipeline.inference.bundle import Bundle, Entry, Manifest
+from pipeline.inference.trust.scored_part import ScoredPart, part_of, scored_part
 
 Modality = Annotated[str, Field(pattern="^(xray|ct)$")]
 
@@ -86,6 +88,14 @@ class MultitaskManifest(Manifest):
         if len(wanted) == 2 and self.paired is not None:
             files.append(self.paired.network)
         return list(dict.fromkeys(files))
+
+    def scored_parts(self) -> tuple[ScoredPart, ...]:
+        rows = {name: part_of(self.figures, "test_rows", name) for name in TITLES}
+        scored = {name: self.test_metrics(name) for name in TITLES}
+        return tuple(
+            scored_part(name, metrics, rows[name].get("rows"), rows[name].get("clusters"))
+            for name, metrics in scored.items() if metrics
+        )  # fmt: skip
 
     @property
     def has_figures(self) -> bool:

@@ -23,6 +23,7 @@ from pipeline.inference.bundle import (
     system_of_bundle,
     validated,
 )
+from pipeline.inference.trust.scored_part import ScoredPart, part_of, scored_part
 
 Layout = Literal["NHWC", "NCHW"]
 SEGMENTATION, CLASSIFICATION = "segmentation", "classification"
@@ -90,6 +91,12 @@ class SegmenterManifest(Manifest):
 
     def needed_files(self) -> list[str]:
         return [self.network.file, *([self.keras.weights, self.keras.architecture] if self.keras else [])]
+
+    def scored_parts(self) -> tuple[ScoredPart, ...]:
+        if self.figures.get("split") != "test":
+            return ()
+        metrics = {**part_of(self.figures, "classification"), **part_of(self.figures, "segmentation")}
+        return (scored_part(self.profile.modality, metrics, self.figures.get("scans"), self.figures.get("patients")),)
 
     @property
     def class_threshold(self) -> None:

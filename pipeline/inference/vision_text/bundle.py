@@ -6,6 +6,7 @@ from pydantic import Field
 
 from pipeline.data.preprocessing import Profile
 from pipeline.inference.bundle import Bundle, Entry, Manifest
+from pipeline.inference.trust.scored_part import ScoredPart, part_of, scored_part
 
 
 class ImageHalf(Entry):
@@ -37,6 +38,10 @@ class FusionManifest(Manifest):
     image: ImageHalf
     note: NoteHalf
     network: str
+
+    def scored_parts(self) -> tuple[ScoredPart, ...]:
+        test, rows = part_of(self.figures, "stored", "test"), part_of(self.figures, "stored", "rows")
+        return (scored_part(self.image.profile.modality, test, rows.get("test")),) if test else ()
 
     def needed_files(self) -> list[str]:
         return [self.image.file, self.note.file, self.note.tokenizer, self.network]

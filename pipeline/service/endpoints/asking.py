@@ -11,6 +11,7 @@ from fastapi import Form, UploadFile
 from pipeline.inference.answers import Answer
 from pipeline.inference.given_scan import RefusedScanError
 from pipeline.service.answers import Prediction, prediction_of, refused_scan
+from pipeline.service.endpoints.drawing import HeatMap
 from pipeline.service.models import Served
 from pipeline.service.problems import Problem
 from pipeline.service.running import metrics
@@ -20,6 +21,12 @@ from pipeline.service.service import Service, Upload
 Note = Annotated[str | None, Form(description="What is written of the case.")]
 BundleName = Annotated[str | None, Form(description="The bundle to ask, one of /model/info; the default one else.")]
 Gate = Annotated[bool, Form(description="Ask what the scan is, and refuse what is not what it is given as.")]
+
+
+class Drawn(Prediction):
+    """An answer, and where the network looked."""
+
+    heat_maps: list[HeatMap]
 
 
 async def upload_of(field: str, upload: UploadFile) -> Upload:

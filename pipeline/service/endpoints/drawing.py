@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
-from fastapi import Request
+from fastapi import Form, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -26,6 +27,8 @@ PICTURE: dict[int | str, dict[str, Any]] = {
     }
 }
 SIDES = ("right", "left")
+Method = Literal["gradcam", "gradcam_plus_plus"]
+Caption = Annotated[bool, Form(description="Write the class into the picture, as the commands do.")]
 
 
 class HeatMap(BaseModel):
@@ -55,18 +58,19 @@ def png_response(picture: Array) -> Response:
     return Response(png_bytes(picture), media_type=PNG)
 
 
-def heat_map_picture(gray: Array, finding: Finding, method: str) -> Array:
-    """The command's picture of a heat map: uint8 (H, W, 3) BGR."""
-    return draw_activation(gray, finding.activations[method], f"{METHODS[method]}: {finding.caption}")
+def heat_map_picture(gray: Array, finding: Finding, method: str, caption: bool = True) -> Array:
+    """The command's picture of a heat map: uint8 (H, W, 3) BGR. caption: with its line of words."""
+    return draw_activation(gray, finding.activations[method], f"{METHODS[method]}: {finding.caption}" if caption else "")
 
 
-def heat_maps(scans: dict[str, Array], answer: Answer) -> list[HeatMap]:
+def heat_maps(scans: Mapping[str, Array], answer: Answer, caption: bool = True) -> list[HeatMap]:
     """Every heat map of an answer. scans: gray uint8 (H, W) by modality."""
-    return [
-        HeatMap(modality=finding.modality, method=method,
-                png_base64=base64.b64encode(png_bytes(heat_map_picture(scans[finding.modality], finding, method))).decode())
-        for finding in answer.findings if finding.modality in scans for method in finding.activations
-    ]  # fmt: skip
+    found = []
+    for finding in answer.findings:
+        for method in finding.activations if finding.modality in scans else ():
+            picture = png_bytes(heat_map_picture(scans[finding.modality], finding, method, caption))
+            found.append(HeatMap(modality=finding.modality, method=method, png_base64=base64.b64encode(picture).decode()))
+    return found
 
 
 def outlines(lung_mask: Array) -> list[Outline]:

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, File, Form, Request, UploadFile
 
 from pipeline.inference.opened_bundle import IMAGE, NOTE
-from pipeline.service.answers import Prediction
 from pipeline.service.desk import Ticket
-from pipeline.service.endpoints.asking import BundleName, Gate, Note, answered, note_of, upload_of
+from pipeline.service.endpoints.asking import BundleName, Drawn, Gate, Note, answered, note_of, upload_of
+from pipeline.service.endpoints.drawing import Caption, Method, heat_maps
 from pipeline.service.models import field_of
 from pipeline.service.problems import Problem
 from pipeline.service.safety.gatekeeper import request_id_of
@@ -27,9 +27,11 @@ async def predict(
     ct: Annotated[UploadFile | None, File(description="A CT slice; of a pair, or alone.")] = None,
     note: Note = None,
     bundle: BundleName = None,
+    heat_map: Annotated[Method | None, Form(description="Draw where the network looked for the class that it names.")] = None,
+    caption: Caption = True,
     return_features: Annotated[bool, Form(description="Send the network's features, where the bundle has them.")] = False,
     gate: Gate = True,
-) -> Prediction:
+) -> Drawn:
     """Answer one image (`file`), or an X-ray, a CT slice or both (`xray`, `ct`), with a note where a bundle reads one."""
     service = service_of(request)
     given = {IMAGE: file, "xray": xray, "ct": ct}
@@ -39,11 +41,16 @@ async def predict(
         raise Problem(422, "nothing-given", "Neither a scan nor a note was sent.", "Send file, or xray, ct or both, or note.")
     if IMAGE in uploads and len(uploads) > 1:
         raise Problem(422, "two-calls", "file is a call of its own.", "Send file alone, or xray and ct.")
-    served = service.models.for_case([*uploads, *([NOTE] if said is not None else [])], bundle)
+    methods = [heat_map] if heat_map is not None else []
+    served = service.models.for_case([*uploads, *([NOTE] if said is not None else [])], bundle, methods=methods)
 
-    def work(ticket: Ticket) -> Prediction:
-        case = service.read(uploads) | ({NOTE: said} if said is not None else {})
+    def work(ticket: Ticket) -> Drawn:
+        scans = service.read(uploads)
         ticket.proceed()
-        return answered(service, served, case, request_id_of(request), gate=gate, features=return_features)[0]
+        case = scans | ({NOTE: said} if said is not None else {})
+        told, answer = answered(
+            service, served, case, request_id_of(request), gate=gate, methods=methods, features=return_features
+        )  # fmt: skip
+        return Drawn(**dict(told), heat_maps=heat_maps(served.by_modality(scans), answer, caption))
 
     return await service.ask(request, work)

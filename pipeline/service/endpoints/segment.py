@@ -10,10 +10,9 @@ from starlette.responses import Response
 
 from pipeline.inference.opened_bundle import IMAGE
 from pipeline.inference.segmenter.overlays import draw_overlay, mask_picture
-from pipeline.service.answers import Prediction
 from pipeline.service.desk import Ticket
-from pipeline.service.endpoints.asking import BundleName, Gate, answered, upload_of
-from pipeline.service.endpoints.drawing import PICTURE, HeatMap, Outline, heat_maps, outlines, png_response, wants_png
+from pipeline.service.endpoints.asking import BundleName, Drawn, Gate, answered, upload_of
+from pipeline.service.endpoints.drawing import PICTURE, Caption, Outline, heat_maps, outlines, png_response, wants_png
 from pipeline.service.models import SEGMENT, field_of
 from pipeline.service.problems import Problem
 from pipeline.service.safety.gatekeeper import request_id_of
@@ -23,14 +22,13 @@ from pipeline.service.service import service_of
 router = APIRouter(tags=["answers"], route_class=FormRoute)
 
 
-class Segmentation(Prediction):
+class Segmentation(Drawn):
     """The lungs, and the diagnosis beside them."""
 
     height: int = Field(description="Of the scan, px.")
     width: int
     outlines: list[Outline]
     measures: dict[str, float | int | None] = Field(description="Of the lungs, as predictions.csv has them.")
-    heat_maps: list[HeatMap]
 
 
 @router.post("/segment", response_model=Segmentation, responses=PICTURE)
@@ -40,6 +38,7 @@ async def segment(
     bundle: BundleName = None,
     picture: Annotated[Literal["overlay", "mask"], Form(description="Which picture, for Accept: image/png.")] = "overlay",
     heat_map: Annotated[bool, Form(description="Draw Grad-CAM of the class, too.")] = False,
+    caption: Caption = True,
     gate: Gate = True,
 ) -> Segmentation | Response:
     """Outline the lungs and name the diagnosis. `Accept: image/png` asks for the overlay, or for the mask (0 and 255)."""
@@ -57,9 +56,9 @@ async def segment(
         if as_png and picture == "mask":
             return png_response(mask_picture(answer.lung_mask))
         if as_png:
-            return png_response(draw_overlay(scan.gray, answer.lung_mask, answer.findings[0].caption))
+            return png_response(draw_overlay(scan.gray, answer.lung_mask, answer.findings[0].caption if caption else ""))
         height, width = scan.gray.shape
-        drawn = heat_maps({answer.findings[0].modality: scan.gray}, answer)
+        drawn = heat_maps({answer.findings[0].modality: scan.gray}, answer, caption)
         return Segmentation(**dict(told), height=height, width=width, outlines=outlines(answer.lung_mask),
                             measures=dict(answer.geometry), heat_maps=drawn)  # fmt: skip
 
