@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -36,8 +37,11 @@ REFUSALS = {
 }  # fmt: skip
 
 
-def make_application(settings: ServiceSettings, failed: Callable[[], None] = lambda: None) -> FastAPI:
-    """The ASGI application of one worker. failed: called where the models cannot be opened.
+def make_application(
+    settings: ServiceSettings, failed: Callable[[], None] = lambda: None, *, joins: bool = False
+) -> FastAPI:  # fmt: skip
+    """The ASGI application of one worker. failed: called where the models cannot be opened. joins: other workers answer
+    already, so that this one takes nothing before its models are ready.
 
     Raises as `read_keys`.
     """
@@ -47,6 +51,8 @@ def make_application(settings: ServiceSettings, failed: Callable[[], None] = lam
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         opening = service.begin(failed)
+        if joins:
+            await asyncio.to_thread(opening.join)
         yield
         service.stopping = True
         opening.join(settings.grace_s)

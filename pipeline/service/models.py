@@ -143,7 +143,9 @@ def open_models(paths: Sequence[Path], device: Device = "auto") -> Models:
         opening = threads.submit(open_gate, None, device)
         bundles = [threads.submit(open_by_path, folder, device) for folder in folders]
         gate = opening.result()
+        warming = threads.submit(gate.judge, warm_picture())
         served = [threads.submit(_served, bundle.result(), gate, device) for bundle in bundles]
+        warming.result()
         return Models([each.result() for each in served], gate)
 
 
@@ -171,10 +173,10 @@ def _in_order(shipped: Mapping[str, Path]) -> list[Path]:
 
 
 def _served(opened: OpenedBundle[Manifest], gate: Gate, device: Device) -> Served:
-    opened.guard(Door(opened.bundle, opened.doors, device, asks=False, gate=gate))
-    _warm(opened)
-    unguarded = opened.behind(Door(opened.bundle, opened.doors, device, asks=False, gate=gate))
-    opened.guard(Door(opened.bundle, opened.doors, device, gate=gate))
+    door = Door(opened.bundle, opened.doors, device, gate=gate)
+    opened.guard(door)
+    unguarded = opened.behind(door.unasked())
+    _warm(unguarded)
     digest = sha256_file(_description(opened.path))[:DIGEST_DIGITS]
     return Served(opened.path.name, f"{opened.path.name}@sha256:{digest}", opened, unguarded)
 

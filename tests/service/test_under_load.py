@@ -6,17 +6,15 @@ import asyncio
 import http.client
 import json
 import os
-import signal
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
-import psutil
 import pytest
 from served import decoders, listening, noise, serving
 
 from pipeline.cli.bench.service.endurance import overload, soak
-from pipeline.cli.bench.service.load import BOUNDARY, Client, Running, form, load, service
+from pipeline.cli.bench.service.killed import kill_worker
+from pipeline.cli.bench.service.load import BOUNDARY, Client, Running, form, service
 from pipeline.service.desk import CancelledWorkError, Desk, Ticket
 from pipeline.service.problems import Problem
 from tests.waiting import HANGS_S, wait_until
@@ -154,31 +152,15 @@ class _ThisProcess:
 
 @pytest.mark.slow
 @pytest.mark.posix
-def test_a_killed_worker_is_replaced_while_the_others_answer(tiny_bundles, capsys):
+def test_a_killed_worker_loses_its_own_requests_and_is_replaced(tiny_bundles, capsys):
     words = [word for path in tiny_bundles for word in ("--bundles", str(path))]
     with service("--workers", "2", *words) as running:
-        body = form([("file", noise())], OPEN)
-        workers = list(_workers(running))
-        assert len(workers) == 2
-        with ThreadPoolExecutor(1) as beside:
-            loading = beside.submit(load, running.address, "/predict", [body], 4, seconds=12)
-            time.sleep(3)
-            begun = time.monotonic()
-            os.kill(workers[0].pid, signal.SIGKILL)
-            wait_until(lambda: len(_workers(running) - {workers[0]}) == 2, lambda: running.process.poll() is None, "a new worker")
-            replaced = time.monotonic() - begun
-            replies = loading.result()
-        lost = sum(reply.status == 0 for reply in replies)
+        row = kill_worker(running, [form([("file", noise())], OPEN)], 12)
         with capsys.disabled():
-            print(f"\nreplaced after {replaced:.1f} s; {lost} of {len(replies)} requests lost")
-        # its own: what each of the connections that it had was asking
-        assert lost <= 4 and {reply.status for reply in replies} <= {0, 200, 503}
-        assert any(reply.status == 200 for reply in replies[-5:])
-
-
-def _workers(running: Running) -> set[psutil.Process]:
-    top = psutil.Process(running.process.pid)
-    return {each for each in top.children() if each.status() != psutil.STATUS_ZOMBIE and "spawn_main" in " ".join(each.cmdline())}
+            print(f"\n{row}")
+        assert row["killed"] not in row["joined"] and len(running.workers()) == 2
+    assert row["others"] == 0 and row["own"] <= row["connections"] and row["other_statuses"] == []
+    assert row["connections"] and row["answered_meanwhile"] > 0
 
 
 @pytest.mark.slow

@@ -46,6 +46,13 @@ def _overload(request: Request) -> list[dict]:
     return bench_overload(request.minutes or 1)
 
 
+def _killed(request: Request) -> list[dict]:
+    require("fastapi")
+    from pipeline.cli.bench.service.killed import bench_killed
+
+    return bench_killed(request.minutes or 0.25)
+
+
 def _soak(request: Request) -> list[dict]:
     require("fastapi")
     from pipeline.cli.bench.service.endurance import bench_soak
@@ -96,13 +103,17 @@ MEASUREMENTS: dict[str, Callable[[Request], list[dict]]] = {
     "read": _read,
     "serve": _serve,
     "overload": _overload,
+    "killed": _killed,
     "soak": _soak,
 }
 # What needs more than the repository holds, or loads the machine for long, is measured only when it is asked for.
-ON_REQUEST = frozenset({"gate", "read", "serve", "overload", "soak"})
+ON_REQUEST = frozenset({"gate", "read", "serve", "overload", "killed", "soak"})
 
 # Figures of the service that are said beside a row's own.
-TOLD = ("accepted", "other_statuses", "memory_growth", "normal_after_s", "slope_mb_min", "memory_mb", "minutes")
+TOLD = (
+    "accepted", "own", "others", "connections", "back_s", "other_statuses", "memory_growth", "normal_after_s", "slope_mb_min",
+    "memory_mb", "minutes",
+)  # fmt: skip
 
 Bench = choices("Bench", (*MEASUREMENTS, EVERYTHING))
 
@@ -117,7 +128,9 @@ def bench(
         Path | None, typer.Option("--bundle", help="The bundle that predict is timed with; the shipped one by default.")
     ] = None,
     data: Annotated[Path | None, typer.Option("--data", help="The scans, for gate and read.")] = None,
-    minutes: Annotated[float | None, typer.Option("--minutes", min=0.05, help="Of overload [1], and of soak [30].")] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=0.05, help="Of overload [1], killed [0.25] and soak [30].")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure: each figure stands beside a reference, taken in turns; ratio 1 = as fast as the reference.

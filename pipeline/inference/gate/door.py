@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from threading import Lock
 
@@ -57,6 +58,12 @@ class Door:
         self.gate: Gate | None = shipped.widened({kind: self.own[kind] for kind in widening}) if shipped and asks else None
         self._remembered: OrderedDict[tuple[FileKey, str], Judged] = OrderedDict()
         self._lock = Lock()
+
+    def unasked(self) -> Door:
+        """The same door, with the statistics that are read, which does not ask what a scan is."""
+        twin = copy(self)
+        twin.asks, twin.gate, twin._remembered, twin._lock = False, None, OrderedDict(), Lock()
+        return twin
 
     def look(self, scan: GivenScan, modality: str) -> Judged:
         """What is said of a scan given as `modality`; files are remembered. Raises DataError: unreadable."""

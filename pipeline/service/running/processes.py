@@ -9,13 +9,13 @@ from contextlib import contextmanager
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.supervisors import Multiprocess
 
 from pipeline.engine.errors import MissingArtifactError, UsageError
 from pipeline.inference.bundle import open_bundle
 from pipeline.service.application import make_application
 from pipeline.service.models import bundle_folders
 from pipeline.service.running import logs, metrics
+from pipeline.service.running.workers import Workers
 from pipeline.service.safety.keys import read_keys
 from pipeline.service.settings import ServiceSettings
 
@@ -82,18 +82,6 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-class _Workers(Multiprocess):
-    """uvicorn's parent, which also forgets the counts of what a worker had in progress when it ended."""
-
-    def keep_subprocess_alive(self) -> None:
-        before = {process.pid for process in self.processes}
-        super().keep_subprocess_alive()
-        for ended in before - {process.pid for process in self.processes}:
-            if ended is not None:
-                logs.tell("worker replaced", ended=ended)
-                metrics.worker_ended(ended)
-
-
 def _serve_below(settings: ServiceSettings, listening: socket.socket) -> None:
     # Each worker verifies its own; what is amiss is said here, once, before any is started.
     for folder in bundle_folders(settings.bundles):
@@ -102,7 +90,7 @@ def _serve_below(settings: ServiceSettings, listening: socket.socket) -> None:
         read_keys(settings.keys)
     settings.to_environment()
     with metrics.share_counts():
-        workers = _Workers(_config(settings, _WORKER), [listening])
+        workers = Workers(_config(settings, _WORKER), [listening])
         workers.run()
         if any(process.exitcode == uvicorn.config.STARTUP_FAILURE for process in workers.processes):
             raise MissingArtifactError("The workers cannot open the models.", "The log says why; --workers 1 says it here.")

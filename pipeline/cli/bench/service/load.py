@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import json
+import select
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -19,6 +23,8 @@ from pipeline.engine.errors import PipelineError
 
 ENTRY = Path(__file__).parents[4] / "run_pipeline.py"
 BOUNDARY = "bench"
+# What the command lines of its processes hold.
+DECODER, WORKER = "decoder_service", "spawn_main"
 SECONDS_TO_START, SECONDS_TO_END = 120.0, 60.0
 
 
@@ -29,27 +35,68 @@ class Running:
     address: str
     process: subprocess.Popen
     start_s: float
+    log: Path | None = None
 
     def memory(self) -> int:
         """Bytes that it and its processes hold: what is shared among them is counted in its part (PSS, where it is told)."""
-        total = 0
-        for each in [(top := psutil.Process(self.process.pid)), *top.children(recursive=True)]:
-            try:
-                told = each.memory_full_info()
-                total += getattr(told, "pss", told.uss)
-            except psutil.Error:
-                continue
-        return total
+        return sum(map(memory_of, self.processes()))
+
+    def processor_s(self) -> float:
+        """Seconds that the processor has worked for it and its processes that live."""
+        return sum(map(processor_s_of, self.processes()))
+
+    def processes(self) -> list[psutil.Process]:
+        """It, and those below it."""
+        top = psutil.Process(self.process.pid)
+        return [top, *top.children(recursive=True)]
+
+    def decoders(self) -> list[psutil.Process]:
+        """The processes that decode."""
+        return [each for each in self.processes() if DECODER in _words_of(each)]
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes that answer: itself, or those below it where there are several."""
+        top, *below = self.processes()
+        return [each for each in below if WORKER in _words_of(each) and each.status() != psutil.STATUS_ZOMBIE] or [top]
+
+    def told(self, event: str) -> list[dict]:
+        """The lines of its log about an event."""
+        lines = self.log.read_text(encoding="utf-8").splitlines() if self.log is not None else []
+        return [told for line in lines if line.startswith("{") and (told := json.loads(line)).get("event") == event]
+
+
+def memory_of(process: psutil.Process) -> int:
+    """Bytes: PSS, where it is told; 0 of one that has ended."""
+    with contextlib.suppress(psutil.Error):
+        told = process.memory_full_info()
+        return int(getattr(told, "pss", told.uss))
+    return 0
+
+
+def processor_s_of(process: psutil.Process) -> float:
+    """Seconds in user and system mode; 0 of one that has ended."""
+    with contextlib.suppress(psutil.Error):
+        told = process.cpu_times()
+        return float(told.user + told.system)
+    return 0.0
+
+
+def _words_of(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What became of one request. at: seconds since the load began."""
+    """What became of one request. status: 0 where the connection was ended. at: seconds since the load began. port: the client's
+    end of the connection."""
 
     status: int
     seconds: float
     at: float
     body: bytes = b""
+    port: int = 0
 
 
 class ServiceEndedError(PipelineError):
@@ -59,21 +106,32 @@ class ServiceEndedError(PipelineError):
 @contextmanager
 def service(*words: str) -> Iterator[Running]:
     """`serve` on a free port of loopback until the context ends. words: further options."""
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, str(ENTRY), "serve", "--port", "0", *words],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8",
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder, (log := Path(folder, "log")).open("wb") as errors:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, str(ENTRY), "serve", "--port", "0", *words],
+            stdout=subprocess.PIPE, stderr=errors, encoding="utf-8",
+        )  # fmt: skip
+        with _ended(process):
+            yield _ready(process, began, log)
+
+
+def _ready(process: subprocess.Popen, began: float, log: Path) -> Running:
+    address = (process.stdout.readline().split() or [""])[0] if process.stdout else ""
+    if not address:
+        raise ServiceEndedError("The service did not start.", "Start serve by itself: it says why.")
+    client = Client(address)
+    while client.get("/ready").status != 200:
+        if process.poll() is not None or time.perf_counter() - began > SECONDS_TO_START:
+            raise ServiceEndedError("The service is not ready.", "Start serve by itself: its log says why.")
+        time.sleep(0.02)
+    return Running(address, process, time.perf_counter() - began, log)
+
+
+@contextmanager
+def _ended(process: subprocess.Popen) -> Iterator[None]:
     try:
-        address = (process.stdout.readline().split() or [""])[0] if process.stdout else ""
-        if not address:
-            raise ServiceEndedError("The service did not start.", "Start serve by itself: it says why.")
-        client = Client(address)
-        while client.get("/ready").status != 200:
-            if process.poll() is not None or time.perf_counter() - began > SECONDS_TO_START:
-                raise ServiceEndedError("The service is not ready.", "Start serve by itself: its log says why.")
-            time.sleep(0.02)
-        yield Running(address, process, time.perf_counter() - began)
+        yield
     finally:
         process.terminate()
         try:
@@ -99,8 +157,14 @@ class Client:
         return self._asked("POST", path, body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
 
     def _asked(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        begun = time.perf_counter()
+        begun, port = time.perf_counter(), 0
         try:
+            # As clients do that keep connections: one that was ended meanwhile is not asked.
+            if self._connection.sock is not None and select.select([self._connection.sock], [], [], 0)[0]:
+                self._connection.close()
+            if self._connection.sock is None:
+                self._connection.connect()
+            port = self._connection.sock.getsockname()[1]
             self._connection.request(method, path, body, dict(headers))
             answer = self._connection.getresponse()
             status, content = answer.status, answer.read()
@@ -109,7 +173,7 @@ class Client:
             self._connection.close()
             status, content = 0, b""
         now = time.perf_counter()
-        return Reply(status, now - begun, now - self._began, content)
+        return Reply(status, now - begun, now - self._began, content, port)
 
 
 def form(files: Sequence[tuple[str, bytes]], fields: Mapping[str, str] | None = None) -> bytes:
@@ -145,7 +209,7 @@ def load(
             if number < 0:
                 break
             reply = client.post(path, bodies[number % len(bodies)])
-            mine.append(Reply(reply.status, reply.seconds, reply.at))
+            mine.append(replace(reply, body=b""))
             if wait := pause(reply):
                 time.sleep(wait)
         with lock:
