@@ -180,6 +180,10 @@ def test_three_arms_are_compared_two_by_two(predictions):
     # ten rows of 80: what a test at Holm's first step needs at least
     accuracy = next(test for test in same if test["test"] == "mcnemar_midp")
     assert accuracy["smallest_detectable"] == pytest.approx(10 / 80)
+    # of the mean of several trainings a difference may be smaller than a row: one training answers it otherwise
+    trainings = len(predictions["plain"]["ct"].predicted)
+    accuracy = next(test for test in same if (test["test"], test["metric"]) == ("clustered_permutation", "accuracy"))
+    assert trainings > 1 and accuracy["smallest_detectable"] == pytest.approx(10 / 80 / trainings)
 
 
 def test_one_arm_one_seed_one_class_still_makes_a_document():

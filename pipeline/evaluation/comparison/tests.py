@@ -109,8 +109,8 @@ def given_split_tests(pair: Pair, settings: ComparisonSettings) -> Iterator[dict
     for metric, result in clustered_permutation(first, second, tested, settings.permutations, settings.seed).items():
         yield pair.row(
             metric, "clustered_permutation", GIVEN_SPLIT, statistic=result.statistic, p=result.p,
-            effect=_effect(differences[metric]), n=result.clusters, n_unit="patients", rows=rows, difference=differences[metric],
-            of=of,
+            effect=_effect(differences[metric]), n=result.clusters, n_unit="patients", rows=rows,
+            trainings=len(first.predicted), difference=differences[metric], of=of,
         )  # fmt: skip
     if first.is_binary and first.scored and pair.metrics is None:
         yield _anova_row(pair)
@@ -174,8 +174,10 @@ def judge(
             freedom = test.get("df", test["n"] - 1 if family == RESPLITS else None)
             limit = smallest_detectable_difference(test["difference"]["standard_error"], alpha, sizes.power, freedom)
             if "rows" in test and (test["metric"] == "accuracy" or test["test"] == "mcnemar_midp"):
-                # arms that hardly ever differ have hardly any standard error, yet a test needs a few rows
-                limit = max(limit or 0.0, smallest_attainable_difference(test["rows"], alpha))
+                # arms that hardly ever differ have hardly any standard error, yet a test needs a few answers, of which each
+                # of several trainings gives one a row
+                answers = test["rows"] * test.get("trainings", 1)
+                limit = max(limit or 0.0, smallest_attainable_difference(answers, alpha))
             test["p_adjusted"], test["smallest_detectable"] = adjusted, limit
             test["verdict"] = verdict(test["metric"], a, b, adjusted, test["difference"], limit, sizes.alpha)
     return judged
