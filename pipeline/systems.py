@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -36,7 +36,7 @@ class System:
 
     name: in `bundle.json` and in configurations. command: the command that asks its bundles. told_by: an artifact that only
     a run of this system has. default_bundle: the folder of its shipped bundle below the repository. example: a command line
-    with --bundle {} for the bundle.
+    with --bundle {} for the bundle. inputs: what it goes on with, by what is read: only what a run or a bundle reads is named.
 
     Each of the others is "package.module:attribute":
     exporter: a subclass of `pipeline.export.template.Exporter`. opener: (path, device) → `OpenedBundle`.
@@ -56,10 +56,12 @@ class System:
     example: str
     starter: str | None = None
     suits: frozenset[str] = frozenset()
+    inputs: tuple[tuple[str, str], ...] = ()
 
-    def asking(self, option: str, source: Path) -> str:
-        """The example for a bundle, or with "--run" for a run."""
-        return self.example.replace("--bundle {}", f"{option} {shlex.quote(str(source))}")
+    def asking(self, option: str, source: Path, reads: Callable[[str], bool]) -> str:
+        """The example for a bundle, or with "--run" for a run. reads: whether one of `inputs` is read; of none told, all."""
+        chosen = [words for name, words in self.inputs if reads(name)] or [words for _, words in self.inputs]
+        return " ".join([self.example.replace("--bundle {}", f"{option} {shlex.quote(str(source))}"), *chosen])
 
     def load(self, part: Part) -> Any:
         """What a dotted place names; its module is imported here."""
@@ -78,7 +80,8 @@ SYSTEMS: tuple[System, ...] = (
         evaluator="pipeline.cli.evaluate.multitask:evaluate",
         arms="pipeline.training.multitask.run_predictions:run_arms",
         default_bundle="pretrained/respiratory_mtl",
-        example="predict --bundle {} --xray FILE --ct FILE",
+        example="predict --bundle {}",
+        inputs=(("xray", "--xray FILE"), ("ct", "--ct FILE")),
         starter="pipeline.cli.init.multitask:draft",
         suits=frozenset({"both"}),
     ),

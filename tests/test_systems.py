@@ -37,6 +37,15 @@ def test_names_places_and_marks_are_unique():
     assert all("{}" in system.example and system.example.startswith(f"{system.command} ") for system in systems.SYSTEMS)
 
 
+def test_an_example_names_only_what_is_read():
+    def asked(*read):
+        return [system.asking("--run", Path("my run"), read.__contains__) for system in systems.SYSTEMS[:2]]
+
+    assert asked("ct") == ["predict --run 'my run' --ct FILE", "segment --run 'my run' FILE --out DIR"]
+    assert asked("xray")[0] == "predict --run 'my run' --xray FILE"
+    assert asked("xray", "ct")[0] == asked()[0] == "predict --run 'my run' --xray FILE --ct FILE"
+
+
 def test_a_part_is_imported_by_its_dotted_place(monkeypatch):
     module = types.ModuleType("invented_system")
     module.opener = lambda path, device: (path, device)

@@ -130,7 +130,8 @@ def _report(bundle: Path, as_json: bool) -> None:
         "parity": description["parity"],
     }
     what = f"{description['variant']} variant" if "variant" in description else system.name
-    tell(as_json, answer, lambda: _words(answer, f"{bundle}: {what}", system.asking("--bundle", bundle)))
+    example = system.asking("--bundle", bundle, lambda name: name in description.get("modalities", ()))
+    tell(as_json, answer, lambda: _words(answer, f"{bundle}: {what}", example))
 
 
 def _words(answer: dict[str, Any], what: str, example: str) -> str:

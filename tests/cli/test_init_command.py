@@ -52,6 +52,9 @@ def notes(number):
 
 
 EVERY = {
+    "respiratory_mtl, three classes on X-rays alone": (
+        lambda root: class_folders(root, ("A", "B", "C"), 8, FOUR[:2]), (),
+    ),
     "respiratory_mtl": (lambda root: class_folders(root, ("Healthy", "TB"), 8, FOUR), ("--positive-class", "TB")),
     "radiography_unet": (lambda root: class_folders(root, masks=True), ("--positive-class", "Fibrosis", "--modality", "xray")),
     "classifier": (lambda root: class_folders(root, tuple("ABC")), ("--modality", "ct")),
@@ -62,20 +65,25 @@ EVERY = {
 }
 
 
-@pytest.mark.parametrize("system", [system.name for system in SYSTEMS])
-def test_every_system_gets_a_configuration_that_loads_and_plans(init, call, data, system, tmp_path):
-    make, words = EVERY[system]
+@pytest.mark.parametrize("kind", EVERY)
+def test_every_system_gets_a_configuration_that_loads_and_plans(init, call, data, kind, tmp_path):
+    system, (make, words) = kind.partition(",")[0], EVERY[kind]
     code, document, err, out = init(make(data), "--system", system, *words)
     assert code == 0, err
     assert f"-c {out} --data {data}" in document["next"] and document["system"] == system
     config = load_run_config(out, STAGES)
     assert config.system == system and config.seed == 2020
-    first = config.stages["s01"]
+    first, classes = config.stages["s01"], {path.parent.name for path in data.rglob("*.png")} - {"images", "masks", "a"}
+    assert set(document["classes"]) >= classes and (document["positive_class"] is None) == (len(document["classes"]) > 2)
     assert first.positive_class == document["positive_class"] and {p.size for p in first.profiles.values()} == {64}
     code, shown, err = call("plan", "-c", out, "--data", data, "--out", tmp_path / "run", "--json")
     steps = json.loads(shown)
     assert code == 0 and steps and {step["action"] for step in steps} == {"run"}
     assert out.read_text().count("#") >= 8
+
+
+def test_every_system_is_tried():
+    assert {kind.partition(",")[0] for kind in EVERY} == {system.name for system in SYSTEMS}
 
 
 def test_two_classes_want_one_named_and_more_do_not(init, data):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import re
 import shlex
@@ -160,15 +161,28 @@ def test_five_commands_from_a_folder_to_an_answer(title, typed, tmp_path):
     before = {path: path.read_bytes() for path in (tmp_path / "scans").rglob("*") if path.is_file()}
     words = commands(title)
     assert [line[0] for line in words[:4]] == ["init", "run", "compare", "export"] and len(words) == 5
-    for line in words[:-1]:
-        typed(line)
+    shown = {line[0]: typed(line) for line in words[:-1]}
+    read = {word for word in words[-1] if word in ("--xray", "--ct")}
+    assert all(set(re.findall(r"(--xray|--ct) FILE", shown[name])) == read for name in ("run", "export"))
     classes = set(json.loads((tmp_path / "runs/mine/s01_preprocessing/dataset.json").read_text())["class_names"])
     assert (tmp_path / "runs/comparison/comparison.json").is_file()
+    assert not named_in(tmp_path / "runs/bundle", tmp_path / "runs/mine/s01_preprocessing/scan_index.csv")
     described = json.loads((tmp_path / "runs/bundle/bundle.json").read_text())
     assert set(described["class_names"]) == classes
     answer = typed(words[-1])
     assert any(name in answer for name in classes) and "COVID" not in answer and "COVID" not in json.dumps(described)
     assert {path: path.read_bytes() for path in before} == before
+
+
+def named_in(bundle: Path, index: Path) -> set[str]:
+    """Which of a run's patients and scans the files of a bundle name: what is handed on names none."""
+    with index.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    names = {name.encode() for row in rows for name in (row["patient_id"], Path(row["id"]).stem) if len(name) > 3}
+    held = [path.read_bytes() for path in bundle.rglob("*") if path.is_file()]
+    held += [gzip.decompress(content) for content in held if content.startswith(b"\x1f\x8b")]
+    assert names
+    return {name.decode() for name in names if any(name in content for content in held)}
 
 
 def test_the_look_and_the_sheet_work_as_they_are_written(typed, tmp_path):

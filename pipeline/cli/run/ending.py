@@ -69,5 +69,5 @@ def _next(
     place, systems = shlex.quote(str(run.path)), systems_of_run(run)
     commands = [f"compare --run {place} --out DIR", f"export --run {place} --out DIR"]
     chosen = [f"{command} --system {system.name}" if len(systems) > 1 else command for system in systems for command in commands]
-    asked = [system.asking("--run", run.path) for system in systems]
+    asked = [system.asking("--run", run.path, lambda name: run.has(f"probabilities_{name}")) for system in systems]
     return [typed(words) for words in (*chosen, *asked)] or [typed(f"status --out {place}")]
