@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.data.layouts.data_source import DataSource, read_scans
+from pipeline.data.layouts.patient_table import patient_table_in
 from pipeline.data.masks.mask_arrays import write_mask_arrays
 from pipeline.data.preprocessing import Profile
 from pipeline.data.profile_arrays import ReadScans, refuse_many_failures, write_profile_arrays
@@ -97,8 +98,8 @@ def _external(config: Config, data: Path | None) -> Iterable[Path]:
     for scan in read_scans(root, config.data, 0, lambda _: None):
         files = (scan.path, scan.mask) if config.lung_masks else (scan.path,)
         yield from (path for path in files if path is not None and path.is_file())
-    tables = (config.data.manifest, "patients.csv")
-    yield from (root / name for name in tables if (root / name).is_file())
+    tables = dict.fromkeys((root / config.data.manifest, patient_table_in(root)))
+    yield from (table for table in tables if table is not None and table.is_file())
 
 
 def _require(data: Path | None) -> Path:

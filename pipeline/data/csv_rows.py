@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
@@ -13,12 +14,15 @@ from pipeline.engine.errors import DataError, did_you_mean
 from pipeline.engine.files import atomic_write_text
 
 Cell = float | int | str | None
-# The first of them that the header has parts the cells: spreadsheets of many languages write semicolons.
+# Spreadsheets of many languages write semicolons. The one that a header has most of, outside of quotes, parts the cells.
 SEPARATORS = (",", ";", "\t")
+_QUOTED = re.compile(r'"[^"]*"')
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Every row as {column: text, stripped}; absent cells are "". Semicolons and tabs part cells where the header has no comma.
+    """Every row as {column: text, stripped}; absent cells are "".
+
+    Semicolons or tabs part cells where the header has more of them than commas.
 
     Raises DataError: missing, empty, not UTF-8, two columns of one name, or a row of more cells than there are columns.
     """
@@ -44,7 +48,7 @@ def _cells(path: Path, most: int | None = None) -> list[list[str]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             first = next((line for line in stream if line.strip()), "")
-            parted = next((mark for mark in SEPARATORS if mark in first), SEPARATORS[0])
+            parted = max(SEPARATORS, key=_QUOTED.sub("", first).count)
             stream.seek(0)
             lines = (line for line in csv.reader(stream, delimiter=parted) if line)
             return [[cell.strip() for cell in line] for line in islice(lines, most)]

@@ -1,8 +1,8 @@
 """Which files of a data folder are scans, and what lies there besides.
 
 Left out by rule, and counted: folders of systems and programs (their names begin with `.`, `__`, `@` or `$`, or are those of
-FOREIGN_FOLDERS), hidden files, thumbnails (`thumb` or `thumbnail` as a word of the name), sidecars of file browsers, and
-files whose content is no scan. Linked folders are followed once; broken links are named.
+FOREIGN_FOLDERS), hidden files, thumbnails (`thumb` or `thumbnail` as a word of the name), sidecars of file browsers, a medium's
+contents (DICOMDIR), and files whose content is no scan. Linked folders are followed once; broken links are named.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from pipeline.engine.listing import listed
 
 FOREIGN_FOLDERS = frozenset({"#recycle", "#snapshot", "lost+found", "system volume information", "thumbnails", "thumbs"})
 FOREIGN_STARTS = (".", "__", "@", "$")
-SIDECARS = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
+SIDECARS = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "dicomdir"})
 _THUMBNAIL = re.compile(r"(?:^|[\W_])thumb(?:nail)?s?(?:$|[\W_\d])", re.IGNORECASE)
 _HEAD_BYTES = 512
+NO_SCANS = "files that are no scans"
 
 
 @dataclass
@@ -116,7 +117,7 @@ class FolderWalk:
         elif path.suffix.lower() in SUFFIXES or holds_scan(path):
             return True
         else:
-            self._leave("files that are no scans", path)
+            self._leave(NO_SCANS, path)
         return False
 
     def _leave(self, kind: str, path: Path) -> None:

@@ -50,6 +50,11 @@ class Scan:
     attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
+def within(modality: str, what: str) -> str:
+    """``xray, class 'TB'``, and ``class 'TB'`` alone where nothing tells the modality."""
+    return f"{modality}, {what}" if modality else what
+
+
 def warn_python(message: str) -> None:
     """The default of every `warn` parameter: a Python warning. Stages pass `context.warn`."""
     warnings.warn(message, UserWarning, stacklevel=3)

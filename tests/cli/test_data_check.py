@@ -149,6 +149,51 @@ def test_a_class_of_which_no_scan_can_be_read(check, tmp_path):
     assert code == 4 and said(document, "refused") == ["xray, train: no scan of class 'Rare'."]
 
 
+def test_what_half_of_the_scans_tell_is_not_split(check, tmp_path):
+    listed(tmp_path, modality=lambda n: "" if n == 5 else "xray")
+    code, document, _ = check(tmp_path)
+    assert code == 0 and not said(document, "refused")
+    assert said(document, "asked") == ["Nothing tells whether 1 of 24 scans are X-rays or CT slices."]
+
+
+def test_many_small_classes_are_one_thing_to_mend(check, tmp_path):
+    listed(tmp_path, tuple(f"c{number}" for number in range(12)))
+    code, document, _ = check(tmp_path, "--modality", "ct")
+    (refused,) = said(document, "refused")
+    assert code == 4 and refused.startswith("ct, class 'c0': 2 scans of 2 patients") and refused.endswith(
+        "and 7 more, too few for train, validation and test."
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"A/1.nii.gz": "", "B/2.nii": ""}, "holds no scan, and 2 other files (first: A/1.nii.gz)"),
+        ({"list.csv": "picture|label\n"}, "list.csv has the columns 'picture|label'."),
+        ({"list.tsv": "file\tsize\n"}, "list.tsv has the columns 'file', 'size'."),
+    ],
+)
+def test_what_lies_there_instead_is_said(check, tmp_path, files, message):
+    if "A/1.nii.gz" not in files:
+        picture(tmp_path / "1.png", 1)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    code, _, err = check(tmp_path)
+    assert code == 4 and message in " ".join(err.split())
+
+
+@pytest.mark.posix
+def test_a_table_of_patients_counts_in_whatever_case_its_name_is(check, tmp_path):
+    class_folders(tmp_path)
+    rows = "".join(f"{path.relative_to(tmp_path).as_posix()},{path.stem}\n" for path in tmp_path.rglob("*.png"))
+    (tmp_path / "Patients.CSV").write_text("image,patient_id\n" + rows)
+    (tmp_path / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM")
+    code, document, _ = check(tmp_path, "--modality", "xray")
+    assert code == 0 and document["patients"] == {"told_by": "Patients.CSV", "known": 24, "scans_without": 0}
+    assert not said(document, "warned")
+
+
 def test_the_folders_of_one_modality_are_enough_where_it_is_the_one_that_is_read(check, tmp_path):
     class_folders(tmp_path, ("Healthy", "TB"), 5, FOUR[:3])
     assert check(tmp_path)[0] == 4
@@ -161,7 +206,7 @@ def test_a_class_of_one_scan(check, tmp_path):
     picture(tmp_path / "Rare" / "one.png", 99)
     code, document, err = check(tmp_path, "--modality", "xray")
     assert code == 4 and "to mend before a run" in err and "data check" in document["next"]
-    assert any("class 'Rare': 1 scan of 1 patient, too few" in line for line in said(document, "refused"))
+    assert said(document, "refused") == ["xray, class 'Rare': 1 scan of 1 patient, too few for train, validation and test."]
     words = ("--label", "Fibrosis=Fibrosis", "--label", "Healthy=Healthy")
     code, document, _ = check(tmp_path, "--modality", "xray", *words)
     assert code == 0 and document["classes"] == ["Fibrosis", "Healthy"]

@@ -17,14 +17,15 @@ WANTED = [{"image": "a, b.png", "label": "0012"}, {"image": "c.png", "label": ""
         "image;label\na, b.png;0012\nc.png;\n",
         "image\tlabel\na, b.png\t0012\nc.png\t\n",
         '\ufeffimage , label\r\n"a, b.png", 0012 \r\n\r\nc.png,,,\r\n',
+        'image;label;"age, years, and, more";note, free\n"a, b.png";0012\nc.png;\n',
         "\n\nimage;label\na, b.png;0012\nc.png;\n",
         '\n"image","label"\r"a, b.png",0012\rc.png,',
     ],
 )
 def test_a_table_as_it_is_written(tmp_path, text):
     (tmp_path / "t.csv").write_text(text, encoding="utf-8", newline="")
-    assert read_rows(tmp_path / "t.csv") == WANTED
-    assert read_header(tmp_path / "t.csv") == ["image", "label"]
+    assert [{name: row[name] for name in ("image", "label")} for row in read_rows(tmp_path / "t.csv")] == WANTED
+    assert read_header(tmp_path / "t.csv")[:2] == ["image", "label"]
 
 
 @pytest.mark.parametrize(

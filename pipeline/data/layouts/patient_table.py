@@ -83,17 +83,24 @@ class PatientTable:
         ]  # fmt: skip
 
 
+def patient_table_in(root: Path) -> Path | None:
+    """The first of PATIENT_TABLES in a folder, in whatever case its name is written; None where there is none."""
+    there = sorted(path for path in root.iterdir() if path.suffix.lower() == ".csv") if root.is_dir() else []
+    alike = (path for name in PATIENT_TABLES for path in (root / name, *there) if path.name.lower() == name and path.is_file())
+    return next(alike, None)
+
+
 def read_patient_table(
     root: Path, image_columns: Sequence[str] = (IMAGE,), patient_columns: Sequence[str] = (PATIENT,)
 ) -> PatientTable:
-    """The first of PATIENT_TABLES in `root`: columns image (a path relative to `root`), patient_id and, if there is one, source.
+    """The table of `patient_table_in`: columns image (a path relative to `root`), patient_id and, if there is one, source.
 
     image_columns, patient_columns: the names that the two columns may have, the first that is there counts. Ids that are
     missing, however that is written, are "" (see `known_patient`).
 
     Raises DataError: no such column (did-you-mean), or an image that stands there twice with two patients.
     """
-    path = next((root / name for name in PATIENT_TABLES if (root / name).is_file()), None)
+    path = patient_table_in(root)
     if path is None:
         return PatientTable(None, {})
     rows = read_rows(path)

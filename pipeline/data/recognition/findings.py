@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pipeline.data.inspection.survey import count_rows, inspect_scans, origins_with_one_label
 from pipeline.data.recognition.recognised import Recognised, modalities_of
-from pipeline.data.scans import SPLITS, Scan
+from pipeline.data.scans import SPLITS, Scan, within
 from pipeline.data.splitting.leakage import Leakage
 from pipeline.data.splitting.splits import patient_groups, refuse_one_class
 from pipeline.engine.errors import DataError
@@ -84,7 +84,7 @@ def check_data(
     scans = _prepared(found, problems, warn)
     inspection = inspect_scans(scans, (), workers, track)
     problems += _of_files(scans, inspection.unreadable)
-    if inspection.unreadable and all(scan.split for scan in scans):
+    if inspection.unreadable and not found.untold and all(scan.split for scan in scans):
         with _noted(problems):
             refuse_one_class([scan for scan in scans if scan.id not in inspection.unreadable], scans)
     problems += _of_leakage(inspection.leakage)
@@ -96,11 +96,15 @@ def check_data(
 def _prepared(found: Recognised, problems: list[Problem], warn: Callable[[str], None]) -> list[Scan]:
     """The scans as far as a run would get with them."""
     scans = found.raw
+    if found.untold not in (0, len(scans)):
+        return scans  # no run would split what is told apart by half
     with _noted(problems):
         if not found.untold:
             scans = found.labelled()
-        problems += _small_classes(scans)
-        scans = found.placed(scans, warn)
+        small = _small_classes(scans)
+        problems += small
+        if not small:  # their split would be refused once more
+            scans = found.placed(scans, warn)
     return scans
 
 
@@ -115,23 +119,25 @@ def _noted(problems: list[Problem]) -> Iterator[None]:
 
 
 def _small_classes(scans: Sequence[Scan]) -> list[Problem]:
-    """Classes of too few patients to be in every part; one problem each, whichever the split would stumble over first."""
+    """Classes of too few patients to be in every part: one problem a modality, whichever the split would stumble over first."""
     split = {scan.modality for scan in scans if scan.split}
     patients: dict[tuple[str, str], set[str]] = {}
     count: Counter[tuple[str, str]] = Counter()
     for scan, patient in zip(scans, patient_groups(scans), strict=True):
         patients.setdefault((scan.modality, scan.label), set()).add(patient)
         count[(scan.modality, scan.label)] += 1
+    few: dict[str, list[str]] = {}
+    for (modality, label), found in sorted(patients.items()):
+        if len(found) < len(SPLITS) and modality not in split:
+            has = f"{counted(count[(modality, label)], 'scan')} of {counted(len(found), 'patient')}"
+            few.setdefault(modality, []).append(f"class {label!r}: {has}")
     return [
         Problem(
-            "refused",
-            f"{f'{modality}, ' if modality else ''}class {label!r}: {counted(count[(modality, label)], 'scan', 'scans')} of "
-            f"{counted(len(found), 'patient', 'patients')}, too few for train, validation and test.",
+            "refused", f"{within(modality, listed(said))}, too few for train, validation and test.",
             "Add scans, bring the label together with another (--label OLD=NEW), or leave it out.",
         )
-        for (modality, label), found in sorted(patients.items())
-        if len(found) < len(SPLITS) and modality not in split
-    ]
+        for modality, said in few.items()
+    ]  # fmt: skip
 
 
 def _of_files(scans: Sequence[Scan], unreadable: dict[str, str]) -> list[Problem]:

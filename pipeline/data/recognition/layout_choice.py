@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pipeline.data.class_names import letters
 from pipeline.data.csv_rows import read_header
-from pipeline.data.folder_walk import FolderWalk
+from pipeline.data.folder_walk import NO_SCANS, FolderWalk
 from pipeline.data.layouts.class_folders import split_folders
 from pipeline.data.layouts.class_mask_folders import MASKS, image_folders
 from pipeline.data.layouts.lists.list_columns import is_list
@@ -16,7 +16,7 @@ from pipeline.data.layouts.respiratory_folders import FOLDERS, has_respiratory_f
 from pipeline.data.layouts.scan_files import refuse_missing_folder
 from pipeline.data.words import SPLIT_WORDS
 from pipeline.engine.errors import DataError, UsageError, did_you_mean
-from pipeline.engine.listing import listed
+from pipeline.engine.listing import counted, listed
 
 ENDINGS = (".csv", ".tsv")
 
@@ -51,12 +51,7 @@ def choose_layout(root: Path, layout: str | None = None, table: str | None = Non
     found = find_layout(root, layout, table)
     if found is not None:
         return found
-    inside = FolderWalk(root).subfolders(root)
-    deeper = f" It is in {inside[0]}: give that." if len(inside) == 1 and _folders(inside[0]) is not None else ""
-    raise DataError(
-        f"{root}: nothing here says what the scans show.{deeper}",
-        "Lay them out as a folder for each class, or put a CSV with the columns image and label beside them.",
-    )
+    raise _nothing_said(root)
 
 
 def find_layout(root: Path, layout: str | None = None, table: str | None = None) -> LayoutChoice | None:
@@ -73,7 +68,7 @@ def find_layout(root: Path, layout: str | None = None, table: str | None = None)
     if layout == "list" or (lists and found is None):
         return LayoutChoice("list", _only(root, lists))
     # A table of patients may tell labels, too: beside the four folders they say what it would.
-    rivals = [name for name in lists if found is None or found.layout != "respiratory" or name not in PATIENT_TABLES]
+    rivals = [name for name in lists if found is None or found.layout != "respiratory" or name.lower() not in PATIENT_TABLES]
     if found is not None and rivals:
         raise UsageError(f"{root}: holds {LAYOUTS[found.layout]}, and a list ({', '.join(rivals)}).",
                          f"Say which counts: --layout {found.layout}, or --list {rivals[0]}.")  # fmt: skip
@@ -82,10 +77,29 @@ def find_layout(root: Path, layout: str | None = None, table: str | None = None)
     return found
 
 
+def _nothing_said(root: Path) -> DataError:
+    walk = FolderWalk(root)
+    if not walk.scan_files(root) and (count := walk.left_out[NO_SCANS]):
+        return DataError(f"{root}: holds no scan, and {counted(count, 'other file')} (first: {walk.first[NO_SCANS]}).",
+                         "Scans are PNG, JPEG, TIFF, BMP and DICOM files.")  # fmt: skip
+    inside, tables = FolderWalk(root).subfolders(root), _tables(root)
+    said = f" It is in {inside[0]}: give that." if len(inside) == 1 and _folders(inside[0]) is not None else ""
+    if tables:
+        said += f" {tables[0].name} has the columns {listed([repr(name) for name in _header(tables[0], strict=False)])}."
+    return DataError(
+        f"{root}: nothing here says what the scans show.{said}",
+        "Lay them out as a folder for each class, or put a CSV with the columns image and label beside them.",
+    )
+
+
 def lists_there(root: Path, strict: bool) -> list[str]:
     """The tables in a folder whose columns are those of a list. strict: raise DataError for one that cannot be read."""
-    tables = sorted(path for path in root.iterdir() if path.suffix.lower() in ENDINGS and path.name != PATIENT_TABLES[0])
-    return [path.name for path in tables if path.is_file() and is_list(_header(path, strict))]
+    return [path.name for path in _tables(root) if is_list(_header(path, strict))]
+
+
+def _tables(root: Path) -> list[Path]:
+    found = (path for path in root.iterdir() if path.suffix.lower() in ENDINGS and path.name.lower() != PATIENT_TABLES[0])
+    return sorted(path for path in found if path.is_file())
 
 
 def _folders(root: Path) -> LayoutChoice | None:
@@ -120,8 +134,9 @@ def _refuse_outer_folders(root: Path) -> None:
     names, classes = ([folder.name for folder in folders] for folders in (outer, walk.subfolders(outer[0])))
     meant = "".join(did_you_mean(name, (*SPLIT_WORDS, *FOLDERS)) for name in names)
     raise UsageError(
-        f"{root}: {' and '.join(names)} hold the same folders ({', '.join(classes)}): which are the classes?{meant}",
-        "Call the outer ones train and test, or as the four folders are called, or say --layout class_folders.",
+        f"{root}: {listed(names)} hold the same folders ({listed(classes)}): which are the classes?{meant}",
+        "Call the outer ones train and test, or as the four folders are called, or say --layout class_folders: "
+        f"then {listed(names)} are.",
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.data.layouts.data_source import DataSource, place_scans, read_labelled_scans, read_layout
 from pipeline.data.layouts.lists.dicom_headers import told_by_headers
-from pipeline.data.layouts.patient_table import MANIFEST, PATIENT_TABLES
+from pipeline.data.layouts.patient_table import MANIFEST, patient_table_in
 from pipeline.data.layouts.respiratory_folders import modalities_there
 from pipeline.data.layouts.scan_files import refuse_missing_folder
 from pipeline.data.layouts.unsorted_scans import read_any_folder
@@ -129,6 +129,6 @@ def modalities_of(scans: Sequence[Scan]) -> list[str]:
 def _told_by(root: Path, choice: LayoutChoice, raw: Sequence[Scan], by_header: bool) -> str:
     told = []
     if any(scan.patient_id for scan in raw):
-        table = next((name for name in PATIENT_TABLES if (root / name).is_file()), "")
-        told.append(choice.table or table or "file names, as Kermany's are written")
+        table = patient_table_in(root)
+        told.append(choice.table or (table.name if table else "") or "file names, as Kermany's are written")
     return " and ".join([*told, *(["DICOM headers"] if by_header else [])])

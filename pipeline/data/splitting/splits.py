@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.data.scans import SPLITS, TEST, TRAIN, VALID, Scan, Warn, warn_python
+from pipeline.data.scans import SPLITS, TEST, TRAIN, VALID, Scan, Warn, warn_python, within
 from pipeline.data.splitting.stratification import Stratum, place_groups
 from pipeline.engine.errors import DataError
+from pipeline.engine.listing import counted
 
 DEFAULT_FRACTIONS: Mapping[str, float] = {TRAIN: 0.70, VALID: 0.15, TEST: 0.15}
 
@@ -121,13 +122,13 @@ def refuse_one_class(scans: Sequence[Scan], before: Sequence[Scan] = ()) -> None
         mine = [scan for scan in scans if scan.modality == modality]
         classes = sorted({scan.label for scan in every if scan.modality == modality})
         if len(classes) < 2:
-            raise DataError(f"{modality}: only the class {classes[0]!r}.", "Both classes are needed.")
+            raise DataError(f"{modality or 'the scans'}: only the class {classes[0]!r}.", "Two classes or more are needed.")
         for split in SPLITS:
             missing = set(classes) - {scan.label for scan in mine if scan.split == split}
             if missing:
                 raise DataError(
-                    f"{modality}, {split}: no scan of class {sorted(missing)[0]!r}.",
-                    "Each side of the split needs both classes: add scans, or change the fractions.",
+                    f"{within(modality, split)}: no scan of class {sorted(missing)[0]!r}.",
+                    "Each side of the split needs every class: add scans, or change the fractions.",
                 )
 
 
@@ -205,7 +206,7 @@ def _refuse_few_patients(contents: Mapping[str, Counter[Stratum]], fractions: Ma
     for (modality, label), members in sorted(patients.items()):
         if len(members) < len(fractions):
             raise DataError(
-                f"{modality}, class {label!r}: {len(members)} patients cannot be split into "
+                f"{within(modality, f'class {label!r}')}: {counted(len(members), 'patient')} cannot be split into "
                 f"{', '.join(fractions)}.",
                 "Add patients, or name a validation split in the data.",
             )

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from pipeline.data.scans import SPLITS, TEST, TRAIN, VALID, Scan
+from pipeline.data.scans import SPLITS, TEST, TRAIN, VALID, Scan, within
 from pipeline.data.splitting.splits import DEFAULT_FRACTIONS
 from pipeline.engine.errors import DataError
+from pipeline.engine.listing import counted
 
 ORIGINAL_SEED = 42
 
@@ -48,5 +49,7 @@ def _refuse_few(scans: Sequence[Scan]) -> None:
     for (modality, label), count in sorted(counts.items()):
         # Two thirds of so few scans could leave the second cut one alone, which cannot be stratified.
         if count < 2 * len(SPLITS):
-            raise DataError(f"{modality}, class {label!r}: {count} scans cannot be split into {', '.join(SPLITS)}.",
-                            f"Add scans: {2 * len(SPLITS)} at least.")  # fmt: skip
+            raise DataError(
+                f"{within(modality, f'class {label!r}')}: {counted(count, 'scan')} cannot be split into {', '.join(SPLITS)}.",
+                f"Add scans: {2 * len(SPLITS)} at least.",
+            )

@@ -56,7 +56,7 @@ def read_scan_list(
     if not any(scan.path.is_file() for scan in scans.values()):
         raise DataError(
             f"{csv}: none of its {len(scans)} images is below {root} or beside the list (first: {next(iter(scans))}).",
-            "Give --data the folder that the list's paths are relative to.",
+            "Write paths and suffixes as the files have them, or give --data the folder that the paths are relative to.",
         )
     return list(scans.values())
 
