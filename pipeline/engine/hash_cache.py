@@ -19,11 +19,14 @@ class HashCache:
     """A SQLite file of (kind, path, size, mtime_ns) → value.
 
     It is a convenience, never a truth: where it cannot be opened or written (read-only folder,
-    full disk, damaged file), everything is computed again and nothing fails.
+    full disk, damaged file), everything is computed again and nothing fails. is_read_only: what is
+    computed is remembered here alone, and the file stays as it is.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self._connection = _open(path) if path is not None else None
+    def __init__(self, path: Path | None, *, is_read_only: bool = False) -> None:
+        self._is_read_only = is_read_only
+        opened = _open_to_read if is_read_only else _open
+        self._connection = opened(path) if path is not None else None
         self._pending: dict[tuple[str, str], tuple[int, int, str]] = {}
 
     def __enter__(self) -> HashCache:
@@ -77,7 +80,7 @@ class HashCache:
             self._flush()
 
     def _flush(self) -> None:
-        if self._connection is None or not self._pending:
+        if self._connection is None or self._is_read_only or not self._pending:
             return
         rows = [(*key, *value) for key, value in self._pending.items()]
         with contextlib.suppress(sqlite3.Error), self._connection:
@@ -107,3 +110,11 @@ def _open(path: Path) -> sqlite3.Connection | None:
             with contextlib.suppress(OSError):
                 path.unlink()
     return None
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection | None:
+    try:
+        # Whoever only looks does so from one thread after another.
+        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=2.0, uri=True, check_same_thread=False)
+    except sqlite3.Error:
+        return None

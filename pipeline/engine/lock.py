@@ -41,9 +41,15 @@ def run_lock(run_dir: Path) -> Iterator[None]:
         lock.release()
 
 
-def _owner(run_dir: Path) -> str:
+def owner_of(run_dir: Path) -> tuple[int, str] | None:
+    """Process and host of whoever last held the run folder and has not let it go; one that was killed could not."""
     try:
         owner = json.loads((run_dir / OWNER_NAME).read_text(encoding="utf-8"))
-        return f"process {owner['pid']} on {owner['host']}"
-    except (OSError, ValueError, KeyError):
-        return "another process"
+        return int(owner["pid"]), str(owner["host"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _owner(run_dir: Path) -> str:
+    owner = owner_of(run_dir)
+    return "another process" if owner is None else f"process {owner[0]} on {owner[1]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -36,12 +37,19 @@ class StageSurvey:
 
 
 def survey_run(
-    config: RunConfig, stages: Sequence[Stage], run_dir: Path, data: Path | str | None = None
+    config: RunConfig,
+    stages: Sequence[Stage],
+    run_dir: Path,
+    data: Path | str | None = None,
+    hashes: HashCache | None = None,
 ) -> list[StageSurvey]:
-    """Return every stage's condition. A stage that rests on one that is not fresh is stale itself."""
+    """Return every stage's condition. A stage that rests on one that is not fresh is stale itself.
+
+    hashes: what remembers those of files; the run's own cache by default, to which new ones are added.
+    """
     wiring = wire(config, stages)
     surveys: dict[str, StageSurvey] = {}
-    with HashCache(_cache_file(run_dir)) as cache:
+    with nullcontext(hashes) if hashes is not None else HashCache(cache_file(run_dir)) as cache:
         inspector = Inspector(wiring, config, run_dir, data_folder(data, run_dir), cache)
         for item in wiring:
             surveys[item.name] = _survey(inspector, wiring, item.name, surveys)
@@ -63,13 +71,13 @@ def plan_run(
     wiring = wire(config, stages)
     folder = data_folder(data, run_dir)
     refuse_inside([run_dir], [folder])
-    with HashCache(_cache_file(run_dir)) as cache:
+    with HashCache(cache_file(run_dir)) as cache:
         inspector = Inspector(wiring, config, run_dir, folder, cache)
         invocation = Invocation(run_dir, config.source, folder, config.overrides, flags)
         return Planner(inspector, wiring.select(first, last, only), force, invocation).plan()
 
 
-def _cache_file(run_dir: Path) -> Path | None:
+def cache_file(run_dir: Path) -> Path | None:
     """A run that does not exist yet is not begun by looking at it."""
     return run_dir / CACHE_FILE if run_dir.is_dir() else None
 

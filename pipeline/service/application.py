@@ -16,9 +16,10 @@ from starlette.responses import Response
 from pipeline.engine.errors import PipelineError
 from pipeline.inference.answers import CAUTION
 from pipeline.service.endpoints import batch, classify, documentation, health, model_info, predict, segment, validate
-from pipeline.service.page import start, static_files
+from pipeline.service.page import run_pages, start, static_files
 from pipeline.service.problems import MEDIA_TYPE, Problem, ProblemDocument, problem_of
 from pipeline.service.running import logs
+from pipeline.service.runs.runs import Runs
 from pipeline.service.safety.gatekeeper import REQUEST_ID, Gatekeeper, request_id_of
 from pipeline.service.safety.keys import read_keys
 from pipeline.service.service import Service
@@ -27,7 +28,7 @@ from pipeline.version import __version__
 
 ROUTERS = tuple(
     part.router
-    for part in (health, model_info, predict, batch, segment, classify, validate, documentation, start, static_files)
+    for part in (health, model_info, predict, batch, segment, classify, validate, documentation, start, static_files, run_pages)
 )
 REFUSALS = {
     400: "Another host, or no form that can be read.", 401: "No key, or a wrong one.", 404: "No such bundle, or no such place.",
@@ -43,10 +44,10 @@ def make_application(
     """The ASGI application of one worker. failed: called where the models cannot be opened. joins: other workers answer
     already, so that this one takes nothing before its models are ready.
 
-    Raises as `read_keys`.
+    Raises as `read_keys` and `Runs`.
     """
     logs.silence()
-    service = Service(settings)
+    service, runs = Service(settings), Runs(settings.runs, settings.stages)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -62,7 +63,7 @@ def make_application(
         title="Respiratory scans", version=__version__, description=CAUTION, lifespan=lifespan, docs_url=None, redoc_url=None,
         responses=_documented(),
     )  # fmt: skip
-    application.state.service, application.state.settings = service, settings
+    application.state.service, application.state.settings, application.state.runs = service, settings, runs
     for router in ROUTERS:
         application.include_router(router)
     application.add_exception_handler(HTTPException, _refused)

@@ -58,6 +58,10 @@ class ServiceSettings(Settings):
 
     bundles: tuple[Path, ...] = ()
     """The folders of the bundles; those that come with the program where none is named."""
+    runs: tuple[Path, ...] = ()
+    """The folders of the runs that can be browsed."""
+    stages: str = ""
+    """Where the steps that a run may have are found, as "module:attribute"; needed where runs are named."""
     host: str = "127.0.0.1"
     """The address that is listened on."""
     port: int = Field(default=8000, ge=0, le=65535)
@@ -103,11 +107,16 @@ class ServiceSettings(Settings):
         return self.threads or (max(1, (os.cpu_count() or 1) // self.workers) if self.workers > 1 else 0)
 
     def require_safe(self) -> None:
-        """Raise UsageError for a public address without keys, unless it is told that this is meant."""
+        """Raise UsageError for a public address without keys, unless it is told that this is meant; of runs it never is."""
         if self.is_public and self.keys is None and not self.without_keys:
             raise UsageError(
                 f"{self.host} is reached by others, and no API keys are set.",
                 "Give --keys FILE (serve --keys FILE --new-key NAME makes one), or say --without-keys.",
+            )
+        if self.runs and self.keys is None and (self.is_public or self.hosts):
+            raise UsageError(
+                "A run shows scans and may name patients: it is not shown to others without a key.",
+                "Give --keys FILE, or leave --run to a service that only this machine reaches.",
             )
 
     def to_environment(self) -> None:

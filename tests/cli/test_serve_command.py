@@ -61,6 +61,57 @@ def test_a_bundle_that_is_not_there(tmp_path, capsys):
     assert code == 3 and "no such folder" in said
 
 
+@pytest.fixture
+def run(tmp_path) -> Path:
+    folder = tmp_path / "first"
+    folder.mkdir()
+    config = {"system": "toy", "s01": {"profiles": {"plain": {"modality": "xray"}}}}
+    (folder / "run.json").write_text(json.dumps({"config": config, "stages": [{"name": "s01_preprocessing", "artifacts": []}]}))
+    return folder
+
+
+@pytest.mark.parametrize("name", ["nothing", "empty", "file"])
+def test_a_folder_that_is_no_run_is_refused_before_anything_is_served(tmp_path, capsys, name):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("x")
+    code, said = refused(capsys, "--port", "0", "--run", str(tmp_path / name))
+    assert code == 3 and "is not a run folder (it has no run.json)" in said and "run -c" in said
+
+
+def test_a_record_that_cannot_be_read_is_refused(run, capsys):
+    (run / "run.json").write_text("{}")
+    code, said = refused(capsys, "--port", "0", "--run", str(run))
+    assert code == 5 and "is not a run record" in said
+
+
+def test_two_runs_of_one_name_are_refused(run, tmp_path, capsys):
+    other = tmp_path / "elsewhere" / "first"
+    other.mkdir(parents=True)
+    (other / "run.json").write_text((run / "run.json").read_text())
+    code, said = refused(capsys, "--port", "0", "--run", str(run), "--run", str(other))
+    assert code == 2 and "Two runs are called first" in said and "--port" in said
+
+
+def test_a_worker_finds_the_stages_of_this_command_line(tmp_path, run, monkeypatch):
+    """They are no words, and a worker is another process."""
+    from pipeline.cli.serve.command import _place_of
+    from pipeline.service.runs.surveys import stages_at
+    from pipeline.service.settings import ENVIRONMENT, ServiceSettings
+
+    assert _place_of(STAGES) == "stages:STAGES" and stages_at(_place_of(STAGES)) is STAGES
+    assert _place_of(()) == _place_of(list(STAGES)) == ""
+    monkeypatch.setenv(ENVIRONMENT, "")
+    told = ServiceSettings(runs=(run,), stages=_place_of(STAGES))
+    told.to_environment()
+    assert ServiceSettings.from_environment() == told
+
+
+@pytest.mark.parametrize("reached", [["--host", "0.0.0.0", "--without-keys"], ["--allow-host", "scans.example"]])
+def test_a_run_is_not_shown_to_others_without_a_key(run, capsys, reached):
+    code, said = refused(capsys, "--port", "0", "--run", str(run), *reached)
+    assert code == 2 and "may name patients" in said and "--keys" in said
+
+
 def test_a_key_is_shown_once_and_kept_as_a_hash(tmp_path, capsys):
     file = tmp_path / "keys"
     assert main(STAGES, ["serve", "--keys", str(file), "--new-key", "ward"]) == 0
@@ -95,14 +146,17 @@ def test_the_extra_is_named_where_it_is_missing(capsys, monkeypatch):
 
 
 @pytest.mark.posix
-def test_a_service_from_its_start_to_its_end(tmp_path):
+def test_a_service_from_its_start_to_its_end(tmp_path, run):
     sys.path.insert(0, str(ROOT / "tests" / "inference"))
     from tiny_classifier import write_classifier
 
-    command = [sys.executable, "run_pipeline.py", "serve", "--port", "0", "--bundles", str(write_classifier(tmp_path / "tiny"))]
+    command = [sys.executable, "run_pipeline.py", "serve", "--port", "0", "--bundles", str(write_classifier(tmp_path / "tiny")),
+               "--run", str(run)]  # fmt: skip
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        address = process.stdout.readline().split()[0]
+        said = process.stdout.readline()
+        address = said.split()[0]
+        assert "/runs shows the runs" in said
         for _ in range(300):
             with urllib.request.urlopen(f"{address}/health", timeout=10) as answer:
                 told = json.load(answer)
@@ -110,8 +164,10 @@ def test_a_service_from_its_start_to_its_end(tmp_path):
                 break
             time.sleep(0.1)
         assert told["model_loaded"]
+        with urllib.request.urlopen(f"{address}/runs/first", timeout=10) as answer:
+            assert "not made yet" in answer.read().decode()
     finally:
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=30)
     assert process.returncode == 0 and "Traceback" not in log
-    assert [json.loads(line)["event"] for line in log.splitlines()] == ["ready"]
+    assert [json.loads(line)["event"] for line in log.splitlines()] == ["ready", "request"]

@@ -101,3 +101,19 @@ def test_skipping_and_status_do_not_read_artifacts(tmp_path, monkeypatch, opened
     assert survey_run(config, [stage], tmp_path / "run")[0].state == "fresh"
     assert any(path.endswith("manifest.json") for path in opened[written:])
     assert not [path for path in opened[written:] if path.endswith(".bin")]
+
+
+def test_a_cache_that_is_only_read_is_not_written_and_remembers_beside_it(tmp_path, counted):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_bytes(b"one"), two.write_bytes(b"two")
+    with HashCache(tmp_path / "cache.sqlite") as cache:
+        known = cache.sha256(one)
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in tmp_path.iterdir()}
+    with HashCache(tmp_path / "cache.sqlite", is_read_only=True) as cache:
+        counted.clear()
+        assert cache.sha256(one) == known and counted == []
+        assert cache.sha256(two) == cache.sha256(two) and len(counted) == 1
+    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in tmp_path.iterdir()} == before
+    with HashCache(tmp_path / "none" / "cache.sqlite", is_read_only=True) as cache:
+        assert cache.sha256(one) == known
+    assert not (tmp_path / "none").exists()

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.engine.config import RunConfig
 from pipeline.engine.contract import Stage
-from pipeline.engine.invocation import Invocation, typed
+from pipeline.engine.invocation import Invocation
 from pipeline.engine.listing import counted
 from pipeline.engine.record import data_folder
 from pipeline.engine.rundir import RunDirectory
 from pipeline.engine.runner import StageOutcome
 from pipeline.engine.survey import survey_run
-from pipeline.systems import systems_of_run
+from pipeline.next_commands import next_commands
 
 REPORT, PICTURE = "report.md", ".png"
 NEXT = "Next:"
@@ -34,6 +33,7 @@ def ending(
     behind = [survey.stage for survey in survey_run(settings, stages, folder, data) if survey.state != "fresh"]
     made = [folder / stage / output.file for stage, manifest in run.manifests.items() for output in manifest.outputs.values()]
     pictures = [path.parent for path in made if path.suffix == PICTURE]
+    going_on = Invocation(folder, settings.source, data_folder(data, folder), settings.overrides, flags)
     return {
         "run": str(folder),
         "stages": [
@@ -43,7 +43,7 @@ def ending(
         "behind": behind,
         "reports": [str(path) for path in made if path.name == REPORT],
         "figures": {str(place): pictures.count(place) for place in dict.fromkeys(pictures)},
-        "next": _next(settings, run, data, flags, behind),
+        "next": next_commands(run, going_on, behind),
     }
 
 
@@ -58,16 +58,3 @@ def ending_words(document: dict[str, Any]) -> str:
     if document["behind"]:
         lines.append(f"Not up to date yet: {', '.join(document['behind'])}")
     return "\n".join([*lines, NEXT, *(f"  {command}" for command in document["next"])])
-
-
-def _next(
-    settings: RunConfig, run: RunDirectory, data: Path | None, flags: frozenset[str], behind: Sequence[str]
-) -> list[str]:
-    """The run itself while something of it is left to do; then what is done with what it holds."""
-    if behind:
-        return [Invocation(run.path, settings.source, data_folder(data, run.path), settings.overrides, flags).run()]
-    place, systems = shlex.quote(str(run.path)), systems_of_run(run)
-    commands = [f"compare --run {place} --out DIR", f"export --run {place} --out DIR"]
-    chosen = [f"{command} --system {system.name}" if len(systems) > 1 else command for system in systems for command in commands]
-    asked = [system.asking("--run", run.path, lambda name: run.has(f"probabilities_{name}")) for system in systems]
-    return [typed(words) for words in (*chosen, *asked)] or [typed(f"status --out {place}")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,15 +11,24 @@ import typer
 from pydantic import ValidationError
 
 from pipeline.cli.asking.bundle_options import DeviceChoice, device_of
+from pipeline.engine.contract import Stage
 from pipeline.engine.errors import UsageError
 from pipeline.engine.extras import require
 from pipeline.inference.answers import CAUTION
 
+# What the list of stages is called where it lies.
+STAGES = "STAGES"
+
 
 def serve(
+    context: typer.Context,
     bundles: Annotated[
         list[Path] | None, typer.Option("--bundles", help="A bundle's folder, or a folder of bundles; those that come with the "
                                         "program by default. Once for each.")
+    ] = None,
+    runs: Annotated[
+        list[Path] | None, typer.Option("--run", help="A run's folder: its stages, reports and figures are shown at /runs, "
+                                        "beside the bundles. Where others reach the service it needs --keys. Once for each.")
     ] = None,
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
@@ -49,7 +60,7 @@ def serve(
     """Answer over HTTP with bundles, until it is ended.
 
     Ctrl-C or a signal ends it, once what was taken is finished. /docs tells every call. On an address that others reach, API
-    keys are needed.
+    keys are needed. With --run alone the bundles that come with the program are served, too.
     """
     require("fastapi")
     if new_key is not None:
@@ -57,18 +68,30 @@ def serve(
         return
     from pipeline.service.running.processes import serve as run
     from pipeline.service.running.processes import take_port
+    from pipeline.service.runs.served_run import require_runs
 
     settings = _settings(
-        bundles=tuple(bundles or ()), host=host, port=port, workers=workers, threads=threads, answering=answering,
+        bundles=tuple(bundles or ()), runs=tuple(runs or ()), stages=_place_of(context.obj) if runs else "",
+        host=host, port=port, workers=workers, threads=threads, answering=answering,
         waiting=waiting, keys=keys, without_keys=without_keys, hosts=tuple(allow_host or ()),
         origins=tuple(allow_origin or ()), rate=rate, grace_s=grace, device=device_of(device),
         limits={"deadline_s": deadline, "request_mb": request_mb},
     )  # fmt: skip
     settings.require_safe()
+    require_runs(settings.runs)
     listening = take_port(settings)
     name, taken = listening.getsockname()[:2]
-    typer.echo(f"http://{f'[{name}]' if ':' in name else name}:{taken} — /docs tells every call. {CAUTION}")
+    browsed = ", /runs shows the runs" if settings.runs else ""
+    typer.echo(f"http://{f'[{name}]' if ':' in name else name}:{taken} — /docs tells every call{browsed}. {CAUTION}")
     run(settings, listening)
+
+
+def _place_of(stages: Sequence[Stage]) -> str:
+    """Where another process finds them: "module:attribute" of the module, or of a package above it, that the first lies in."""
+    place = stages[0].run.__module__ if stages else ""
+    while place and getattr(sys.modules.get(place), STAGES, None) is not stages:
+        place = place.rpartition(".")[0]
+    return f"{place}:{STAGES}" if place else ""
 
 
 def _settings(**given: Any) -> Any:

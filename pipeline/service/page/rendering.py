@@ -24,12 +24,16 @@ POLICY = (
 
 
 def page(request: Request, template: str, status: int = 200, **facts: Any) -> HTMLResponse:
-    """A template of this folder with `facts`; it has `t` (see `Words`), `language`, `address_of`, `version` and `caution`, too.
+    """A template of this folder with `facts`; it has `t` (see `Words`), `language`, `address_of`, `has_runs`, `version` and
+    `caution`, too.
 
     Raises jinja2.UndefinedError for a name that it was not given.
     """
     words = words_of(language_of(request.headers.get("accept-language", "")))
-    told = {"t": words, "language": words.language, "address_of": address_of, "version": __version__, "caution": CAUTION}
+    told = {
+        "t": words, "language": words.language, "address_of": address_of, "version": __version__, "caution": CAUTION,
+        "has_runs": bool(request.app.state.runs.by_name),
+    }  # fmt: skip
     text = printable(_environment().get_template(template).render(told | facts))
     headers = {"Content-Security-Policy": POLICY, "Content-Language": words.language, "Vary": "Accept-Language"}
     return HTMLResponse(text, status, headers)

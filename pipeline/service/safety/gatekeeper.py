@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import secrets
+from contextlib import suppress
 from time import monotonic
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -22,6 +24,8 @@ from pipeline.service.settings import LOOPBACK, ServiceSettings
 # Asked without a key: what an orchestrator asks, and what a browser shows before a key is typed in.
 OPEN = ("/", "/health", "/ready", "/docs", "/openapi.json")
 OPEN_BELOW = "/page/static/"
+# Pages that a browser loads by their address, where no script can add a header: there it asks for the key itself, as a password.
+BROWSED = "/runs"
 # Asked every few seconds by whoever watches: counted, and not logged.
 UNTOLD = ("/health", "/ready", "/metrics")
 # Wrong keys a minute and address, beyond which none is looked at.
@@ -105,15 +109,16 @@ class Gatekeeper:
         """Whose key it is; None where no keys are asked for."""
         if self._keys is None or _is_open(scope):
             return None
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        key = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
+        is_browsed = f"{scope['path']}/".startswith(f"{BROWSED}/")
+        key = _key_in(headers, is_browsed)
         if self._wrong.tokens(client) < 1:
             self._hold(self._wrong, client, "too-often", "Too many wrong keys.")
         name = self._keys.name_of(key) if key else None
         if name is None:
             self._wrong.wait_s(client)
             detail = "The key is wrong." if key else "A key is needed."
-            raise Problem(401, "key", detail, "Send it as Authorization: Bearer KEY.", {"WWW-Authenticate": "Bearer"})
+            told = 'Basic realm="the key is the password", charset="UTF-8"' if is_browsed else "Bearer"
+            raise Problem(401, "key", detail, "Send it as Authorization: Bearer KEY.", {"WWW-Authenticate": told})
         return name
 
     def _hold(self, rate: Rate, client: str, kind: str, detail: str) -> None:
@@ -147,6 +152,18 @@ class Gatekeeper:
 def _is_open(scope: Scope) -> bool:
     """What is asked about a scan is a POST, and never open."""
     return scope["method"] not in WITH_BODY and (scope["path"] in OPEN or scope["path"].startswith(OPEN_BELOW))
+
+
+def _key_in(headers: Headers, is_browsed: bool) -> str:
+    """The key that is sent; "" for none. As a password it is taken of pages alone, which change nothing: a browser sends it by
+    itself, whoever made it ask."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    if scheme.lower() == "basic" and is_browsed:
+        with suppress(ValueError):
+            return base64.b64decode(token.strip(), validate=True).decode("utf-8").partition(":")[2]
+    return headers.get("x-api-key", "")
 
 
 def request_id_of(request: Request) -> str:

@@ -55,7 +55,7 @@ def test_the_language_is_the_browsers(client, accepted, language):
 
 def test_every_sentence_stands_in_the_german_table_and_no_other():
     table = languages.words_of(languages.GERMAN)._table
-    texts = [path.read_text(encoding="utf-8") for path in rendering.TEMPLATES.glob("*.j2")]
+    texts = [path.read_text(encoding="utf-8") for path in rendering.TEMPLATES.rglob("*.j2")]
     said = {match[2] for text in texts for match in re.finditer(r'\bt\((["\'])(.*?)\1[,)]', text)}
     assert said - set(table) == set() and set(table) - said == set()
     for english, german in table.items():
