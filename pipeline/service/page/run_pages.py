@@ -16,7 +16,7 @@ from starlette.responses import Response
 from pipeline.engine.errors import MissingArtifactError, PipelineError
 from pipeline.service.page.rendering import page
 from pipeline.service.problems import Problem
-from pipeline.service.runs import tables
+from pipeline.service.runs import documents, tables
 from pipeline.service.runs.reports import html_of
 from pipeline.service.runs.run_files import MOST_BYTES, AbsentError, RunFile, content_of, opened
 from pipeline.service.runs.run_view import RunView, file_at, view_of
@@ -97,7 +97,7 @@ def run_page(request: Request, name: str) -> Response:
 @router.api_route(PLACE + "/{name}/read/{place:path}", methods=READ_ONLY)
 @_or_absent
 def read(request: Request, name: str, place: str) -> Response:
-    """A report or a table as a page."""
+    """A report, a table or a document as a page."""
     run = _runs(request).named(name)
     file = file_at(run, place)
     facts: dict[str, Any] = {"name": name, "address": _address(run), "shown": _shown(run, file)}
@@ -107,7 +107,10 @@ def read(request: Request, name: str, place: str) -> Response:
     if file.kind == "table":
         with opened(run.root, file, tables.MOST_BYTES) as stream:
             return page(request, "runs/table.html.j2", table=tables.table_of(stream), **facts)
-    raise AbsentError(f"{file.place} is no report and no table.")
+    if file.kind == "document":
+        with opened(run.root, file, documents.MOST_BYTES) as stream:
+            return page(request, "runs/document.html.j2", document=documents.document_of(stream.read()), **facts)
+    raise AbsentError(f"{file.place} is a figure: it has no page of its own.")
 
 
 @router.api_route(PLACE + "/{name}/file/{place:path}", methods=READ_ONLY)
