@@ -80,7 +80,9 @@ def _unlabelled(arm: str, document: Mapping) -> list[str]:
     shown = told["low"] is not None and not _holds(told, 0.0) and abs(told["value"]) > by_chance
     verdict = ("shown to help" if told["value"] > 0 else "shown to harm") if shown else "not shown to help or to harm"
     values = f"AUC {interval_text(made['auc'][CT])}, {interval_text(told, signed=True)} to {PLAIN}"
-    return [f"{arm} is {verdict} in {side}: {values}."]
+    noise = made["training_noise"][CT]
+    spread = f"; its single trainings reach from {noise['min']:.3f} to {noise['max']:.3f}" if noise["seeds"] > 1 else ""
+    return [f"{arm} is {verdict} in {side}: {values}{spread}."]
 
 
 def _of_trainings(made: Mapping, plain: Mapping) -> float:
