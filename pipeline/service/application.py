@@ -16,7 +16,7 @@ from starlette.responses import Response
 from pipeline.engine.errors import PipelineError
 from pipeline.inference.answers import CAUTION
 from pipeline.service.endpoints import batch, classify, documentation, health, model_info, predict, segment, validate
-from pipeline.service.page import run_pages, start, static_files
+from pipeline.service.page import examples, run_pages, start, static_files
 from pipeline.service.problems import MEDIA_TYPE, Problem, ProblemDocument, problem_of
 from pipeline.service.running import logs
 from pipeline.service.runs.runs import Runs
@@ -28,7 +28,9 @@ from pipeline.version import __version__
 
 ROUTERS = tuple(
     part.router
-    for part in (health, model_info, predict, batch, segment, classify, validate, documentation, start, static_files, run_pages)
+    for part in (
+        health, model_info, predict, batch, segment, classify, validate, documentation, start, examples, static_files, run_pages,
+    )
 )
 REFUSALS = {
     400: "Another host, or no form that can be read.", 401: "No key, or a wrong one.", 404: "No such bundle, or no such place.",

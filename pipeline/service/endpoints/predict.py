@@ -42,7 +42,7 @@ async def predict(
     if IMAGE in uploads and len(uploads) > 1:
         raise Problem(422, "two-calls", "file is a call of its own.", "Send file alone, or xray and ct.")
     methods = [heat_map] if heat_map is not None else []
-    served = service.models.for_case([*uploads, *([NOTE] if said is not None else [])], bundle, methods=methods)
+    served = service.models.for_case([*uploads, *([NOTE] if said is not None else [])], bundle, None, methods)
 
     def work(ticket: Ticket) -> Drawn:
         scans = service.read(uploads)

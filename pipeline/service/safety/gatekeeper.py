@@ -23,7 +23,7 @@ from pipeline.service.settings import LOOPBACK, ServiceSettings
 
 # Asked without a key: what an orchestrator asks, and what a browser shows before a key is typed in.
 OPEN = ("/", "/health", "/ready", "/docs", "/openapi.json")
-OPEN_BELOW = "/page/static/"
+OPEN_BELOW = ("/page/static/", "/page/examples/")
 # Pages that a browser loads by their address, where no script can add a header: there it asks for the key itself, as a password.
 BROWSED = "/runs"
 # Asked every few seconds by whoever watches: counted, and not logged.

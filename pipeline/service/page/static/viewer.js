@@ -1,0 +1,222 @@
+// A scan on a canvas: layers over it with their strength, zoom, a window for CT; by mouse, touch or keyboard.
+import { word } from "./words.js";
+
+const STEP = 24;
+const MOST_ZOOM = 8;
+
+export class Viewer {
+  constructor(figure, hasWindow) {
+    this.figure = figure;
+    this.stack = figure.querySelector(".stack");
+    this.pixels = {};
+    this.strength = { lungs: 1, heat: 1 };
+    this.on = {};
+    this.window = { centre: 128, width: 256 };
+    this.view = { zoom: 1, x: 0, y: 0 };
+    this.canvas = document.createElement("canvas");
+    this.canvas.tabIndex = 0;
+    this.canvas.setAttribute("role", "img");
+    this.canvas.setAttribute("aria-label", word("picture"));
+    this.controls = document.createElement("div");
+    this.controls.className = "controls";
+    this.stack.after(this.controls);
+    if (hasWindow) this.windowControls();
+    this.zoomControls();
+    this.listen();
+    this.ready = this.begin();
+  }
+
+  // What came with the page.
+  async begin() {
+    const images = { base: "img.base", lungs: "img.lungs", heat: "img.heat" };
+    for (const [name, place] of Object.entries(images)) {
+      const image = this.stack.querySelector(place);
+      if (!image) continue;
+      this.pixels[name] = await pixelsOf(image.src);
+      if (name !== "base") this.toggle(name, true);
+    }
+    this.canvas.width = this.pixels.base.width;
+    this.canvas.height = this.pixels.base.height;
+    this.stack.replaceChildren(this.canvas);
+    this.draw();
+  }
+
+  has(name) {
+    return Boolean(this.stack.querySelector(`img.${name}`) || this.pixels[name]);
+  }
+
+  // A layer that is fetched when it is first shown. load: gives a promise. shown: whether that is at once.
+  offer(name, shown, load) {
+    const box = this.toggle(name, shown);
+    const fetched = async () => {
+      if (this.pixels[name] || !box.checked) return this.draw();
+      box.parentElement.dataset.state = word("drawing");
+      box.disabled = true;
+      try {
+        await load();
+      } catch (error) {
+        box.checked = this.on[name] = false;
+        box.parentElement.title = error.message;
+        box.parentElement.dataset.state = error.message;
+        return undefined;
+      } finally {
+        box.disabled = false;
+        if (this.pixels[name]) delete box.parentElement.dataset.state;
+      }
+      return this.draw();
+    };
+    box.addEventListener("change", fetched);
+    if (shown) fetched();
+  }
+
+  async add(name, source) {
+    await this.ready;
+    this.pixels[name] = await pixelsOf(source);
+    if (source.startsWith("blob:")) URL.revokeObjectURL(source);
+    this.draw();
+  }
+
+  toggle(name, shown) {
+    this.on[name] = shown;
+    const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: shown });
+    const label = document.createElement("label");
+    label.append(box, ` ${word(name)} `);
+    box.addEventListener("change", () => {
+      this.on[name] = box.checked;
+      this.draw();
+    });
+    this.box = { ...this.box, [name]: box };
+    const strength = this.range(`${word(name)}: ${word("opacity")}`, 0, 100, 100, (value) => (this.strength[name] = value / 100));
+    const group = document.createElement("div");
+    group.className = "layer";
+    group.append(label, strength);
+    if (name === "lungs") this.controls.prepend(group);
+    else if (this.box.lungs) this.controls.firstElementChild.after(group);
+    else this.controls.prepend(group);
+    return box;
+  }
+
+  range(name, from, to, value, changed) {
+    const input = Object.assign(document.createElement("input"), { type: "range", min: from, max: to, value });
+    input.setAttribute("aria-label", name);
+    input.addEventListener("input", () => {
+      changed(Number(input.value));
+      this.draw();
+    });
+    return input;
+  }
+
+  named(name, input) {
+    const label = document.createElement("label");
+    label.append(`${name} `, input);
+    this.controls.append(label);
+    return input;
+  }
+
+  windowControls() {
+    this.centreInput = this.named(word("centre"), this.range(word("centre"), 0, 255, 128, (value) => (this.window.centre = value)));
+    this.widthInput = this.named(word("width"), this.range(word("width"), 2, 512, 256, (value) => (this.window.width = value)));
+    this.controls.append(Object.assign(document.createElement("small"), { textContent: word("window_told") }));
+  }
+
+  zoomControls() {
+    this.zoomInput = this.named(word("zoom"), this.range(word("zoom"), 100, 100 * MOST_ZOOM, 100, (value) => (this.view.zoom = value / 100)));
+    const reset = Object.assign(document.createElement("button"), { type: "button", textContent: word("reset") });
+    reset.addEventListener("click", () => this.reset());
+    this.controls.append(reset);
+  }
+
+  reset() {
+    this.view = { zoom: 1, x: 0, y: 0 };
+    this.window = { centre: 128, width: 256 };
+    this.zoomInput.value = 100;
+    if (this.centreInput) [this.centreInput.value, this.widthInput.value] = [128, 256];
+    this.draw();
+  }
+
+  zoom(by) {
+    this.view.zoom = Math.min(MOST_ZOOM, Math.max(1, this.view.zoom * by));
+    this.zoomInput.value = 100 * this.view.zoom;
+    this.draw();
+  }
+
+  listen() {
+    const moves = { ArrowLeft: [STEP, 0], ArrowRight: [-STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] };
+    this.canvas.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const key = event.key.toLowerCase();
+      const layer = { l: "lungs", h: "heat" }[key];
+      if (moves[event.key]) this.move(...moves[event.key]);
+      else if (key === "+" || key === "=") this.zoom(1.25);
+      else if (key === "-") this.zoom(0.8);
+      else if (key === "0") this.reset();
+      else if (layer && this.box?.[layer]) this.box[layer].click();
+      else return;
+      event.preventDefault();
+    });
+    this.canvas.addEventListener("pointermove", (event) => {
+      if (event.buttons && this.view.zoom > 1) this.move(event.movementX, event.movementY);
+    });
+    this.canvas.addEventListener("dblclick", () => this.zoom(2));
+  }
+
+  // By pixels of the screen.
+  move(x, y) {
+    const scale = this.canvas.width / Math.max(1, this.canvas.clientWidth);
+    this.view.x += x * scale;
+    this.view.y += y * scale;
+    this.draw();
+  }
+
+  draw() {
+    for (const name of ["lungs", "heat"]) {
+      const legend = this.figure.querySelector(`.legend-${name}`);
+      if (legend) legend.hidden = !(this.on[name] && this.pixels[name]);
+    }
+    if (!this.pixels.base) return;
+    const { width, height } = this.pixels.base;
+    const picture = new ImageData(this.mixed(), width, height);
+    const whole = new OffscreenCanvas(width, height);
+    whole.getContext("2d").putImageData(picture, 0, 0);
+    const context = this.canvas.getContext("2d");
+    const { zoom } = this.view;
+    const [mostX, mostY] = [(width * (zoom - 1)) / 2, (height * (zoom - 1)) / 2];
+    this.view.x = Math.min(mostX, Math.max(-mostX, this.view.x));
+    this.view.y = Math.min(mostY, Math.max(-mostY, this.view.y));
+    context.imageSmoothingEnabled = zoom < 3;
+    context.setTransform(zoom, 0, 0, zoom, this.view.x - mostX, this.view.y - mostY);
+    context.drawImage(whole, 0, 0);
+    context.setTransform(1, 0, 0, 1, 0, 0);
+  }
+
+  // The scan through its window, and what each layer adds to the scan in its strength: one layer at full strength, through the
+  // whole window, is that layer's picture, pixel for pixel.
+  mixed() {
+    const base = this.pixels.base.data;
+    const out = new Uint8ClampedArray(base.length);
+    const low = this.window.centre - this.window.width / 2;
+    const scale = 256 / this.window.width;
+    const layers = ["lungs", "heat"].filter((name) => this.on[name] && this.pixels[name]).map((name) => [this.pixels[name].data, this.strength[name]]);
+    const through = Uint8ClampedArray.from({ length: 256 }, (_, level) => (level - low) * scale);
+    for (let place = 0; place < base.length; place += 1) {
+      if ((place & 3) === 3) {
+        out[place] = 255;
+        continue;
+      }
+      let value = through[base[place]];
+      for (const [data, strength] of layers) value += strength * (data[place] - base[place]);
+      out[place] = value;
+    }
+    return out;
+  }
+}
+
+async function pixelsOf(source) {
+  const image = new Image();
+  image.src = source;
+  await image.decode();
+  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(image, 0, 0);
+  return context.getImageData(0, 0, canvas.width, canvas.height);
+}
