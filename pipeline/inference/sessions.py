@@ -7,9 +7,10 @@ import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Semaphore
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pipeline.engine.arrays import Array
@@ -37,6 +38,7 @@ _ERRORS_ONLY, _FATAL_ONLY = 3, 4
 _threads: int | None = None
 _may_spin = True
 _at_once = 1
+_turns: AbstractContextManager[Any] = contextlib.nullcontext()
 
 
 class Graph:
@@ -62,7 +64,8 @@ class Graph:
 
     def _compute(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
         try:
-            return self._session.run(list(outputs) or list(self.outputs), dict(feeds))
+            with _turns:
+                return self._session.run(list(outputs) or list(self.outputs), dict(feeds))
         except _states() as cause:
             raise CorruptArtifactError(f"{self.name}: onnxruntime cannot compute it ({_reason(cause)}).", MEND) from cause
 
@@ -138,12 +141,14 @@ def require_device(device: Device) -> None:
         raise UsageError("This onnxruntime cannot use an NVIDIA device.", "Install onnxruntime-gpu, or use --device cpu.")
 
 
-def compute_with(threads: int, at_once: int = 1) -> None:
+def compute_with(threads: int, at_once: int = 1, graphs: int | None = None) -> None:
     """For a process that answers many at once: the threads of every graph that it opens from now on (0: as onnxruntime counts
-    them), of which none waits busily, whatever is asked for; and how many runs of one graph are computed together, where
-    several are asked for while it computes."""
-    global _threads, _may_spin, _at_once
+    them), of which none waits busily, whatever is asked for; how many runs of one graph are computed together, where several are
+    asked for while it computes; and how many graphs compute at the same time (None: any number). More threads than cores would
+    wait for each other in the middle of a graph: one after another, each with all cores, is sooner done."""
+    global _threads, _may_spin, _at_once, _turns
     _threads, _may_spin, _at_once = threads or None, False, at_once
+    _turns = Semaphore(graphs) if graphs is not None else contextlib.nullcontext()
 
 
 def thread_count() -> int:

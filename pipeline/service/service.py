@@ -54,7 +54,7 @@ class Service:
 
         def opening() -> None:
             try:
-                compute_with(self.settings.graph_threads, self.settings.answering)
+                compute_with(self.settings.graph_threads, self.settings.answering, self.settings.graphs_at_once)
                 # One file for each, at once, so that every process is started.
                 picture = png_bytes(warm_picture())
                 warming = [self._beside.submit(self.decoders.warm, picture) for _ in range(self.settings.answering)]

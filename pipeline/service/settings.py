@@ -72,7 +72,7 @@ class ServiceSettings(Settings):
     """Threads that a worker computes a graph with; 0: the cores shared out among the workers."""
     answering: int = Field(default=2, ge=1)
     """Requests that a worker answers at once."""
-    waiting: int = Field(default=2, ge=0)
+    waiting: int = Field(default=1, ge=0)
     """Requests that wait for that in a worker; one more is refused at once (503)."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """What computes."""
@@ -105,6 +105,11 @@ class ServiceSettings(Settings):
     def graph_threads(self) -> int:
         """Threads a graph is computed with; 0 leaves them to onnxruntime."""
         return self.threads or (max(1, (os.cpu_count() or 1) // self.workers) if self.workers > 1 else 0)
+
+    @property
+    def graphs_at_once(self) -> int:
+        """Graphs that a worker computes at the same time: as many as its share of the cores has threads for."""
+        return max(1, (os.cpu_count() or 1) // self.workers // self.graph_threads) if self.graph_threads else 1
 
     def require_safe(self) -> None:
         """Raise UsageError for a public address without keys, unless it is told that this is meant; of runs it never is."""

@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, Lock
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -16,6 +20,7 @@ from onnx import TensorProto, helper
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError, UsageError
 from pipeline.inference import sessions
 from pipeline.inference.sessions import Sessions, open_graph, require_device, thread_count
+from tests.waiting import HANGS_S
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -148,3 +153,44 @@ def test_nothing_else_makes_sessions():
     made = [p for p in (ROOT / "pipeline").rglob("*.py") if "InferenceSession(" in p.read_text(encoding="utf-8")]
     made = [path for path in made if path.name != "parity.py"]
     assert [path.relative_to(ROOT).as_posix() for path in made] == ["pipeline/inference/sessions.py"]
+
+
+class Counted:
+    """A session that counts how many compute at the same time."""
+
+    now, most, lock = 0, 0, Lock()
+
+    def get_inputs(self):
+        return [SimpleNamespace(name="x", shape=[1])]
+
+    get_outputs = get_inputs
+
+    def get_providers(self):
+        return [sessions.CPU]
+
+    def run(self, *_):
+        with Counted.lock:
+            Counted.now += 1
+            Counted.most = max(Counted.most, Counted.now)
+        time.sleep(0.02)
+        with Counted.lock:
+            Counted.now -= 1
+        return [np.zeros(1, np.float32)]
+
+
+@pytest.mark.parametrize(("graphs", "most"), [(None, 4), (1, 1), (2, 2)])
+def test_so_many_graphs_compute_at_the_same_time(monkeypatch, graphs, most):
+    for name in ("_threads", "_may_spin", "_at_once", "_turns"):
+        monkeypatch.setattr(sessions, name, getattr(sessions, name))
+    sessions.compute_with(1, graphs=graphs)
+    Counted.most, gate = 0, Barrier(4)
+
+    def ask(name: str) -> None:
+        graph = sessions.Graph(Counted(), name)
+        gate.wait(HANGS_S)
+        for _ in range(3):
+            graph.run({"x": np.zeros(1, np.float32)})
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(ask, "abcd"))
+    assert Counted.most <= most

@@ -112,7 +112,7 @@ ON_REQUEST = frozenset({"gate", "read", "serve", "overload", "killed", "soak"})
 # Figures of the service that are said beside a row's own.
 TOLD = (
     "accepted", "own", "others", "connections", "back_s", "other_statuses", "memory_growth", "normal_after_s", "slope_mb_min",
-    "memory_mb", "minutes",
+    "memory_mb", "minutes", "processor_ratio", "processor_s", "worker_mb", "decoder_mb",
 )  # fmt: skip
 
 Bench = choices("Bench", (*MEASUREMENTS, EVERYTHING))

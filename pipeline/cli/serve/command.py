@@ -37,7 +37,7 @@ def serve(
         int, typer.Option("--threads", min=0, help="Threads of a graph; 0: the cores, shared out among the workers.")
     ] = 0,
     answering: Annotated[int, typer.Option("--answering", min=1, help="Requests that a worker answers at once.")] = 2,
-    waiting: Annotated[int, typer.Option("--waiting", min=0, help="Requests that wait for it; one more is refused (503).")] = 2,
+    waiting: Annotated[int, typer.Option("--waiting", min=0, help="Requests that wait for it; one more is refused (503).")] = 1,
     deadline: Annotated[float, typer.Option("--deadline", help="Seconds within which a request is answered or refused.")] = 30,
     request_mb: Annotated[float, typer.Option("--request-mb", help="MiB that one request may have.")] = 64,
     keys: Annotated[
