@@ -16,7 +16,7 @@ from pipeline.inference.sessions import compute_with
 from pipeline.service.desk import Desk, Ticket
 from pipeline.service.models import Models, open_models, warm_picture
 from pipeline.service.problems import unavailable
-from pipeline.service.running import logs, metrics
+from pipeline.service.running import logs, memory, metrics
 from pipeline.service.scans import Decoders
 from pipeline.service.settings import ServiceSettings
 
@@ -61,6 +61,7 @@ class Service:
                 self._models = open_models(self.settings.bundles, self.settings.device)
                 for decoder in warming:
                     decoder.result()
+                memory.give_back()
                 logs.tell("ready", bundles=list(self._models.by_name))
             except Exception as error:  # in a thread of its own nobody else would hear of it, and it would never be ready
                 self.failure = error

@@ -15,6 +15,7 @@ from pipeline.inference.bundle import open_bundle
 from pipeline.service.application import make_application
 from pipeline.service.models import bundle_folders
 from pipeline.service.running import logs, metrics
+from pipeline.service.running.connections import Connection
 from pipeline.service.running.workers import Workers
 from pipeline.service.safety.keys import read_keys
 from pipeline.service.settings import ServiceSettings
@@ -54,7 +55,7 @@ def _config(settings: ServiceSettings, application: FastAPI | str) -> uvicorn.Co
     return uvicorn.Config(
         application, log_config=None, access_log=False, server_header=False, proxy_headers=False, workers=settings.workers,
         timeout_graceful_shutdown=int(settings.grace_s) or 1, timeout_keep_alive=KEEP_ALIVE_S,
-        factory=isinstance(application, str), http="h11", ws="none", loop="asyncio",
+        factory=isinstance(application, str), http=Connection, ws="none", loop="asyncio",
     )  # fmt: skip
 
 
