@@ -7,6 +7,6 @@ from contextlib import suppress
 
 
 def give_back() -> None:
-    """Hand to the system what was freed: glibc keeps it, much where threads opened graphs beside each other. Elsewhere: nothing."""
+    """Hand to the system what was freed: glibc keeps it, much where threads opened graphs beside each other; no other does."""
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
