@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # tiny_segmenter_run lies beside
 
 from tiny_segmenter_run import CLASS_NAMES, INTERVAL, SHAPE, SIZE, small_unet, write_run
 
+OPSETS = (13, 18)
 ANSWERING = ("profile", "threshold", "lung_pieces", "mirror_average")
 
 
@@ -39,6 +41,21 @@ def segmenter(run, tmp_path_factory):
 
     out = tmp_path_factory.mktemp("bundles") / "unet"
     return SegmenterExporter.of_run(run, ExportOptions(keras=True, card="Collected by **us**.")).write(out)
+
+
+@pytest.fixture(scope="module")
+def channels_first(run, tmp_path_factory):
+    """``channels_first(opset)``: the run's bundle with its channels first, written once and not to be changed."""
+    from pipeline.export.segmenter.bundle import SegmenterExporter
+    from pipeline.export.segmenter.source import read_segmenter_run
+    from pipeline.export.template import ExportOptions
+
+    @cache
+    def written(opset: int) -> Path:
+        out = tmp_path_factory.mktemp("bundles") / f"unet_{opset}"
+        return SegmenterExporter(read_segmenter_run(run), ExportOptions(opset=opset, layout="NCHW")).write(out)
+
+    return written
 
 
 def described(bundle: Path) -> dict:
@@ -140,17 +157,14 @@ def test_mirroring_and_pieces_travel_with_the_bundle(run, tmp_path):
 
 
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
-def test_grad_cam_from_the_graph_is_that_of_the_tape(run, network, tmp_path, layout):
-    from pipeline.export.segmenter.bundle import SegmenterExporter
-    from pipeline.export.segmenter.source import read_segmenter_run
-    from pipeline.export.template import ExportOptions
+def test_grad_cam_from_the_graph_is_that_of_the_tape(segmenter, channels_first, network, layout):
     from pipeline.inference.activation.class_activation import at_size
     from pipeline.inference.bundle import open_bundle
     from pipeline.inference.segmenter.activation import SegmenterActivation
     from pipeline.inference.segmenter.segmenter import network_input
     from pipeline.models.grad_cam import grad_cam, map_gradients
 
-    bundle = SegmenterExporter(read_segmenter_run(run), ExportOptions(layout=layout)).write(tmp_path / "unet")
+    bundle = segmenter if layout == "NHWC" else channels_first(OPSETS[-1])
     shown = SegmenterActivation(open_bundle(bundle).bundle)
     gray = np.random.default_rng(7).integers(0, 256, (50, 40), dtype=np.uint8)
     image = network_input(gray, Profile(modality="xray", size=SIZE))
@@ -163,15 +177,12 @@ def test_grad_cam_from_the_graph_is_that_of_the_tape(run, network, tmp_path, lay
     assert drawn
 
 
-@pytest.mark.parametrize("opset", [13, 18])
-def test_channels_first_and_another_opset_give_the_same_answers(run, segmenter, tmp_path, opset):
-    from pipeline.export.segmenter.bundle import SegmenterExporter
-    from pipeline.export.segmenter.source import read_segmenter_run
-    from pipeline.export.template import ExportOptions
+@pytest.mark.parametrize("opset", OPSETS)
+def test_channels_first_and_another_opset_give_the_same_answers(segmenter, channels_first, opset):
     from pipeline.inference.bundle import open_bundle
     from pipeline.inference.segmenter.runtimes import open_runtime
 
-    out = SegmenterExporter(read_segmenter_run(run), ExportOptions(opset=opset, layout="NCHW")).write(tmp_path / "nchw")
+    out = channels_first(opset)
     assert onnx.load(out / "unet.onnx").opset_import[0].version == opset
     assert json.loads((out / "unet.onnx.meta.json").read_text())["layout"] == "NCHW"
     images = np.random.default_rng(4).random((3, 48, 32, 3), np.float32)

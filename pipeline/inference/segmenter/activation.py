@@ -13,7 +13,8 @@ from pipeline.inference.segmenter.bundle import CLASSIFICATION, SegmenterBundle,
 from pipeline.inference.segmenter.segmenter import network_input
 from pipeline.inference.sessions import Device
 
-POOL = "GlobalAveragePool"
+# Up to opset 17 the mean over maps with channels first; of 18, over maps with channels last, its two axes dropped.
+POOL, REDUCED = "GlobalAveragePool", "ReduceMean"
 # The head is linear but for the corners of its ReLUs: a short step meets few of them.
 STEP = 0.003
 
@@ -25,13 +26,13 @@ class SegmenterActivation:
         """Raises UsageError where no mean over the decoded maps leads to the classes; CorruptArtifactError: no graph."""
         self.bundle = bundle
         parts = GraphParts(network_path(bundle), device)
-        pools = parts.nodes(POOL)
+        pools = parts.nodes(POOL, REDUCED)
         if len(pools) != 1:
             raise UsageError(
-                f"{parts.path}: {len(pools)} nodes {POOL}, where the head that reads the maps' means has one.",
+                f"{parts.path}: {len(pools)} nodes {POOL} or {REDUCED}, where the head that reads the maps' means has one.",
                 "Export the network with this program.",
             )
-        self._door, self._means = parts.inputs[0], pools[0].output[0]
+        self._door, self._means, self._last = parts.inputs[0], pools[0].output[0], pools[0].op_type == REDUCED
         self._maps_of = parts.part([self._door], [pools[0].input[0]])
         self._head = parts.part([self._means], [CLASSIFICATION])
 
@@ -44,9 +45,11 @@ class SegmenterActivation:
         image = network_input(gray, self.bundle.manifest.profile)
         if self.bundle.manifest.network.layout == "NCHW":
             image = image.transpose(0, 3, 1, 2)
-        maps = self._maps_of.run({self._door: np.ascontiguousarray(image)})[0][0].transpose(1, 2, 0)
+        maps = self._maps_of.run({self._door: np.ascontiguousarray(image)})[0][0]
+        maps = maps if self._last else maps.transpose(1, 2, 0)
 
         def logit(means: Array) -> Array:
-            return self._head.run({self._means: means[:, :, None, None]})[0][:, index].astype(np.float64)
+            means = means if self._last else means[:, :, None, None]
+            return self._head.run({self._means: means})[0][:, index].astype(np.float64)
 
         return at_size(grad_cam(maps, channel_gradients(logit, maps.mean(axis=(0, 1)), STEP)), gray.shape)
