@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from pipeline import systems
+from tests.conftest import TINY_RUN, group_of
 
 PIPELINE = Path(systems.__file__).parent
 LARGEST_ROOM = 15
 ROOMS = sorted({path.parent for path in PIPELINE.rglob("*.py")})
 
 
+@cache
 def strings_of(path: Path) -> set[str]:
     """Every string constant of a module that is no docstring, parts of f-strings among them."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -55,3 +58,20 @@ def test_one_file_opens_graphs_and_one_writes_intervals():
     assert holding("InferenceSession(") == ["inference/sessions.py"]
     assert holding("CPUExecutionProvider") == ["inference/sessions.py"]
     assert holding("['low']:.3f}") == holding('["low"]:.3f}') == []
+
+
+def arguments_of(path: Path) -> dict[str, set[str]]:
+    """What each function of a test file asks for."""
+    functions = (node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.FunctionDef))
+    return {function.name: {argument.arg for argument in function.args.args} for function in functions}
+
+
+def test_files_that_share_the_tiny_run_are_tested_in_one_process():
+    """In two it would be trained twice."""
+    tests = Path(__file__).parent
+    shared = {"tiny_inputs"}
+    for _ in range(3):
+        shared |= {name for name, asked in arguments_of(tests / "stages" / "conftest.py").items() if asked & shared}
+    files = [path for path in tests.rglob("test_*.py") if any(asked & shared for asked in arguments_of(path).values())]
+    assert len(files) >= 4 and {"tiny_run", "run_tiny", "compiled_run"} <= shared
+    assert {group_of(path.relative_to(tests.parent).as_posix()) for path in files} == {TINY_RUN}

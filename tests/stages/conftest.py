@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,22 +114,6 @@ def run_tiny(tiny_inputs):
         return TinyRun(folder, data, config, tuple(outcomes))
 
     return run
-
-
-@pytest.fixture(scope="session")
-def without_graphs():
-    """Runs what is called inside it without compiling: tracing 75 small networks takes far longer than training them."""
-    import tensorflow as tf
-
-    @contextmanager
-    def eagerly():
-        tf.config.run_functions_eagerly(True)
-        try:
-            yield
-        finally:
-            tf.config.run_functions_eagerly(False)
-
-    return eagerly
 
 
 @pytest.fixture(scope="session")

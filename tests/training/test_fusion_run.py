@@ -22,8 +22,9 @@ _spec.loader.exec_module(tiny)
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return tiny.run_tiny_fusion(tmp_path_factory.mktemp("fusion"))
+def run(tmp_path_factory, without_graphs):
+    with without_graphs():
+        return tiny.run_tiny_fusion(tmp_path_factory.mktemp("fusion"))
 
 
 @pytest.fixture(scope="module")
