@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ import numpy as np
 from pipeline.data.preprocessing import Profile
 from pipeline.engine.checked_directory import CheckedDirectory
 from pipeline.engine.errors import CorruptArtifactError
+from pipeline.export.deidentified_text import deidentified
 from pipeline.export.parity import spread_rows
 
 if TYPE_CHECKING:
@@ -24,7 +27,8 @@ class CheckedRun(CheckedDirectory):
 
     def __init__(self, run_dir: Path | str) -> None:
         super().__init__(run_dir)
-        self.dataset: dict[str, Any] = self.load_json("dataset")
+        dataset: dict[str, Any] = self.load_json("dataset")
+        self.dataset = dataset | {"leakage": self.deidentified(dataset.get("leakage", []))}
 
     def load_network(self, name: str) -> keras.Model:
         """The network stored as ``<name>_weights`` and ``<name>_architecture``."""
@@ -56,9 +60,16 @@ class CheckedRun(CheckedDirectory):
         return {"seed": self.config.get("seed"), "config": self.config, "packages": packages, "warnings": self.warnings()}
 
     def warnings(self) -> list[str]:
-        """Warnings of all stages, with folders of this machine left out of them."""
+        """Warnings of all stages that name no scan and no patient, with folders of this machine left out of them."""
         record = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
         texts = super().warnings()
         for folder in (str(folder) for folder in (record.get("data"), self.path) if folder):
             texts = [text.replace(folder.rstrip("/") + "/", "").replace(folder, "the data folder") for text in texts]
-        return texts
+        return self.deidentified(texts)
+
+    def deidentified(self, texts: Sequence[str]) -> list[str]:
+        """What the run says, for whoever gets its bundle: see ``deidentified``."""
+        if not texts:
+            return []
+        with self.artifact("scan_index").open(newline="", encoding="utf-8") as stream:
+            return deidentified(texts, csv.DictReader(stream))

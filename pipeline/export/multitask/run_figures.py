@@ -40,7 +40,7 @@ def read_figures(source: FinishedRun) -> dict:
             "training_noise": noise,
             "test_rows": comparison["counts"],
             "verdicts": comparison["verdicts"],
-            "notes": comparison["warnings"],
+            "notes": source.deidentified(comparison["warnings"]),
         }
     figures["alignment"] = _alignment(source)
     if source.has("significance_sources"):
