@@ -117,6 +117,13 @@ def test_folders_that_hold_the_same_folders_are_not_taken_for_classes(check, tmp
     assert check(tmp_path, "--modality", "xray")[1]["classes"] == sorted(parts)
 
 
+def test_numbered_folders_of_patients_are_not_taken_for_classes(check, tmp_path):
+    for number in range(12):
+        for seed, label in enumerate(("TB", "Healthy")):
+            picture(tmp_path / label / f"PA{number:06}" / "ST000000" / "IM000000.png", 2 * number + seed)
+    assert check(tmp_path, "--modality", "xray")[1]["classes"] == ["Healthy", "TB"]
+
+
 def test_a_table_that_cannot_be_read_is_not_passed_over(check, tmp_path):
     class_folders(tmp_path)
     (tmp_path / "list.csv").write_bytes("image,label\nHealthy/Hea0.png,Entzündung\n".encode("latin-1"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from pipeline.engine.errors import DataError, UsageError, did_you_mean
 from pipeline.engine.listing import counted, listed
 
 ENDINGS = (".csv", ".tsv")
+_NUMBER = re.compile(r"\d+")
 
 LAYOUTS = {
     "respiratory": "X_Ray_Train, X_Ray_Test, CT_Scan_Train, CT_Scan_Test or the two of one modality",
@@ -125,11 +127,12 @@ def _holds_scans(root: Path, folder: Path) -> bool:
 
 def _refuse_outer_folders(root: Path) -> None:
     """Raise UsageError where all folders hold the same ones, and nothing else: `XRay_Train/TB`, `XRay_Test/TB` and alike are
-    parts, and what lies inside is the classes."""
+    parts, and what lies inside is the classes. Folders that are numbered (`PA000000`, `PA000001`) are patients or studies."""
     walk = FolderWalk(root)
     outer = _outer_folders(walk)
     inner = {frozenset(letters(each.name) for each in walk.subfolders(folder)) for folder in outer}
-    if len(inner) != 1 or len(*inner) < 2 or any(walk.loose_scans(folder) for folder in outer):
+    kinds = {_NUMBER.sub("", name) for name in next(iter(inner), ())}
+    if len(inner) != 1 or len(kinds) < 2 or any(walk.loose_scans(folder) for folder in outer):
         return
     names, classes = ([folder.name for folder in folders] for folders in (outer, walk.subfolders(outer[0])))
     meant = "".join(did_you_mean(name, (*SPLIT_WORDS, *FOLDERS)) for name in names)
