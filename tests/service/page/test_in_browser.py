@@ -205,6 +205,8 @@ def test_files_that_are_too_large_or_empty_are_not_sent(open_page, tmp_path):
 @pytest.mark.parametrize("look", [{}, {"color_scheme": "dark"}, {"locale": "de-DE"}], ids=["light", "dark", "german"])
 def test_a_narrow_screen(open_page, look):
     with open_page(viewport={"width": 390, "height": 844}, **look) as tab:
+        # as long as the names of real models and their classes
+        tab.evaluate("() => document.getElementById('bundle').add(new Option('a model of classes '.repeat(6)))")
         for state in ("start", "answer"):
             if state == "answer":
                 tab.click("button[value=pair]")

@@ -90,6 +90,7 @@ export class Viewer {
     const group = document.createElement("div");
     group.className = "layer";
     group.append(label, strength);
+    this.strengthInputs = { ...this.strengthInputs, [name]: strength };
     if (name === "lungs") this.controls.prepend(group);
     else if (this.box.lungs) this.controls.firstElementChild.after(group);
     else this.controls.prepend(group);
@@ -172,6 +173,7 @@ export class Viewer {
     for (const name of ["lungs", "heat"]) {
       const legend = this.figure.querySelector(`.legend-${name}`);
       if (legend) legend.hidden = !(this.on[name] && this.pixels[name]);
+      if (this.strengthInputs?.[name]) this.strengthInputs[name].hidden = !(this.on[name] && this.pixels[name]);
     }
     if (!this.pixels.base) return;
     const { width, height } = this.pixels.base;
