@@ -157,6 +157,12 @@ def _write_masks(context: Context, scans: list[Scan]) -> list[Scan]:
     for name, reason in written.failures.items():
         context.log(f"no mask for {name}: {reason}")
     if written.failures:
+        if all(scan.mask is None for scan in written.scans):
+            first = next(iter(written.failures.values()))
+            raise DataError(
+                f"None of {len(written.failures)} lung masks can be read; the first: {first}",
+                "Mend their paths or files, or leave s01.lung_masks out.",
+            )
         context.warn(f"{len(written.failures)} lung masks could not be read; their scans go on without one.")
     for name, doubt in written.doubts.items():
         context.log(f"mask of {name}: {doubt}")

@@ -14,6 +14,7 @@ from pipeline.engine.file_names import printable
 from pipeline.engine.invocation import command_line
 
 # A dash beside a letter joins; between digits and at an end it says something, as do the signs that stay.
+LONGEST_SHOWN = 60
 _JOINTS = re.compile(r"(?<=\w)[\s_-]+(?=[^\W\d])|(?<=[^\W\d])[\s_-]+(?=\w)")
 _SAID_BY_NONE = re.compile(r"_|(?<!\d)\.|\.(?!\d)|[^\w.+<>=≤≥?±-]")
 
@@ -25,7 +26,9 @@ def class_name(written: str) -> str:
     """
     name = normalize("NFC", printable(written.strip()))
     if any(category(character) == "Cc" for character in name):
-        raise DataError(f"The class {name!r} has a line break or another control character in its name.", "Rename it.")
+        shown = repr(name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}…")
+        raise DataError(f"The class {shown} has a line break or another control character in its name.",
+                        "Rename it; in a table, look for a quote that is left open.")  # fmt: skip
     return name
 
 

@@ -51,11 +51,14 @@ def _cells(path: Path, most: int | None = None) -> list[list[str]]:
             parted = max(SEPARATORS, key=_QUOTED.sub("", first).count)
             stream.seek(0)
             lines = (line for line in csv.reader(stream, delimiter=parted) if line)
-            return [[cell.strip() for cell in line] for line in islice(lines, most)]
+            cells = [[cell.strip() for cell in line] for line in islice(lines, most)]
     except FileNotFoundError as cause:
         raise DataError(f"{path}: no such table.", "Check the path.") from cause
     except (OSError, UnicodeDecodeError, csv.Error) as cause:
         raise DataError(f"{path}: cannot be read as a CSV table ({cause}).", "Save it as UTF-8 CSV.") from cause
+    if any("\0" in cell for line in cells for cell in line):
+        raise DataError(f"{path}: a cell holds the character NUL, which no text has.", "Save it as UTF-8 CSV.")
+    return cells
 
 
 def require_columns(path: Path, rows: Sequence[Mapping[str, str]], *names: str, needed: str = "") -> None:

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from own_scans import class_folders, contents, copied, listed, picture
 
+from pipeline.cli.app import main
 from pipeline.data.reading.dicom_chain import header_facts
 from pipeline.data.reading.dicom_chain.dicom_object import parsed_stream
+from stages import STAGES
 from tests.data.dicom_objects import dicom_bytes
 
 FOUR = ("X_Ray_Train", "X_Ray_Test", "CT_Scan_Train", "CT_Scan_Test")
@@ -177,6 +179,7 @@ def test_many_small_classes_are_one_thing_to_mend(check, tmp_path):
     [
         ({"A/1.nii.gz": "", "B/2.nii": ""}, "holds no scan, and 2 other files (first: A/1.nii.gz)"),
         ({"list.csv": "picture|label\n"}, "list.csv has the columns 'picture|label'."),
+        ({"list.csv": ""}, "list.csv has no columns that can be read."),
         ({"list.tsv": "file\tsize\n"}, "list.tsv has the columns 'file', 'size'."),
     ],
 )
@@ -206,6 +209,40 @@ def test_the_folders_of_one_modality_are_enough_where_it_is_the_one_that_is_read
     assert check(tmp_path)[0] == 4
     code, document, _ = check(tmp_path, "--modality", "xray")
     assert code == 0 and document["settings"]["modalities"] == ["xray"] and "--modality xray" in document["next"]
+
+
+def test_masks_that_cannot_be_read_are_told_and_not_counted(check, tmp_path):
+    class_folders(tmp_path, masks=True)
+    first = tmp_path / "Fibrosis" / "masks" / "Fib0.png"
+    first.write_bytes(b"")
+    code, document, _ = check(tmp_path, "--modality", "xray")
+    assert code == 0 and document["masks"] == 23 and "--system radiography_unet" in document["next"]
+    assert any("1 lung mask cannot be read, and their scans go on without" in line and first.name in line
+               for line in said(document, "warned"))  # fmt: skip
+
+
+def test_a_list_of_masks_that_are_not_there(check, command, tmp_path, capsys):
+    data, out = listed(tmp_path / "data", mask=lambda n: f"m/{n}.png"), tmp_path / "my.yaml"
+    code, document, _ = check(data, "--modality", "xray")
+    assert code == 0 and document["masks"] == 0 and "--system classifier" in document["next"]
+    assert any("24 lung masks cannot be read" in line for line in said(document, "warned"))
+    words = ["init", "--data", data, "--out", out, "--list", "list.csv", "--modality", "xray", "--positive-class", "Nodule"]
+    words = [str(word) for word in (*words, "--system", "radiography_unet")]
+    code, _, err = command(*words)
+    assert code == 4 and "No scan has a lung mask" in err and not out.exists()
+    (data / "m").mkdir()
+    for number in range(3):
+        (data / "m" / f"{number}.png").write_bytes(b"no picture")
+    assert main(STAGES, words) == 0
+    words = ["run", "-c", str(out), "--data", str(data), "--out", str(tmp_path / "run"), "--to", "s01"]
+    capsys.readouterr()
+    assert main(STAGES, words) == 4 and "None of 24 lung masks can be read" in capsys.readouterr().err
+
+
+def test_labels_that_are_brought_to_one_class(check, tmp_path):
+    class_folders(tmp_path)
+    code, document, _ = check(tmp_path, "--modality", "xray", "--label", "Fibrosis=x", "--label", "Healthy=x")
+    assert code == 4 and said(document, "refused") == ["xray: only the class 'x'."]
 
 
 def test_a_class_of_one_scan(check, tmp_path):

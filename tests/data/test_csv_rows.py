@@ -34,6 +34,7 @@ def test_a_table_as_it_is_written(tmp_path, text):
         ("image,label\na.png,x\nb.png,No, nodule\n", "row 2 has 3 cells and the header 2"),
         ("image;label\na.png;x;y\n", "row 1 has 3 cells and the header 2"),
         ("image,label,label\na.png,x,y\n", "more than one column is called 'label'"),
+        ("image,label\na\0.png,x\n", "holds the character NUL"),
         ("image,label\n", "the table has no rows"),
         ("", "the table has no rows"),
     ],

@@ -53,8 +53,8 @@ class DataFacts:
 
     @property
     def masks(self) -> int:
-        """Scans with a lung mask."""
-        return sum(scan.mask is not None for scan in self.scans)
+        """Scans with a lung mask that is there."""
+        return sum(scan.mask is not None and scan.mask.is_file() for scan in self.scans)
 
     def one_modality(self, system: str) -> str:
         """The modality of a system that reads one. Raises UsageError where the scans are of both."""

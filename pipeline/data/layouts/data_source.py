@@ -16,7 +16,7 @@ from pipeline.data.layouts.respiratory_folders import has_respiratory_folders, r
 from pipeline.data.masks.mask_labels import read_mask_labels
 from pipeline.data.reading.dicom_chain.header_facts import read_header_facts
 from pipeline.data.scans import MODALITIES, TEST, TRAIN, VALID, XRAY, Scan, Warn, warn_python
-from pipeline.data.splitting.splits import DEFAULT_FRACTIONS, assign_splits
+from pipeline.data.splitting.splits import DEFAULT_FRACTIONS, assign_splits, refuse_one_class
 from pipeline.engine.errors import DataError, UsageError
 from pipeline.engine.settings import Settings
 
@@ -130,7 +130,7 @@ def read_labelled_scans(
 def place_scans(root: Path, scans: list[Scan], source: DataSource, seed: int, warn: Warn = warn_python) -> list[Scan]:
     """The scans each with a split, sorted by (modality, id): by patient wherever one is known, else image by image.
 
-    Raises DataError, see `assign_splits` and `stratified_split`.
+    Raises DataError, see `assign_splits`, `stratified_split` and `refuse_one_class`.
     """
     from pipeline.data.splitting.stratified_split import stratified_split
 
@@ -139,6 +139,7 @@ def place_scans(root: Path, scans: list[Scan], source: DataSource, seed: int, wa
     else:
         warn(f"{root}: no patient ids, so the split is by image and one patient may be on both sides.")
         scans = stratified_split(scans, source.fractions.model_dump())
+        refuse_one_class(scans)
     return sorted(scans, key=lambda scan: (scan.modality, scan.id))
 
 

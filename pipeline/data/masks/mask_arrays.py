@@ -44,6 +44,18 @@ def read_codings(scans: Iterable[Scan], labels: Sequence[str | int] = ()) -> dic
     }
 
 
+def unreadable_masks(scans: Iterable[Scan], labels: Sequence[str | int] = ()) -> dict[str, str]:
+    """{scan's id: why} of the masks that a run would go on without. Raises what `read_mask_coding` raises."""
+    scans, failures = [scan for scan in scans if scan.mask is not None], dict[str, str]()
+    codings = read_codings(scans, labels)
+    for scan in scans:
+        try:
+            read_lungs(scan.mask, codings[scan.source])
+        except DataError as error:
+            failures[scan.id] = error.message
+    return failures
+
+
 def write_mask_arrays(
     scans: Sequence[Scan], profiles: Mapping[str, Profile], open_writer: Callable[[str, Profile], ArrayWriter],
     track: Callable[[Iterable], Iterable], labels: Sequence[str | int] = (),

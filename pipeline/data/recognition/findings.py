@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from pipeline.data.inspection.survey import count_rows, inspect_scans, origins_with_one_label
+from pipeline.data.masks.mask_arrays import unreadable_masks
 from pipeline.data.recognition.recognised import Recognised, modalities_of
 from pipeline.data.scans import SPLITS, Scan, within
 from pipeline.data.splitting.leakage import Leakage
@@ -87,6 +89,12 @@ def check_data(
     if inspection.unreadable and not found.untold and all(scan.split for scan in scans):
         with _noted(problems):
             refuse_one_class([scan for scan in scans if scan.id not in inspection.unreadable], scans)
+    with _noted(problems):
+        maskless = unreadable_masks(scans, found.source.mask_labels)
+        if maskless:
+            named = listed(list(maskless.values()))
+            warn(f"{counted(len(maskless), 'lung mask')} cannot be read, and their scans go on without: {named}")
+            scans = [replace(scan, mask=None) if scan.id in maskless else scan for scan in scans]
     problems += _of_leakage(inspection.leakage)
     for row in origins_with_one_label(scans):
         warn(f"{row['modality']}: every scan of {row['origin']} is {row['label']}: what made a scan gives its label away.")

@@ -87,7 +87,8 @@ def _nothing_said(root: Path) -> DataError:
     inside, tables = FolderWalk(root).subfolders(root), _tables(root)
     said = f" It is in {inside[0]}: give that." if len(inside) == 1 and _folders(inside[0]) is not None else ""
     if tables:
-        said += f" {tables[0].name} has the columns {listed([repr(name) for name in _header(tables[0], strict=False)])}."
+        columns = listed([repr(name) for name in _header(tables[0], strict=False)])
+        said += f" {tables[0].name} has {f'the columns {columns}' if columns else 'no columns that can be read'}."
     return DataError(
         f"{root}: nothing here says what the scans show.{said}",
         "Lay them out as a folder for each class, or put a CSV with the columns image and label beside them.",
@@ -135,7 +136,7 @@ def _refuse_outer_folders(root: Path) -> None:
     if len(inner) != 1 or len(kinds) < 2 or any(walk.loose_scans(folder) for folder in outer):
         return
     names, classes = ([folder.name for folder in folders] for folders in (outer, walk.subfolders(outer[0])))
-    meant = "".join(did_you_mean(name, (*SPLIT_WORDS, *FOLDERS)) for name in names)
+    meant = next(filter(None, (did_you_mean(name, (*SPLIT_WORDS, *FOLDERS)) for name in names)), "")
     raise UsageError(
         f"{root}: {listed(names)} hold the same folders ({listed(classes)}): which are the classes?{meant}",
         "Call the outer ones train and test, or as the four folders are called, or say --layout class_folders: "
