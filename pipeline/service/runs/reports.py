@@ -30,7 +30,7 @@ def html_of(report: str, label: str) -> str:
     Markup, links and pictures in it stay text: a class or a patient may be called anything.
     """
     parser = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable("table")
-    parser.disable(["link", "image", "autolink", "reference", "html_block", "html_inline", "entity"])
+    parser.disable(["link", "image", "autolink", "reference", "entity"])
     env: EnvType = {"label": label}
     tokens = parser.parse(report, env)
     for token in tokens:

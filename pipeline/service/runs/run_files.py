@@ -50,7 +50,7 @@ def files_of(stage: str, manifest: Manifest) -> Iterator[RunFile]:
     """Of a committed stage: its artifacts of a kind that is shown, none that lies elsewhere, none of a network."""
     for name, output in manifest.outputs.items():
         kind = KINDS.get(PurePosixPath(output.file).suffix)
-        if kind is not None and not name.endswith(ARCHITECTURE):
+        if kind is not None and _is_within(output.file) and not name.endswith(ARCHITECTURE):
             yield RunFile(stage, output.file, kind, output.meaning, output.size)
 
 
