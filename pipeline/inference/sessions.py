@@ -38,6 +38,7 @@ _ERRORS_ONLY, _FATAL_ONLY = 3, 4
 _threads: int | None = None
 _may_spin = True
 _at_once = 1
+_shares_memory = False
 _turns: AbstractContextManager[Any] = contextlib.nullcontext()
 
 
@@ -117,6 +118,8 @@ def open_graph(
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     if _threads:
         options.intra_op_num_threads = _threads
+    if _shares_memory:
+        options.add_session_config_entry("session.use_env_allocators", "1")
     if not (spinning and _may_spin):
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     for name, value in (settings or {}).items():
@@ -145,10 +148,22 @@ def compute_with(threads: int, at_once: int = 1, graphs: int | None = None) -> N
     """For a process that answers many at once: the threads of every graph that it opens from now on (0: as onnxruntime counts
     them), of which none waits busily, whatever is asked for; how many runs of one graph are computed together, where several are
     asked for while it computes; and how many graphs compute at the same time (None: any number). More threads than cores would
-    wait for each other in the middle of a graph: one after another, each with all cores, is sooner done."""
-    global _threads, _may_spin, _at_once, _turns
-    _threads, _may_spin, _at_once = threads or None, False, at_once
+    wait for each other in the middle of a graph: one after another, each with all cores, is sooner done. All compute in the same
+    memory, which grows by what is needed."""
+    global _threads, _may_spin, _at_once, _turns, _shares_memory
+    _share_memory()
+    _threads, _may_spin, _at_once, _shares_memory = threads or None, False, at_once, True
     _turns = Semaphore(graphs) if graphs is not None else contextlib.nullcontext()
+
+
+@cache
+def _share_memory() -> None:
+    """One arena for every session that asks for it; each would have its own, of twice the size at each growth."""
+    import onnxruntime
+
+    place = onnxruntime.OrtMemoryInfo("Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT)
+    as_requested = onnxruntime.OrtArenaCfg({"arena_extend_strategy": 1})
+    onnxruntime.create_and_register_allocator(place, as_requested)
 
 
 def thread_count() -> int:

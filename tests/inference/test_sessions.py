@@ -180,7 +180,7 @@ class Counted:
 
 @pytest.mark.parametrize(("graphs", "most"), [(None, 4), (1, 1), (2, 2)])
 def test_so_many_graphs_compute_at_the_same_time(monkeypatch, graphs, most):
-    for name in ("_threads", "_may_spin", "_at_once", "_turns"):
+    for name in ("_threads", "_may_spin", "_at_once", "_turns", "_shares_memory"):
         monkeypatch.setattr(sessions, name, getattr(sessions, name))
     sessions.compute_with(1, graphs=graphs)
     Counted.most, gate = 0, Barrier(4)
