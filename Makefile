@@ -64,7 +64,7 @@ soak: setup
 # Ten thousand broken files, sent to the service; `make test-slow` sends two thousand.
 MUTATED_FILES ?= 10000
 mutated: setup
-	MUTATED_FILES=$(MUTATED_FILES) $(RUN) -m pytest -m slow tests/service/test_broken_uploads.py
+	$(RUN) -m pytest -m slow tests/service/test_broken_uploads.py --mutated-files $(MUTATED_FILES)
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build

@@ -25,6 +25,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault(name, "1")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--mutated-files", type=int, default=2000, help="Broken files that the slow test sends to the service.")
+
+
 @pytest.fixture(scope="session")
 def without_graphs():
     """Runs what is called inside it without compiling: tracing 75 small networks takes far longer than training them."""

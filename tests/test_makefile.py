@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+# `make test PYTHON=…` tells its own variables to every make below it, above what that is told itself by the Makefile.
+OUTSIDE = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL")}
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 
@@ -25,7 +28,7 @@ def check(folder: Path, environment: str | None = None, **given: str) -> subproc
     if environment is not None:
         python(folder / "venv" / "bin" / "python", environment)
     words = [f"{name}={value}" for name, value in {"VENV": str(folder / "venv"), **given}.items()]
-    return subprocess.run(["make", "-s", "python", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(["make", "-s", "python", *words], cwd=ROOT, env=OUTSIDE, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12"])
@@ -61,6 +64,6 @@ def test_an_environment_of_the_other_python_is_noticed(tmp_path, there, asked):
 def test_setting_up_looks_at_the_python_first(tmp_path):
     done = subprocess.run(
         ["make", "-s", "setup", f"VENV={tmp_path / 'venv'}", f"PYTHON={python(tmp_path / 'python', '3.10')}"],
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        cwd=ROOT, env=OUTSIDE, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2 and "is Python 3.10" in done.stderr and not (tmp_path / "venv").exists()

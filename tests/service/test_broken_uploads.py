@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from io import BytesIO
 from pathlib import Path
@@ -20,8 +19,6 @@ from pipeline.cli.bench.service.load import Client, form
 
 OPEN = {"gate": "false"}
 GROWTH = 64 << 20
-# `make mutated` asks for ten thousand.
-COUNT = int(os.environ.get("MUTATED_FILES", "2000"))
 
 
 def whole_dicom() -> bytes:
@@ -75,8 +72,8 @@ def test_mutated_files_are_answered_or_refused(settings, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_thousands_of_mutated_files(settings, tmp_path, capsys):
-    told = upload_mutated(settings, COUNT, tmp_path)
+def test_thousands_of_mutated_files(settings, tmp_path, capsys, request):
+    told = upload_mutated(settings, request.config.getoption("mutated_files"), tmp_path)
     with capsys.disabled():
         print(f"\n{told}")
     hold(told)

@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import os
+import socket
 import re
 import shutil
 import subprocess
@@ -111,7 +112,7 @@ def test_a_run_in_progress_shows_what_is_there(tmp_path, browse):
     client = browse(run)
     said = text_of(client.get("/runs/going"))
     assert "begun and interrupted" in said and "In progress" not in said and "dataset.json" in said and "not made yet" in said
-    (run / OWNER_NAME).write_text(json.dumps({"pid": os.getpid(), "host": os.uname().nodename}))
+    (run / OWNER_NAME).write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
     said = text_of(client.get("/runs/going"))
     assert f"In progress: process {os.getpid()}" in said and "being made" in said
     assert "in progress" in text_of(client.get("/runs"))
@@ -124,14 +125,14 @@ def test_a_run_in_progress_shows_what_is_there(tmp_path, browse):
 @pytest.mark.parametrize("owner", ["{}", "[]", "", '{"pid": -1, "host": "HERE"}', '{"pid": 1e30, "host": "HERE"}',
                                    '{"pid": "x", "host": "HERE"}', '{"pid": 99999999, "host": "HERE"}'])  # fmt: skip
 def test_who_works_in_a_run_is_only_told_where_somebody_does(run, browse, owner):
-    (run / OWNER_NAME).write_text(owner.replace("HERE", os.uname().nodename))
+    (run / OWNER_NAME).write_text(owner.replace("HERE", socket.gethostname()))
     said = text_of(browse(run).get(address(run)))
     assert "In progress" not in said and "Every stage is up to date." in said
 
 
 def test_a_number_of_a_process_that_was_given_anew_is_not_taken_for_the_old_one(run, browse):
     owner = run / OWNER_NAME
-    owner.write_text(json.dumps({"pid": os.getpid(), "host": os.uname().nodename}))
+    owner.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
     os.utime(owner, (1, 1))
     assert "In progress" not in text_of(browse(run).get(address(run)))
 
