@@ -6,13 +6,13 @@ from pipeline.data.reading.assumptions import ReadScan
 from pipeline.data.reading.bounds import Bounds
 from pipeline.data.reading.decoder_pool import DecoderPool
 from pipeline.data.reading.processes.decoder_process import Limits as DecoderLimits
-from pipeline.data.reading.scan_reader import DICOM_SUFFIXES
+from pipeline.data.reading.scan_reader import DICOM_SUFFIXES, VOLUME_SUFFIXES
 from pipeline.service.settings import MEGABYTE, Limits
 
 # What a decoder may take beyond itself.
 MEMORY_MB = 1024
-# How a prefix-less DICOM object is told, of all that a file's name says.
-_AS_DICOM = DICOM_SUFFIXES[0]
+# How a prefix-less DICOM object and a volume are told, of all that a file's name says.
+_KINDS = {**dict.fromkeys(DICOM_SUFFIXES, DICOM_SUFFIXES[0]), **{kind: kind for kind in VOLUME_SUFFIXES}}
 
 
 class Decoders:
@@ -22,10 +22,10 @@ class Decoders:
         self._pool = DecoderPool(count, DecoderLimits(seconds=limits.decode_s, memory_mb=MEMORY_MB))
         self._bounds = Bounds(limits.pixels, limits.frames, int(limits.inflated_mb * MEGABYTE))
 
-    def read(self, content: bytes, called: str) -> ReadScan:
-        """The scan in an upload. Raises DataError as `decode_scan` and `refuse_beyond`, and where its decoder ends over it;
-        NoDecoderError where none starts: an upload is never decoded in this process."""
-        return self._pool.decode(content, called, bounds=self._bounds)
+    def read(self, content: bytes, called: str, slice: str | None = None) -> ReadScan:
+        """The scan in an upload, or a slice of the volume in it. Raises DataError as `decode_upload` and `refuse_beyond`, and
+        where its decoder ends over it; NoDecoderError where none starts: an upload is never decoded in this process."""
+        return self._pool.decode(content, called, bounds=self._bounds, slice=slice)
 
     def warm(self, content: bytes) -> None:
         """Start a process, so that no request waits for it. Raises NoDecoderError."""
@@ -38,4 +38,5 @@ class Decoders:
 
 def called(field: str, filename: str | None) -> str:
     """What messages call an upload: its field. Its own name may tell a patient's."""
-    return field + (_AS_DICOM if (filename or "").lower().endswith(DICOM_SUFFIXES) else "")
+    name = (filename or "").lower()
+    return field + next((kind for suffix, kind in _KINDS.items() if name.endswith(suffix)), "")

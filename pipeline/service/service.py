@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from starlette.requests import Request
 from starlette.types import Message
@@ -21,8 +21,14 @@ from pipeline.service.scans import Decoders
 from pipeline.service.settings import ServiceSettings
 
 Result = TypeVar("Result")
-# A file's bytes, and what messages call it.
-Upload = tuple[bytes, str]
+
+
+class Upload(NamedTuple):
+    """A file's bytes, what messages call it, and of a volume which slice: a number from 1 on, or "largest-lung"."""
+
+    content: bytes
+    called: str
+    slice: str | None = None
 
 
 class Service:

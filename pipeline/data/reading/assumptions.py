@@ -26,7 +26,8 @@ class ScanHeader:
     """What the file's header says of the picture; nothing that names a patient.
 
     `modality` is "xray" or "ct" where a DICOM header says so, and None for rasters and for DICOM objects that leave
-    it open (OT, SC, absent). `position_mm` is the place along the normal of the slice, None where it is not told.
+    it open (OT, SC, absent). `position_mm` is the place along the normal of the slice, None where it is not told. `slice`: which
+    of `frames` was chosen, from 1 on; None where nothing was to be chosen.
     """
 
     container: str
@@ -38,6 +39,7 @@ class ScanHeader:
     bits_stored: int = 8
     hounsfield: bool = False
     position_mm: float | None = None
+    slice: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ import zlib
 from dataclasses import dataclass
 
 from pipeline.data.reading.raster_decoders import raster_kind
-from pipeline.data.reading.scan_reader import broken_files_named, is_dicom
+from pipeline.data.reading.scan_reader import broken_files_named, is_dicom, is_volume
 from pipeline.engine.errors import DataError
 
+GZIP = b"\x1f\x8b"
 _WIDTH, _LENGTH = 256, 257
 _CHUNK = 1 << 20
 # A deflated scan is a few times smaller than what is in it; a bomb a thousand times.
@@ -28,8 +29,8 @@ class Bounds:
 
 
 def refuse_beyond(data: bytes, name: str, bounds: Bounds) -> None:
-    """Raise DataError for a picture whose header tells of more than `bounds`, for a deflated object that unpacks to more, or to
-    64 times its size, and for a DICOM object that is a file of another kind, too.
+    """Raise DataError for a picture whose header tells of more than `bounds`, for a deflated object or volume that unpacks to
+    more, or to 64 times its size, and for a DICOM object that is a file of another kind, too.
 
     What no header can be read of is left to the decoder, which says what is wrong with it.
     """
@@ -40,6 +41,8 @@ def refuse_beyond(data: bytes, name: str, bounds: Bounds) -> None:
             raise DataError(f"{name}: a DICOM object that is {told}, too.", "Export it again: its preamble should be empty.")
         if kind is not None:
             _refuse_pixels(_raster_size(data, kind, name), name, bounds)
+        elif is_volume(name) and data.startswith(GZIP):
+            _refuse_inflated(memoryview(data), name, bounds, zlib.MAX_WBITS | 16)
         elif is_dicom(data, name):
             _refuse_dicom(data, name, bounds)
 
@@ -85,10 +88,10 @@ def _refuse_dicom(data: bytes, name: str, bounds: Bounds) -> None:
         raise DataError(f"{name}: {told[2]:,} frames, at most {bounds.frames:,} are read.", "Save the frame that is wanted.")
 
 
-def _refuse_inflated(deflated: memoryview, name: str, bounds: Bounds) -> None:
+def _refuse_inflated(deflated: memoryview, name: str, bounds: Bounds, kind: int = -zlib.MAX_WBITS) -> None:
     """Unpack it piece by piece, and keep none."""
     most = min(bounds.inflated, MOST_DEFLATED * len(deflated) + _CHUNK)
-    inflater, count, rest = zlib.decompressobj(-zlib.MAX_WBITS), 0, bytes(deflated)
+    inflater, count, rest = zlib.decompressobj(kind), 0, bytes(deflated)
     while rest and not inflater.eof:
         try:
             count += len(inflater.decompress(rest, _CHUNK))

@@ -16,7 +16,7 @@ from pipeline.data.reading.assumptions import ReadScan
 from pipeline.data.reading.bounds import Bounds
 from pipeline.data.reading.processes.decoder_process import DecoderProcess, Limits, NotStartedError
 from pipeline.data.reading.processes.decoder_service import Request
-from pipeline.data.reading.scan_reader import decode_scan, read_scan_here
+from pipeline.data.reading.scan_reader import decode_upload, read_scan_here
 from pipeline.engine.errors import DataError, PipelineError
 
 READ_AHEAD = 16
@@ -59,13 +59,15 @@ class DecoderPool:
         """`read_scan`. Raises DataError as it does, and for a file over which the decoder crashed, hung or ran out of memory."""
         return _given(self._ask([self._request(path, slice, with_colour)])[0])
 
-    def decode(self, data: bytes, name: str, *, with_colour: bool = True, bounds: Bounds | None = None) -> ReadScan:
-        """`decode_scan`, with the errors of `read`.
+    def decode(
+        self, data: bytes, name: str, *, with_colour: bool = True, bounds: Bounds | None = None, slice: int | str | None = None
+    ) -> ReadScan:  # fmt: skip
+        """`decode_scan`, or `decode_slice` of a volume and where a slice is named, with the errors of `read`.
 
         bounds: of an upload, kept as `refuse_beyond` does. It is decoded in a process of its own or not at all: raises
         NoDecoderError where none starts.
         """
-        request = Request(name, data, None, with_colour, self.limits.allowed(len(data)), bounds=bounds)
+        request = Request(name, data, slice, with_colour, self.limits.allowed(len(data)), bounds=bounds)
         return _given(self._ask([request])[0])
 
     def read_in_order(
@@ -160,7 +162,7 @@ _shared_lock = threading.Lock()
 def _read_here(request: Request) -> ReadScan | PipelineError:
     try:
         if request.data is not None:
-            return decode_scan(request.data, request.path, with_colour=request.with_colour)
+            return decode_upload(request.data, request.path, request.slice, request.with_colour)
         return read_scan_here(request.path, request.slice, request.with_colour)
     except PipelineError as error:
         return error

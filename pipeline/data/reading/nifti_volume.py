@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from pipeline.data.reading.file_integrity import BROKEN_REMEDY
 from pipeline.engine.errors import DataError
 
 MAXIMUM_VOXELS = 1 << 30
+GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,34 @@ def open_nifti(path: Path) -> NiftiVolume:
 
     if not path.is_file():
         raise DataError(f"{path}: no such file.", "Check the path.")
-    notes = Notes(str(path))
+    return _opened(lambda: nibabel.load(path), str(path))
+
+
+def decode_nifti(data: bytes, name: str) -> NiftiVolume:
+    """The same of a file's bytes (an upload), compressed or not. Raises as `open_nifti`."""
+    import nibabel
+
+    def image() -> Any:
+        raw = _inflated(data) if data.startswith(GZIP) else data
+        second = 540 in (int.from_bytes(raw[:4], order) for order in ("little", "big"))
+        return (nibabel.Nifti2Image if second else nibabel.Nifti1Image).from_bytes(raw)
+
+    return _opened(image, name)
+
+
+def _inflated(data: bytes) -> bytes:
+    """The first member of a gzip file, which is what bounds are kept of. Raises EOFError where it is cut off."""
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    raw = inflater.decompress(data)
+    if not inflater.eof:
+        raise EOFError("compressed file ended before its end was reached")
+    return raw
+
+
+def _opened(load: Callable[[], Any], path: str) -> NiftiVolume:
+    notes = Notes(path)
     try:
-        image = nibabel.load(path)
+        image = load()
         shape = tuple(int(side) for side in image.shape)
         if len(shape) > 3 and set(shape[3:]) != {1} or len(shape) < 3:
             raise DataError(f"{path}: a NIfTI of {'x'.join(map(str, shape))}, one volume expected.", "Save one volume alone.")

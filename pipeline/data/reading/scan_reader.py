@@ -13,6 +13,7 @@ from pipeline.data.reading.raster_decoders import decode_raster, raster_kind
 from pipeline.engine.errors import DataError, PipelineError
 
 DICOM_SUFFIXES = (".dcm", ".dicom")
+VOLUME_SUFFIXES = (".nii", ".nii.gz")
 
 # What reads in this process's stead.
 _elsewhere: ContextVar[Callable[[Path | str, int | str | None, bool], ReadScan] | None] = ContextVar("elsewhere", default=None)
@@ -60,6 +61,15 @@ def decode_scan(data: bytes, name: str, *, with_colour: bool = True) -> ReadScan
     refuse_small(scan.gray, name)
     refuse_flat(scan.gray, name)
     return scan
+
+
+def decode_upload(data: bytes, name: str, slice: int | str | None, with_colour: bool) -> ReadScan:
+    """`decode_scan`, or `decode_slice` where a slice is named or the name is a volume's."""
+    if slice is None and not is_volume(name):
+        return decode_scan(data, name, with_colour=with_colour)
+    from pipeline.data.reading.volume_reader import decode_slice
+
+    return decode_slice(data, name, slice, with_colour=with_colour)
 
 
 def decode_unchecked(data: bytes, name: str, with_colour: bool) -> ReadScan:
@@ -137,7 +147,7 @@ def is_dicom(data: bytes, name: str) -> bool:
 
 def is_volume(path: Path | str) -> bool:
     """Whether a path is a volume by its kind: a NIfTI file."""
-    return str(path).lower().endswith((".nii", ".nii.gz"))
+    return str(path).lower().endswith(VOLUME_SUFFIXES)
 
 
 def _only_frame(data: bytes, name: str, with_colour: bool) -> ReadScan:

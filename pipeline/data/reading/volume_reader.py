@@ -145,6 +145,44 @@ def read_slice(path: Path | str, selection: int | str | None, *, with_colour: bo
     return scan if with_colour else replace(scan, colour=None)
 
 
+def decode_slice(data: bytes, name: str, selection: int | str | None, *, with_colour: bool = True) -> ReadScan:
+    """`read_slice` for the bytes of a file that is in memory (an upload), named as its kind is (.nii, .nii.gz, .dcm).
+
+    The header tells which slice it is; that the one with the most lung was taken is said. Raises as `read_slice`.
+    """
+    volume = _opened_volume(data, name) if is_volume(name) or is_dicom(data, name) else None
+    if volume is None or volume.count == 1:
+        if selection not in (None, 1, "1", LARGEST_LUNG):
+            raise UsageError(f"{name}: one picture, it has no slice {selection}.", "Leave the slice out.")
+        return volume.slice(1) if volume is not None and is_volume(name) else decode_scan(data, name, with_colour=with_colour)
+    if selection is None:
+        raise DataError(f"{name}: a volume of {volume.count} slices, one image expected.", "Say which slice is wanted.")
+    numbers = volume.chosen(selection)
+    if len(numbers) > 1:
+        raise UsageError(f"{name}: {len(numbers)} slices chosen, one image expected.", f"Give one number or {LARGEST_LUNG}.")
+    scan = volume.slice(numbers[0])
+    by_lung = str(selection).strip().lower() == LARGEST_LUNG
+    told = f"Slice {numbers[0]} of {volume.count} was taken: the one with the most lung."
+    said = (*scan.assumptions, *([Assumption("frames", told)] if by_lung else []))
+    header = replace(scan.header, slice=numbers[0], frames=volume.count)
+    return replace(scan, colour=scan.colour if with_colour else None, assumptions=said, header=header)
+
+
+def _opened_volume(data: bytes, name: str) -> Volume:
+    with broken_files_named(name):
+        if is_volume(name):
+            from pipeline.data.reading.nifti_volume import decode_nifti
+
+            stack: Stack = decode_nifti(data, name)
+        else:
+            from pipeline.data.reading.dicom_series import open_frames
+
+            stack = open_frames(data, name)
+        # A single frame may be of any kind, and its reader looks at its values.
+        hounsfield = _in_hounsfield(stack) if stack.count > 1 or is_volume(name) else False
+    return Volume(stack, stack.notes.all(), hounsfield)
+
+
 def lung_pixels(hounsfield: np.ndarray) -> int:
     """How many pixels of a slice (H, W), in HU, are lung: below −500 HU and not fill, in pockets of at least a
     thousandth of the slice that do not reach its border (the air around the body does)."""

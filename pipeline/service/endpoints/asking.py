@@ -20,6 +20,9 @@ from pipeline.service.service import Service, Upload
 
 Note = Annotated[str | None, Form(description="What is written of the case.")]
 BundleName = Annotated[str | None, Form(description="The bundle to ask, one of /model/info; the default one else.")]
+Slice = Annotated[
+    str | None, Form(description='Of a volume (NIfTI, DICOM of several frames): a slice from 1 on, or "largest-lung".')
+]
 Gate = Annotated[bool, Form(description="Ask what the scan is, and refuse what is not what it is given as.")]
 
 
@@ -29,12 +32,12 @@ class Drawn(Prediction):
     heat_maps: list[HeatMap]
 
 
-async def upload_of(field: str, upload: UploadFile) -> Upload:
+async def upload_of(field: str, upload: UploadFile, slice: str | None = None) -> Upload:
     """Its bytes, and what messages call it. Raises Problem (422) for an empty one."""
     content = await upload.read()
     if not content:
         raise Problem(422, "empty-file", f"{field}: empty file (zero bytes).", "Send the file itself.")
-    return content, called(field, upload.filename)
+    return Upload(content, called(field, upload.filename), slice or None)
 
 
 def note_of(note: str | None, service: Service) -> str | None:

@@ -52,7 +52,7 @@ async def predict_batch(
 ) -> Batch:
     """Answer many images, each as `/predict` answers `file`. Whoever leaves has the rest left undone."""
     service, request_id = service_of(request), request_id_of(request)
-    uploads = [(await file.read(), called(f"files[{index}]", file.filename)) for index, file in enumerate(files)]
+    uploads = [Upload(await file.read(), called(f"files[{index}]", file.filename)) for index, file in enumerate(files)]
     served = service.models.for_case([IMAGE], bundle)
 
     def work(ticket: Ticket) -> list[Prediction | Problem]:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from pipeline.inference.opened_bundle import IMAGE, NOTE
 from pipeline.service.desk import Ticket
-from pipeline.service.endpoints.asking import BundleName, Drawn, Gate, Note, answered, note_of, upload_of
+from pipeline.service.endpoints.asking import BundleName, Drawn, Gate, Note, Slice, answered, note_of, upload_of
 from pipeline.service.endpoints.drawing import PICTURE, Caption, Method, heat_map_picture, heat_maps, png_response, wants_png
 from pipeline.service.models import CLASSIFY, field_of
 from pipeline.service.problems import Problem
@@ -25,6 +25,7 @@ async def classify(
     request: Request,
     file: Annotated[UploadFile | None, File(description="An image of what the bundle reads.")] = None,
     note: Note = None,
+    slice: Slice = None,
     bundle: BundleName = None,
     heat_map: Annotated[Method | None, Form(description="Draw where the network looked for the class that it names.")] = None,
     caption: Caption = True,
@@ -33,7 +34,7 @@ async def classify(
 ) -> Drawn | Response:
     """Name the class of an image, a note, or both. `Accept: image/png` asks for the heat map over the scan."""
     service, request_id, as_png = service_of(request), request_id_of(request), wants_png(request)
-    uploads = {IMAGE: await upload_of(field_of(IMAGE), file)} if file is not None else {}
+    uploads = {IMAGE: await upload_of(field_of(IMAGE), file, slice)} if file is not None else {}
     said = note_of(note, service)
     if not uploads and said is None:
         raise Problem(422, "nothing-given", "Neither an image nor a note was sent.", "Send file, note or both.")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, File, Form, Request, UploadFile
 
 from pipeline.inference.opened_bundle import IMAGE, NOTE
 from pipeline.service.desk import Ticket
-from pipeline.service.endpoints.asking import BundleName, Drawn, Gate, Note, answered, note_of, upload_of
+from pipeline.service.endpoints.asking import BundleName, Drawn, Gate, Note, Slice, answered, note_of, upload_of
 from pipeline.service.endpoints.drawing import Caption, Method, heat_maps
 from pipeline.service.models import field_of
 from pipeline.service.problems import Problem
@@ -26,6 +26,7 @@ async def predict(
     xray: Annotated[UploadFile | None, File(description="A chest X-ray; of a pair, or alone.")] = None,
     ct: Annotated[UploadFile | None, File(description="A CT slice; of a pair, or alone.")] = None,
     note: Note = None,
+    slice: Slice = None,
     bundle: BundleName = None,
     heat_map: Annotated[Method | None, Form(description="Draw where the network looked for the class that it names.")] = None,
     caption: Caption = True,
@@ -35,7 +36,10 @@ async def predict(
     """Answer one image (`file`), or an X-ray, a CT slice or both (`xray`, `ct`), with a note where a bundle reads one."""
     service = service_of(request)
     given = {IMAGE: file, "xray": xray, "ct": ct}
-    uploads = {door: await upload_of(field_of(door), upload) for door, upload in given.items() if upload is not None}
+    uploads = {
+        door: await upload_of(field_of(door), upload, slice if door != "xray" else None)
+        for door, upload in given.items() if upload is not None
+    }  # fmt: skip
     said = note_of(note, service)
     if not uploads and said is None:
         raise Problem(422, "nothing-given", "Neither a scan nor a note was sent.", "Send file, or xray, ct or both, or note.")

@@ -10,10 +10,11 @@ from pydantic import BaseModel, Field
 from pipeline.engine.errors import DataError
 from pipeline.inference.gate.judgement import judgement, unreadable
 from pipeline.service.desk import Ticket
+from pipeline.service.endpoints.asking import Slice
 from pipeline.service.safety.gatekeeper import request_id_of
 from pipeline.service.safety.uploads import FormRoute
 from pipeline.service.scans import called
-from pipeline.service.service import service_of
+from pipeline.service.service import Upload, service_of
 
 router = APIRouter(tags=["answers"], route_class=FormRoute)
 
@@ -47,11 +48,13 @@ async def validate(
     request: Request,
     files: Annotated[list[UploadFile], File(description="Pictures.")],
     modality: Annotated[Literal["xray", "ct"], Form(description="What they should be.")] = "xray",
+    slice: Slice = None,
     strict: Annotated[bool, Form(description="Let the nine simple checks refuse, too.")] = False,
 ) -> Judgements:
     """Tell chest X-rays from CT slices and other pictures. A file that cannot be read is named, and the rest go on."""
     service, gate = service_of(request), service_of(request).models.gate
-    uploads = [(await file.read(), called(f"files[{index}]", file.filename)) for index, file in enumerate(files)]
+    names = [called(f"files[{index}]", file.filename) for index, file in enumerate(files)]
+    uploads = [Upload(await file.read(), name, slice or None) for name, file in zip(names, files, strict=True)]
 
     def judged(index: int) -> Judgement:
         header, warnings = None, list[str]()

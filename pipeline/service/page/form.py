@@ -8,6 +8,8 @@ from typing import Literal
 
 from fastapi import UploadFile
 
+from pipeline.data.reading.scan_reader import is_dicom, is_volume
+from pipeline.data.reading.volume_reader import LARGEST_LUNG
 from pipeline.data.scans import CT, XRAY
 from pipeline.service.endpoints.asking import note_of
 from pipeline.service.page.examples import example_of, example_png
@@ -21,11 +23,12 @@ LUNGS, HEAT = "lungs", "heat"
 
 @dataclass(frozen=True)
 class Given:
-    """One file. name: what its sender called it, which is shown and nothing else."""
+    """One file. name: what its sender called it, which is shown and nothing else. slice: None for a plain picture."""
 
     name: str
     content: bytes
     called: str
+    slice: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Asked:
 
 async def asked_for(
     service: Service, scans: Sequence[UploadFile], given_as: GivenAs, note: str | None, bundle: str | None, drawn: Sequence[str],
-    example: str | None,
+    example: str | None, slice: str | None = None,
 ) -> Asked:  # fmt: skip
     """What was filled in. Raises Problem: 404 no such example, 413 a note that is too long."""
     if example:
@@ -50,8 +53,14 @@ async def asked_for(
         return Asked(tuple(found), case.given_as, None, bundle or None, frozenset(drawn))
     # A field that nothing was chosen for comes as a file without a name.
     chosen = [scan for scan in scans if scan.filename]
-    found = [Given(scan.filename or "", await scan.read(), called("scan", scan.filename)) for scan in chosen]
+    found = [_given(scan.filename or "", await scan.read(), (slice or "").strip() or LARGEST_LUNG) for scan in chosen]
     return Asked(tuple(found), given_as, note_of((note or "").strip(), service), bundle or None, frozenset(drawn))
+
+
+def _given(filename: str, content: bytes, slice: str) -> Given:
+    name = called("scan", filename)
+    may_hold_several = is_volume(name) or is_dicom(content, name)
+    return Given(filename, content, name, slice if may_hold_several else None)
 
 
 def is_many(asked: Asked, kinds: Sequence[str | None]) -> bool:

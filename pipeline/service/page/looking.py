@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.data.reading.assumptions import ReadScan
 from pipeline.data.scans import CT
-from pipeline.engine.errors import DataError
+from pipeline.engine.errors import DataError, UsageError
 from pipeline.inference.gate.gate import Gate, Verdict
 from pipeline.service.page.form import Given
 
@@ -42,11 +42,17 @@ class Looked:
             "Bits a pixel": str(header.bits_stored),
             "Gray levels": header.photometric,
             "Kind of image": " ".join(header.image_type),
-            "Frames": str(header.frames) if header.frames > 1 else "",
+            "Slice": f"{header.slice} / {header.frames}" if header.slice is not None else "",
             "Hounsfield units": "yes" if header.hounsfield else "",
             "Place along the body": f"{header.position_mm:.1f} mm" if header.position_mm is not None else "",
         }
         return {name: value for name, value in told.items() if value}
+
+    @property
+    def slice(self) -> tuple[int, int] | None:
+        """Which slice of how many it is, of a volume."""
+        header = self.read.header if self.read is not None else None
+        return (header.slice, header.frames) if header is not None and header.slice is not None else None
 
     @property
     def has_window(self) -> bool:
@@ -54,9 +60,9 @@ class Looked:
         return self.kind == CT
 
 
-def look(given: Given, gate: Gate, scan: ReadScan | DataError) -> Looked:
+def look(given: Given, gate: Gate, scan: ReadScan | DataError | UsageError) -> Looked:
     """What is said of a file that was read as `scan`."""
-    if isinstance(scan, DataError):
+    if not isinstance(scan, ReadScan):
         return Looked(given, error=said_of(scan.message, given))
     return Looked(given, scan, gate.judge(scan.gray, scan.colour, scan.header))
 

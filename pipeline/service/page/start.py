@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from starlette.responses import Response
 
-from pipeline.engine.errors import DataError
+from pipeline.engine.errors import DataError, UsageError
 from pipeline.service.desk import Ticket
 from pipeline.service.page.asking import SURE_FROM, ask
 from pipeline.service.page.examples import EXAMPLES, PLACE
@@ -19,7 +19,7 @@ from pipeline.service.page.telling import case_facts, row_facts
 from pipeline.service.problems import Problem
 from pipeline.service.safety.gatekeeper import request_id_of
 from pipeline.service.safety.uploads import FormRoute
-from pipeline.service.service import Service, service_of
+from pipeline.service.service import Service, Upload, service_of
 
 router = APIRouter(include_in_schema=False, route_class=FormRoute)
 Scans = Annotated[list[UploadFile], File()]
@@ -37,12 +37,12 @@ async def start(request: Request) -> Response:
 @router.post("/")
 async def answer_page(
     request: Request, scans: Scans = [], given_as: Annotated[GivenAs, Form()] = "auto", note: Field = None,  # noqa: B006
-    bundle: Field = None, draw: Drawn = [], example: Field = None,  # noqa: B006
+    bundle: Field = None, draw: Drawn = [], example: Field = None, slice: Field = None,  # noqa: B006
 ) -> Response:  # fmt: skip
     """The page with an answer, for a browser without a script."""
     service = service_of(request)
     try:
-        asked = await asked_for(service, scans, given_as, note, bundle, draw, example)
+        asked = await asked_for(service, scans, given_as, note, bundle, draw, example, slice)
         facts = await _told(request, service, asked)
     except Problem as problem:
         told = {"problem": {"detail": str(problem.detail), "remedy": problem.remedy}}
@@ -53,22 +53,22 @@ async def answer_page(
 @router.post("/page/answer")
 async def answer_part(
     request: Request, scans: Scans = [], given_as: Annotated[GivenAs, Form()] = "auto", note: Field = None,  # noqa: B006
-    bundle: Field = None, draw: Drawn = [],  # noqa: B006
+    bundle: Field = None, draw: Drawn = [], slice: Field = None,  # noqa: B006
 ) -> Response:  # fmt: skip
     """The answer alone, or a table of answers."""
     service = service_of(request)
-    facts = await _told(request, service, await asked_for(service, scans, given_as, note, bundle, draw, None))
+    facts = await _told(request, service, await asked_for(service, scans, given_as, note, bundle, draw, None, slice))
     return page(request, "result.html.j2", **facts)
 
 
 @router.post("/page/rows")
 async def rows_part(
     request: Request, scans: Scans = [], given_as: Annotated[GivenAs, Form()] = "auto", bundle: Field = None,  # noqa: B006
-    first: Annotated[int, Form()] = 0, frame: Annotated[bool, Form()] = False,
+    first: Annotated[int, Form()] = 0, frame: Annotated[bool, Form()] = False, slice: Field = None,
 ) -> Response:  # fmt: skip
     """Rows of the table of many: each file a case of its own. first: the place of the first among all. frame: the table, too."""
     service = service_of(request)
-    asked = await asked_for(service, scans, given_as, None, bundle, (), None)
+    asked = await asked_for(service, scans, given_as, None, bundle, (), None, slice)
 
     def work(ticket: Ticket) -> list[dict[str, Any]]:
         return _rows(service, asked, _looked(service, asked.scans, ticket), ticket, request_id_of(request), first)
@@ -95,7 +95,7 @@ async def _told(request: Request, service: Service, asked: Asked) -> dict[str, A
 
 def _looked(service: Service, scans: Sequence[Given], ticket: Ticket) -> list[Looked]:
     """Each file read, beside each other, and judged."""
-    reading = [service.begin_reading((each.content, each.called)) if each.content else None for each in scans]
+    reading = [service.begin_reading(Upload(each.content, each.called, each.slice)) if each.content else None for each in scans]
     found = []
     for given, coming in zip(scans, reading, strict=True):
         ticket.proceed()
@@ -104,7 +104,7 @@ def _looked(service: Service, scans: Sequence[Given], ticket: Ticket) -> list[Lo
             continue
         try:
             found.append(look(given, service.models.gate, coming.result()))
-        except DataError as error:
+        except (DataError, UsageError) as error:  # a slice that is not there
             found.append(look(given, service.models.gate, error))
     return found
 

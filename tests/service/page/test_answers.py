@@ -167,3 +167,27 @@ def test_what_is_said_against_a_bundle_stands_beside_its_answer():
     accuracy = next(each for each in told["test_figures"] if each["metric"] == "accuracy")
     assert f"{accuracy['value']:.3f} [{accuracy['low']:.3f}, {accuracy['high']:.3f}]" in page
     assert "144 test scans, 115 patients" in page
+
+
+def test_a_volume_is_answered_by_the_slice_with_most_lung_or_the_one_that_is_named(client, tmp_path):
+    import nibabel
+
+    from tests.data.dicom_objects import thorax_hounsfield
+
+    volume = np.stack([thorax_hounsfield(lungs=lungs) for lungs in (40, 200, 300)])
+    turned = np.ascontiguousarray(volume.transpose(2, 1, 0)[::-1, ::-1]).astype(np.int16)
+    nibabel.save(nibabel.Nifti1Image(turned, np.diag([-0.7, -0.7, 5, 1])), tmp_path / "v.nii.gz")
+    content = (tmp_path / "v.nii.gz").read_bytes()
+    page = ask(client, ("v.nii.gz", content)).text
+    assert "Slice 3 of 3 was taken: the one with the most lung." in page and 'class="slice" type="number"' in page
+    second = ask(client, ("v.nii.gz", content), slice="2").text
+    assert "Slice 2 of 3; another one:" in second and not np.array_equal(picture(page, "base"), picture(second, "base"))
+    beyond = ask(client, ("v.nii.gz", content), slice="9").text
+    assert "no slice 9" in beyond and "It cannot be read:" in beyond
+    asked = {"data": {"gate": "false", "bundle": "tiny_pair", "slice": "2"}}
+    told = client.post("/predict", files={"ct": ("v.nii.gz", content)}, **asked)
+    assert told.status_code == 200, told.text
+    (judged,) = client.post("/validate", files={"files": ("v.nii.gz", content)}, data={"slice": "2"}).json()["results"]
+    assert judged["header"]["slice"] == 2 and judged["header"]["frames"] == 3
+    without = client.post("/predict", files={"ct": ("v.nii.gz", content)}, data={"gate": "false"})
+    assert without.status_code == 422 and "a volume of 3 slices" in without.json()["detail"]

@@ -104,7 +104,7 @@ def serve(memory_mb: int) -> None:
 
 
 def _answered(request: Request) -> ReadScan:
-    from pipeline.data.reading.scan_reader import decode_scan, file_bytes, is_volume, read_scan
+    from pipeline.data.reading.scan_reader import decode_upload, file_bytes, is_volume, read_scan
 
     data = request.data
     if request.folder:
@@ -117,7 +117,7 @@ def _answered(request: Request) -> ReadScan:
         refuse_beyond(data, request.path, request.bounds)
     if data is None:
         return read_scan(request.path, slice=request.slice, with_colour=request.with_colour)
-    return decode_scan(data, request.path, with_colour=request.with_colour)
+    return decode_upload(data, request.path, request.slice, request.with_colour)
 
 
 def _arm(seconds: float) -> None:

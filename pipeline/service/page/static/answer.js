@@ -3,11 +3,12 @@ import { send } from "./send.js";
 import { Viewer } from "./viewer.js";
 import { word } from "./words.js";
 
-// of: {files, choices, again(givenAs), add(door)}.
+// of: {files, choices, again(givenAs), add(door), slice(number)}.
 export function enhance(result, of) {
   for (const element of result.querySelectorAll(".scripted")) element.hidden = false;
   for (const button of result.querySelectorAll(".give-as")) button.addEventListener("click", () => of.again(button.dataset.givenAs));
   for (const button of result.querySelectorAll(".add-half")) button.addEventListener("click", () => of.add(button.dataset.door));
+  for (const input of result.querySelectorAll("input.slice")) input.addEventListener("change", () => input.reportValidity() && of.slice(input.value));
   const article = result.querySelector("article.answer");
   if (!article) return;
   for (const section of article.querySelectorAll(".scan")) {
@@ -28,7 +29,9 @@ function watch(section, article, { files, choices }) {
   }
   if (file && section.dataset.explained && article.dataset.methods && !viewer.has("heat")) {
     const { door } = section.dataset;
-    viewer.offer("heat", false, () => layer("heat", () => heat(file, door, article.dataset, choices)));
+    const slice = section.querySelector("input.slice")?.value;
+    const { note } = Object.fromEntries(choices);
+    viewer.offer("heat", false, () => layer("heat", () => heat(file, door, article.dataset, { note, slice })));
   }
 }
 
@@ -40,10 +43,9 @@ async function lungs(file) {
 }
 
 // The heat map of /predict for the class that was named.
-async function heat(file, door, { bundle, methods }, choices) {
-  const note = Object.fromEntries(choices).note;
+async function heat(file, door, { bundle, methods }, more) {
   const fields = [[door, file], ["bundle", bundle], ["heat_map", methods.split(" ")[0]], ["caption", "false"]];
-  const response = await send("/predict", [...fields, ...(note ? [["note", note]] : [])], { accept: "application/json" });
+  const response = await send("/predict", [...fields, ...Object.entries(more).filter(([, value]) => value)], { accept: "application/json" });
   const { heat_maps: maps } = await response.json();
   const found = maps.find((each) => each.modality === door);
   return found ? `data:image/png;base64,${found.png_base64}` : "";

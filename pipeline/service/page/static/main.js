@@ -87,7 +87,7 @@ async function start(work) {
 
 function run() {
   const of = [...files];
-  const choices = ["given_as", "bundle", "note"].map((name) => [name, form.elements[name]?.value ?? ""]);
+  const choices = ["given_as", "bundle", "note", "slice"].map((name) => [name, form.elements[name]?.value ?? ""]);
   if (of.length > 2) start((options) => answerMany({ files: of, choices, form, result, progress, told, options, start, look }));
   else start((options) => answerFew(of, choices, options, result));
 }
@@ -97,7 +97,7 @@ async function answerFew(of, choices, options, place) {
   const response = await send("/page/answer", [...of.map((file) => ["scans", file]), ...choices], options);
   const parsed = new DOMParser().parseFromString(await response.text(), "text/html");
   place.replaceChildren(...parsed.body.childNodes);
-  enhance(place, { files: of, choices, again, add });
+  enhance(place, { files: of, choices, again, add, slice });
   if (place.querySelector("#rows")) useTable(place, { files: of, look });
   place.focus({ preventScroll: true });
   place.scrollIntoView({ block: "start", behavior: "auto" });
@@ -107,6 +107,12 @@ async function answerFew(of, choices, options, place) {
 function again(givenAs) {
   form.elements.given_as.value = givenAs;
   form.elements.bundle.value = "";
+  run();
+}
+
+// The same files, another slice of the volume among them.
+function slice(number) {
+  form.elements.slice.value = number;
   run();
 }
 
@@ -124,7 +130,7 @@ function add() {
 function look(file) {
   files = [file];
   showChosen();
-  const choices = ["given_as", "bundle"].map((name) => [name, form.elements[name].value]);
+  const choices = ["given_as", "bundle", "slice"].map((name) => [name, form.elements[name].value]);
   start((options) => answerFew([file], choices, options, document.getElementById("looked")));
 }
 
@@ -140,6 +146,7 @@ async function tryExample(button) {
   const { files: names, givenAs } = button.dataset;
   form.elements.given_as.value = givenAs;
   form.elements.bundle.value = "";
+  form.elements.slice.value = "";
   if (form.elements.note) form.elements.note.value = "";
   try {
     take(await Promise.all(names.split(" ").map(exampleFile)));
@@ -179,4 +186,4 @@ document.addEventListener("drop", async (event) => {
   take(await filesOfDrop(event.dataTransfer));
 });
 // An answer that came with the page, before there was a script.
-if (result.firstElementChild) enhance(result, { files: [], choices: [], again, add });
+if (result.firstElementChild) enhance(result, { files: [], choices: [], again, add, slice });
