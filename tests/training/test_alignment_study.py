@@ -66,7 +66,7 @@ def test_an_epoch_has_as_many_minibatches_however_many_phantoms_there_are():
 @pytest.fixture(scope="module")
 def turned():
     """The same scans, and with every label of CT slices that train or choose turned."""
-    scans = made_scans(60)
+    scans = made_scans(36)
     ct = scans.indexes[CT]
     labels = np.where(ct.splits == "test", ct.labels, 1 - ct.labels).astype(np.int8)
     return scans, replace(scans, indexes={**scans.indexes, CT: replace(ct, labels=labels)})
