@@ -19,8 +19,9 @@ from pipeline.engine.survey import StageSurvey, cache_file, survey_run
 from pipeline.service.running import logs
 from pipeline.service.runs.served_run import ServedRun
 
-# Looked at again after so long; a first look that reads a large data set anew takes longer than a page may wait.
-KEPT_S = 2.0
+# Looked at again after so long, and after so many times what a look took: whoever loads a page again and again costs scans no time.
+KEPT_S, KEPT_LOOKS = 2.0, 10
+# A first look that reads a large data set anew takes longer than a page may wait.
 WAIT_S = 5.0
 
 
@@ -53,10 +54,10 @@ class Surveys:
         self.summaries = {stage.name: stage.summary for stage in stages}
 
     def of(self, run: ServedRun, wait_s: float = WAIT_S) -> Survey:
-        """How a run stands, looked at within the last KEPT_S seconds; unfinished where that takes longer than `wait_s`."""
+        """How a run stands, looked at lately; unfinished where a look takes longer than `wait_s`."""
         with self._lock:
-            ended, looking = self._last.get(run.name, (0.0, Future()))
-            if not ended or (looking.done() and monotonic() - ended > KEPT_S):
+            kept_until, looking = self._last.get(run.name, (0.0, Future()))
+            if not kept_until or (looking.done() and monotonic() > kept_until):
                 looking = Future()
                 self._last[run.name] = (monotonic(), looking)
                 Thread(target=self._look, args=(run, looking), name="survey", daemon=True).start()
@@ -67,9 +68,11 @@ class Surveys:
 
     def _look(self, run: ServedRun, looking: Future[Survey]) -> None:
         with self._one_look:
+            begun = monotonic()
             found = self._survey(run)
         with self._lock:
-            self._last[run.name] = (monotonic(), looking)
+            took = monotonic() - begun
+            self._last[run.name] = (monotonic() + max(KEPT_S, KEPT_LOOKS * took), looking)
         looking.set_result(found)
 
     def _survey(self, run: ServedRun) -> Survey:
