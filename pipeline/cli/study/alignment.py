@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -49,7 +48,6 @@ def alignment(
     hidden, X-rays in two halves of which one carries a marker, and a lesion in both; nothing, the halves without any marker;
     unlabelled, X-rays and CT slices, and a lesion in both that is labelled in X-rays only.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     refuse_taken_folder(out)
     adversarial = DEFAULTS.adversarial.model_copy(update={"epoch_budget": epochs})
     settings = StudySettings(
