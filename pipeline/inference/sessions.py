@@ -10,11 +10,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
-from threading import Lock, Semaphore
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pipeline.engine.arrays import Array
 from pipeline.engine.errors import CorruptArtifactError, MissingArtifactError, UsageError
+from pipeline.engine.turns import Turns
 from pipeline.inference.coalescing import Coalescer
 from pipeline.inference.packed_graphs import is_packed, unpacked
 
@@ -153,7 +154,7 @@ def compute_with(threads: int, at_once: int = 1, graphs: int | None = None) -> N
     global _threads, _may_spin, _at_once, _turns, _shares_memory
     _share_memory()
     _threads, _may_spin, _at_once, _shares_memory = threads or None, False, at_once, True
-    _turns = Semaphore(graphs) if graphs is not None else contextlib.nullcontext()
+    _turns = Turns(graphs) if graphs is not None else contextlib.nullcontext()
 
 
 @cache
