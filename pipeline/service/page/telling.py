@@ -132,7 +132,7 @@ def _problem(outcome: Outcome) -> dict[str, Any] | None:
     problem = outcome.problem
     return {
         "detail": str(problem.detail), "remedy": "" if outcome.refused else problem.remedy, "refused": outcome.refused,
-        "belongs": problem.more.get("belongs"),
+        "belongs": problem.more.get("belongs"), "not_read": problem.kind == "not-answerable",
     }  # fmt: skip
 
 

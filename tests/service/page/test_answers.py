@@ -191,3 +191,21 @@ def test_a_volume_is_answered_by_the_slice_with_most_lung_or_the_one_that_is_nam
     assert judged["header"]["slice"] == 2 and judged["header"]["frames"] == 3
     without = client.post("/predict", files={"ct": ("v.nii.gz", content)}, data={"gate": "false"})
     assert without.status_code == 422 and "a volume of 3 slices" in without.json()["detail"]
+
+
+def test_a_model_that_does_not_read_what_was_given_is_said_so(client):
+    page = ask(client, XRAY, CT, bundle="tiny_classifier").text
+    assert "The chosen model does not read what was given." in page and page.count('class="scan"') == 2 and "Answer:" not in page
+
+
+def test_before_the_models_are_there_the_page_says_so(settings):
+    from fastapi.testclient import TestClient
+
+    from pipeline.service.application import make_application
+
+    # without its lifespan nothing is opened
+    client = TestClient(make_application(settings), base_url="http://localhost")
+    start = client.get("/")
+    assert start.status_code == 200 and "The models are being opened." in start.text
+    early = ask(client, XRAY, place="/")
+    assert early.status_code == 503 and "The models are not opened yet." in early.text and "<form" in early.text
