@@ -59,8 +59,8 @@ def serve(
 ) -> None:
     """Answer over HTTP with bundles, until it is ended.
 
-    Ctrl-C or a signal ends it, once what was taken is finished. A browser finds the page there, and /docs tells every
-    call. On an address that others reach, API keys are needed. With --run alone the bundles that come with the program are served, too.
+    Ctrl-C or a signal ends it, once what was taken is finished. A browser finds the page there, and /docs tells every call. On an
+    address that others reach, API keys are needed. With --run alone the bundles that come with the program are served, too.
     """
     require("fastapi")
     if new_key is not None:
