@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -119,13 +120,13 @@ def raw(request: Request, name: str, place: str) -> Response:
     """The bytes of a file, as its stage wrote them."""
     run = _runs(request).named(name)
     file = file_at(run, place)
+    content = content_of(run.root, file)
     if file.kind == "table":
-        with opened(run.root, file, tables.MOST_BYTES) as stream:
-            tables.table_of(stream)
+        tables.table_of(io.BytesIO(content))
     called = quote(f"{name}_{file.stage}_{PurePosixPath(file.file).name}", safe="")
     kept = "attachment" if file.kind == "table" else "inline"
     headers = {"Content-Type": MEDIA_TYPES[file.kind], "Content-Disposition": f"{kept}; filename*=UTF-8''{called}"}
-    return Response(content_of(run.root, file), headers=headers)
+    return Response(content, headers=headers)
 
 
 def _runs(request: Request) -> Runs:

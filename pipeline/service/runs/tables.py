@@ -11,6 +11,8 @@ from typing import IO
 from pipeline.service.runs.run_files import AbsentError
 
 SHOWN_ROWS = 200
+# Characters of a number that is shown as it is written; of a longer one six digits are.
+SHORT = 8
 MOST_BYTES = 16 << 20
 # Words of columns that tell whose a row is, wherever they stand in a name, and as its last: `image`, not `image_size`.
 TELLING = frozenset({"id", "ids", "patient", "patients", "subject", "uid", "accession", "mrn", "birth", "note", "notes", "text", "sha1"})
@@ -24,7 +26,7 @@ _NO_NUMBERS = ("", "true", "false")
 
 @dataclass(frozen=True)
 class Table:
-    """A heading, the first SHOWN_ROWS rows, and how many there are."""
+    """A heading, the first SHOWN_ROWS rows, their long numbers shortened, and how many there are."""
 
     columns: list[str]
     rows: list[list[str]]
@@ -40,12 +42,13 @@ def table_of(stream: IO[bytes]) -> Table:
             raise AbsentError("It has a row for each scan or patient: it is not shown.")
         rows: list[list[str]] = []
         count = 0
-        for row in reader:
+        for written in reader:
+            row = [cell.strip() for cell in written]
             if not all(map(_is_number, row)):
                 raise AbsentError("It holds words, which may tell of patients: it is not shown.")
             count += 1
             if len(rows) < SHOWN_ROWS:
-                rows.append(row)
+                rows.append([cell if len(cell) <= SHORT else f"{float(cell):.6g}" for cell in row])
     except (UnicodeDecodeError, csv.Error) as cause:
         raise AbsentError("It is no table in UTF-8.") from cause
     return Table(columns, rows, count)
@@ -57,7 +60,7 @@ def _tells_whose(column: str) -> bool:
 
 
 def _is_number(cell: str) -> bool:
-    if cell.strip().lower() in _NO_NUMBERS:
+    if cell.lower() in _NO_NUMBERS:
         return True
     try:
         float(cell)
