@@ -130,6 +130,7 @@ def test_a_file_that_is_too_large_is_said(run, browse):
         content_of(run.resolve(), RunFile("s02_training", "report.md", "report", "", 3))
 
 
+@pytest.mark.posix
 def test_a_run_that_is_itself_a_link_is_shown(run, browse, tmp_path):
     (tmp_path / "link").symlink_to(run)
     client = browse(tmp_path / "link")

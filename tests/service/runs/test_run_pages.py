@@ -9,6 +9,7 @@ import os
 import socket
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from html.parser import HTMLParser
