@@ -27,7 +27,7 @@ def volume_file(folder: Path, kind: str) -> Path:
         told = {"NumberOfFrames": len(VOLUME), "RescaleSlope": 1, "RescaleIntercept": -1024}
         path.write_bytes(dicom_bytes((VOLUME + 1024).astype(np.uint16), "CT", **told))
         return path
-    turned = np.ascontiguousarray(VOLUME.transpose(2, 1, 0)[::-1, ::-1]).astype(np.int16)
+    turned = VOLUME.transpose(2, 1, 0).astype(np.int16)
     image = (nibabel.Nifti2Image if "2" in kind else nibabel.Nifti1Image)(turned, np.diag([-0.7, -0.7, 5, 1]))
     path = folder / f"volume{kind.replace('2', '')}"
     nibabel.save(image, path)

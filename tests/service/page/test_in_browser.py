@@ -6,17 +6,21 @@ import base64
 import csv
 import io
 import time
+from contextlib import ExitStack
 
 import cv2
+import nibabel
 import numpy as np
 import pytest
 from in_chromium import sound, watched
 from served import SCANS, listening, noise, png
 
 from pipeline import open_bundle
+from pipeline.data.reading.dicom_chain.ct_values import lung_window
 from pipeline.inference.activation.overlays import draw_activation
 from pipeline.inference.segmenter.overlays import draw_overlay
 from pipeline.service.safety.keys import add_key
+from tests.data.dicom_objects import thorax_hounsfield
 
 pytestmark = pytest.mark.browser
 XRAY, CT = SCANS / "covid_12_xray.png", SCANS / "covid_12_ct.png"
@@ -157,9 +161,21 @@ def test_a_folder_of_50_is_a_table_that_sorts_filters_and_is_saved(open_page, fo
         tab.emulate_media(media="print")
         assert tab.locator("#rows").is_visible() and not tab.locator("#form").is_visible()
         tab.emulate_media(media="screen")
-        tab.click("#rows tr[data-name$='/scan_00.png'] .look")
+        tab.click("#rows tr[data-name$='/scan_40.png'] .look")
         tab.wait_for_selector("#looked article canvas")
+        assert "scan_40.png" in tab.locator("#looked h3").first.inner_text()
         assert tab.locator("#rows tbody tr").count() == 50
+
+
+def test_a_name_that_a_spreadsheet_would_compute_is_text_in_the_csv(open_page):
+    with open_page() as tab:
+        choose(tab, *[(name, b"broken") for name in ("=1+1.png", 'a,"b".png', "plain.png")])
+        rows_there(tab, 3)
+        settled(tab)
+        with tab.expect_download() as saved:
+            tab.click("#csv")
+        rows = list(csv.DictReader(io.StringIO(saved.value.path().read_text(encoding="utf-8-sig"))))
+        assert rows[0]["name"] == "'=1+1.png" and rows[2]["name"] == "plain.png" and all(row["state"] == "failed" for row in rows)
 
 
 def test_a_cancel_stops_the_server_and_keeps_what_was_answered(open_page, place, folder_of_50):
@@ -272,16 +288,59 @@ def test_two_tabs_are_answered_both(open_page):
 
 
 def test_a_service_that_stops_loses_nothing_on_the_screen(chromium, settings):
-    with listening(settings) as (address, _):
-        stopped = watched(chromium, address, lost=True)
-        tab = stopped.__enter__()
-        choose(tab, XRAY)
+    with ExitStack() as opened:
+        with listening(settings) as (address, _):
+            tab = opened.enter_context(watched(chromium, address, lost=True))
+            choose(tab, XRAY)
+            settled(tab)
+            before = tab.locator("#result h2").inner_text()
+        choose(tab, CT)
+        tab.wait_for_selector("#problem:has-text('does not answer')")
+        assert tab.locator("#result h2").inner_text() == before and tab.locator("#chosen li").count() == 1
+        sound(tab)
+
+
+def test_a_service_that_is_lost_or_busy_amid_many_costs_no_row(open_page, folder_of_50):
+    busy = {"type": "urn:respiratory:problem:busy", "detail": "All places are taken.", "remedy": ""}
+    asked = []
+
+    def answer(route):
+        asked.append(route.request.url)
+        if len(asked) == 2:
+            route.fulfill(status=503, json=busy, headers={"Retry-After": "1"})
+        elif len(asked) == 4:
+            route.abort()
+        else:
+            route.continue_()
+
+    with open_page() as tab:
+        tab.route("**/page/rows", answer)
+        tab.set_input_files("#folder", str(folder_of_50))
+        tab.wait_for_selector("#problem:has-text('does not answer')")
+        # the first part, and the second after the service had been busy
+        assert tab.locator("#rows tbody tr").count() == 16 and "34" in tab.locator("#left").inner_text()
+        sound(tab)
+        tab.click("#left button")
+        rows_there(tab, 50)
+        numbers = tab.locator("#rows tbody tr").evaluate_all("rows => rows.map((row) => Number(row.dataset.index))")
+        assert numbers == list(range(50))
+
+
+def test_another_slice_of_a_volume(open_page, tmp_path):
+    volume = np.stack([thorax_hounsfield(lungs=lungs) for lungs in (40, 200, 300, 120)])
+    turned = volume.transpose(2, 1, 0).astype(np.int16)
+    nibabel.save(nibabel.Nifti1Image(turned, np.diag([-0.7, -0.7, 5, 1])), tmp_path / "volume.nii.gz")
+    with open_page() as tab:
+        choose(tab, tmp_path / "volume.nii.gz")
         settled(tab)
-        before = tab.locator("#result h2").inner_text()
-    choose(tab, CT)
-    tab.wait_for_selector("#problem:has-text('does not answer')")
-    assert tab.locator("#result h2").inner_text() == before and tab.locator("#chosen li").count() == 1
-    stopped.__exit__(None, None, None)
+        assert tab.input_value("input.slice") == "3"
+        third = drawn(tab)
+        assert np.array_equal(third[..., 0], lung_window(volume[2]))
+        tab.fill("input.slice", "2")
+        tab.keyboard.press("Enter")
+        tab.wait_for_selector("label:has-text('Slice 2 of 4')")
+        assert np.array_equal(drawn(tab)[..., 0], lung_window(volume[1]))
+        sound(tab)
 
 
 def test_a_key_is_asked_for_and_sent(chromium, settings, tmp_path):
