@@ -82,3 +82,21 @@ def test_the_processes_that_decode_take_a_slice(tmp_path):
         assert np.array_equal(scan.gray, decode_slice(data, "scan.nii.gz", 2).gray) and scan.header.slice == 2
         with pytest.raises(DataError, match="a volume of 5 slices"):
             pool.decode(data, "scan.nii.gz", bounds=BOUNDS)
+
+
+@pytest.mark.parametrize("kind", [".nii", ".nii.gz"])
+def test_a_damaged_volume_is_read_or_refused_and_nothing_else(tmp_path, kind):
+    whole, random = volume_file(tmp_path, kind).read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for _ in range(150):
+        damaged = bytearray(whole)
+        # the header is where it hurts
+        for place in random.integers(0, min(len(whole), 400), 4):
+            damaged[place] = random.integers(256)
+        try:
+            scan = decode_slice(bytes(damaged), f"scan{kind}", 1)
+        except (DataError, UsageError):
+            refused += 1
+        else:
+            assert scan.gray.dtype == np.uint8 and scan.gray.ndim == 2
+    assert refused

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import threading
 import time
 from contextlib import ExitStack
 
@@ -193,6 +194,35 @@ def test_a_cancel_stops_the_server_and_keeps_what_was_answered(open_page, place,
         assert service.desk.taken == 0 and tab.locator("#rows tbody tr").count() == there
         tab.click("#left button")
         rows_there(tab, 50)
+
+
+def test_a_heat_map_that_is_no_longer_wanted_is_given_up(open_page, place, monkeypatch):
+    models, begun = place[1].state.service.models, threading.Event()
+    answer = type(models.by_name["tiny_classifier"]).answer
+
+    def slowly(self, case, methods=(), **more):
+        if methods:
+            begun.set()
+            time.sleep(1.0)
+        return answer(self, case, methods, **more)
+
+    with open_page() as tab:
+        tab.select_option("#bundle", "tiny_classifier")
+        choose(tab, XRAY)
+        settled(tab)
+        drawn(tab)
+        monkeypatch.setattr(type(models.by_name["tiny_classifier"]), "answer", slowly)
+        failed = []
+        tab.on("requestfailed", lambda request: failed.append(request.url))
+        box = ".layer:has-text('Where') input[type=checkbox]"
+        tab.check(box)
+        assert begun.wait(30)
+        tab.uncheck(box)
+        tab.wait_for_selector(".controls label[data-state]", state="detached")
+        assert [address.rpartition("/")[2] for address in failed] == ["predict"]
+        tab.check(box)
+        drawn(tab)
+        assert tab.locator(".legend-heat").is_visible()
 
 
 def test_five_hundred_files(open_page):

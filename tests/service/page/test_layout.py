@@ -60,3 +60,19 @@ def test_every_sentence_stands_in_the_german_table_and_no_other():
     assert said - set(table) == set() and set(table) - said == set()
     for english, german in table.items():
         assert sorted(re.findall(r"{\w+}", english)) == sorted(re.findall(r"{\w+}", german)), english
+
+
+def test_every_word_of_the_scripts_is_given_by_the_page_and_no_other():
+    words = (rendering.TEMPLATES / "words.html.j2").read_text(encoding="utf-8")
+    given = set(re.findall(r'^"(\w+)": t\(', words, flags=re.MULTILINE))
+    scripts = "".join(path.read_text(encoding="utf-8") for path in static_files.FOLDER.glob("*.js"))
+    said = set(re.findall(r'\bword\("(\w+)"', scripts))
+    # names of layers are words by themselves
+    assert said | {"lungs", "heat"} == given and "word(name)" in scripts
+
+
+def test_a_script_holds_one_idea():
+    for path in static_files.FOLDER.glob("*.js"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert lines[0].startswith("// ") and len(lines) < 300, path.name
+    assert sum(map(len, static_files.static_files().values())) < 200_000

@@ -11,6 +11,7 @@ export class Viewer {
     this.pixels = {};
     this.strength = { lungs: 1, heat: 1 };
     this.on = {};
+    this.loading = {};
     this.window = { centre: 128, width: 256 };
     this.view = { zoom: 1, x: 0, y: 0 };
     this.canvas = document.createElement("canvas");
@@ -45,28 +46,34 @@ export class Viewer {
     return Boolean(this.stack.querySelector(`img.${name}`) || this.pixels[name]);
   }
 
-  // A layer that is fetched when it is first shown. load: gives a promise. shown: whether that is at once.
+  // A layer that is fetched when it is first shown; hidden meanwhile, it is no longer asked for. load(signal) gives a promise.
   offer(name, shown, load) {
     const box = this.toggle(name, shown);
     const fetched = async () => {
-      if (this.pixels[name] || !box.checked) return this.draw();
+      if (!box.checked) this.loading[name]?.abort();
+      if (!box.checked || this.pixels[name] || this.loading[name]) return;
+      const control = new AbortController();
+      this.loading[name] = control;
       box.parentElement.dataset.state = word("drawing");
-      box.disabled = true;
       try {
-        await load();
+        await load(control.signal);
+        delete box.parentElement.dataset.state;
       } catch (error) {
         box.checked = this.on[name] = false;
-        box.parentElement.title = error.message;
-        box.parentElement.dataset.state = error.message;
-        return undefined;
+        if (error.name === "AbortError") delete box.parentElement.dataset.state;
+        else box.parentElement.dataset.state = error.message;
       } finally {
-        box.disabled = false;
-        if (this.pixels[name]) delete box.parentElement.dataset.state;
+        delete this.loading[name];
+        this.draw();
       }
-      return this.draw();
     };
     box.addEventListener("change", fetched);
     if (shown) fetched();
+  }
+
+  // Nobody looks any more: what is being fetched is not waited for, by the service neither.
+  stop() {
+    for (const control of Object.values(this.loading)) control.abort();
   }
 
   async add(name, source) {
