@@ -11,6 +11,8 @@ import pytest
 import uvicorn
 
 from pipeline.service.running import connections
+from pipeline.service.running.processes import take_port
+from pipeline.service.settings import ServiceSettings
 from tests.waiting import HANGS_S, wait_until
 
 SHORT = 0.2
@@ -69,3 +71,22 @@ def test_a_long_answer_is_waited_for_and_the_next_one_too(address):
                 part = connection.recv(4096)
                 assert part
                 told += part
+
+
+def test_an_answer_is_sent_at_once():
+    """Each of its parts, and not the last 40 ms after the first, when the client has said that it came."""
+    at_once: list[int] = []
+
+    class Taken(asyncio.Protocol):
+        def connection_made(self, transport) -> None:
+            at_once.append(transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            transport.close()
+
+    async def connect(listening: socket.socket) -> None:
+        async with await asyncio.get_running_loop().create_server(Taken, sock=listening):
+            reader, writer = await asyncio.open_connection(*listening.getsockname())
+            assert await asyncio.wait_for(reader.read(), HANGS_S) == b""
+            writer.close()
+
+    asyncio.run(connect(take_port(ServiceSettings(port=0))))
+    assert at_once and all(at_once)
