@@ -72,8 +72,9 @@ def make_application(
     application.add_exception_handler(RequestValidationError, _misfit)
     application.add_exception_handler(PipelineError, _expected)
     application.add_middleware(
-        Gatekeeper, settings=settings, keys=read_keys(settings.keys) if settings.keys is not None else None, desk=service.desk
-    )
+        Gatekeeper, settings=settings, keys=read_keys(settings.keys) if settings.keys is not None else None, desk=service.desk,
+        told=start.refusal,
+    )  # fmt: skip
     if settings.origins:
         application.add_middleware(
             CORSMiddleware, allow_origins=list(settings.origins), allow_methods=["GET", "POST"],

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from starlette.responses import Response
+from starlette.types import Scope
 
 from pipeline.engine.errors import DataError, UsageError
 from pipeline.service.desk import Ticket
@@ -45,8 +46,7 @@ async def answer_page(
         asked = await asked_for(service, scans, given_as, note, bundle, draw, example, slice)
         facts = await _told(request, service, asked)
     except Problem as problem:
-        told = {"problem": {"detail": str(problem.detail), "remedy": problem.remedy}}
-        return page(request, "start.html.j2", problem.status_code, **_facts(service), **told)
+        return _refused(request, problem)
     return page(request, "start.html.j2", **_facts(service), **facts)
 
 
@@ -74,6 +74,21 @@ async def rows_part(
         return _rows(service, asked, _looked(service, asked.scans, ticket), ticket, request_id_of(request), first)
 
     return page(request, "table.html.j2" if frame else "rows.html.j2", rows=await service.ask(request, work), sure_from=SURE)
+
+
+def refusal(scope: Scope, problem: Problem, request_id: str) -> Response:
+    """How a refusal is sent before anything is read: beside the form to a browser that sent the form, else as a document."""
+    request = Request(scope)
+    if scope["path"] != "/" or "text/html" not in request.headers.get("accept", ""):
+        return problem.response(request_id)
+    answer = _refused(request, problem)
+    answer.headers.update(problem.headers or {})
+    return answer
+
+
+def _refused(request: Request, problem: Problem) -> Response:
+    told = {"problem": {"detail": str(problem.detail), "remedy": problem.remedy}}
+    return page(request, "start.html.j2", problem.status_code, **_facts(service_of(request)), **told)
 
 
 async def _told(request: Request, service: Service, asked: Asked) -> dict[str, Any]:

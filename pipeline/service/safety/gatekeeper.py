@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 
@@ -39,10 +40,15 @@ REQUEST_ID = "X-Request-ID"
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
+# How a refusal of a request is sent, by the request's scope and id.
+Told = Callable[[Scope, Problem, str], ASGIApp]
+
+
 class Gatekeeper:
     """The outermost part of the application. What goes wrong within becomes a problem document here, and a line in the log."""
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings, keys: Keys | None, desk: Desk) -> None:
+    def __init__(self, app: ASGIApp, settings: ServiceSettings, keys: Keys | None, desk: Desk, told: Told) -> None:
+        self._told = told
         self._app, self._keys, self._desk, self._limits = app, keys, desk, settings.limits
         self._hosts = {name.lower() for name in (*LOOPBACK, settings.host, *settings.hosts)}
         self._rate, self._wrong = Rate(settings.rate), Rate(WRONG_KEYS)
@@ -109,7 +115,7 @@ class Gatekeeper:
         """Whose key it is; None where no keys are asked for."""
         if self._keys is None or _is_open(scope):
             return None
-        is_browsed = f"{scope['path']}/".startswith(f"{BROWSED}/")
+        is_browsed = _is_browsed(scope, headers)
         key = _key_in(headers, is_browsed)
         if self._wrong.tokens(client) < 1:
             self._hold(self._wrong, client, "too-often", "Too many wrong keys.")
@@ -132,7 +138,7 @@ class Gatekeeper:
         if started:
             return  # half an answer is out already: the server ends the connection
         problem = refused if isinstance(refused, Problem) else Problem(refused.status_code, "http", str(refused.detail))
-        await problem.response(request_id)(scope, receive, send)
+        await self._told(scope, problem, request_id)(scope, receive, send)
 
     def _tell(self, scope: Scope, status: int, began: float, body: BoundedBody | None, request_id: str) -> None:
         route = getattr(scope.get("route"), "path", "other")
@@ -152,6 +158,12 @@ class Gatekeeper:
 def _is_open(scope: Scope) -> bool:
     """What is asked about a scan is a POST, and never open."""
     return scope["method"] not in WITH_BODY and (scope["path"] in OPEN or scope["path"].startswith(OPEN_BELOW))
+
+
+def _is_browsed(scope: Scope, headers: Headers) -> bool:
+    """Whether a browser asks by itself: for a page of runs, or with the page's plain form, that no other page sent for it."""
+    form = scope["path"] == "/" and headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
+    return form or f"{scope['path']}/".startswith(f"{BROWSED}/")
 
 
 def _key_in(headers: Headers, is_browsed: bool) -> str:

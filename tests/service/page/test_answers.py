@@ -16,6 +16,7 @@ from pipeline.data.phantom.patient import make_patient
 from pipeline.inference.activation.overlays import draw_activation
 from pipeline.inference.segmenter.overlays import draw_overlay
 from pipeline.service.page.examples import EXAMPLES, SIDE
+from pipeline.service.safety.keys import add_key
 from pipeline.service.settings import Limits, ServiceSettings
 
 XRAY, CT = (SCANS / "covid_12_xray.png").read_bytes(), (SCANS / "covid_12_ct.png").read_bytes()
@@ -209,3 +210,31 @@ def test_before_the_models_are_there_the_page_says_so(settings):
     assert start.status_code == 200 and "The models are being opened." in start.text
     early = ask(client, XRAY, place="/")
     assert early.status_code == 503 and "The models are not opened yet." in early.text and "<form" in early.text
+
+
+def test_what_is_refused_unread_is_told_on_the_page_to_a_browser(client):
+    def never():
+        raise AssertionError("it was read")
+        yield b""
+
+    form = {"Content-Length": str(200 << 20), "Content-Type": "multipart/form-data; boundary=x"}
+    shown = client.post("/", content=never(), headers={**form, "Accept": "text/html,*/*"})
+    assert shown.status_code == 413 and "More than 64 MiB" in shown.text and "<form" in shown.text
+    assert "script-src" in shown.headers["content-security-policy"]
+    for place, accept in (("/", "*/*"), ("/predict", "text/html")):
+        told = client.post(place, content=never(), headers={**form, "Accept": accept})
+        assert told.status_code == 413 and told.json()["type"].endswith("too-large")
+
+
+def test_a_browser_without_a_script_sends_the_key_as_a_password(settings, tmp_path):
+    key = add_key(tmp_path / "keys", "ward")
+    with serving(settings.model_copy(update={"keys": tmp_path / "keys"})) as client:
+        html, password = {"Accept": "text/html"}, ("anyone", key)
+        files = [("scans", ("scan.png", XRAY))]
+        asked = client.post("/", files=files, headers=html)
+        assert asked.status_code == 401 and asked.headers["www-authenticate"].startswith("Basic") and "<form" in asked.text
+        answered = client.post("/", files=files, headers=html, auth=password)
+        assert answered.status_code == 200 and "Answer" in answered.text
+        assert client.post("/", files=files, headers={**html, "Sec-Fetch-Site": "cross-site"}, auth=password).status_code == 401
+        for place in ("/page/answer", "/page/rows", "/predict"):
+            assert client.post(place, files=files, auth=password).status_code == 401

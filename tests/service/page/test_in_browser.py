@@ -308,6 +308,17 @@ def test_without_a_script_the_form_answers(open_page):
         tab.wait_for_selector("#result h2:has-text('Refused')")
 
 
+def test_a_large_file_without_a_script_is_refused_on_the_page(open_page, tmp_path):
+    large = tmp_path / "large.dcm"
+    with large.open("wb") as file:
+        file.truncate(200 << 20)
+    with open_page(java_script_enabled=False) as tab:
+        tab.set_input_files("#scans", str(large))
+        tab.click("#ask")
+        tab.wait_for_selector("#problem:has-text('More than 64 MiB')")
+        assert tab.locator("#scans").is_visible()
+
+
 def test_two_tabs_are_answered_both(open_page):
     with open_page() as one, open_page() as other:
         for tab, path in ((one, XRAY), (other, CT)):
