@@ -181,7 +181,9 @@ def named_in(bundle: Path, index: Path) -> set[str]:
     """Which of a run's patients and scans the files of a bundle name: what is handed on names none."""
     with index.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    names = {name.encode() for row in rows for name in (row["patient_id"], Path(row["id"]).stem) if len(name) > 3}
+    # a number by itself would be found among the digits of figures and digests
+    told = {name for row in rows for name in (row["patient_id"], row["id"], Path(row["id"]).stem)}
+    names = {name.encode() for name in told if len(name) > 3 and not name.isdigit()}
     held = [path.read_bytes() for path in bundle.rglob("*") if path.is_file()]
     held += [gzip.decompress(content) for content in held if content.startswith(b"\x1f\x8b")]
     assert names
