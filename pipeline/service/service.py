@@ -64,11 +64,12 @@ class Service:
                 # One file for each, at once, so that every process is started.
                 picture = png_bytes(warm_picture())
                 warming = [self._beside.submit(self.decoders.warm, picture) for _ in range(self.settings.answering)]
-                self._models = open_models(self.settings.bundles, self.settings.device)
+                models = open_models(self.settings.bundles, self.settings.device)
                 for decoder in warming:
                     decoder.result()
                 memory.give_back()
-                logs.tell("ready", bundles=list(self._models.by_name))
+                logs.tell("ready", bundles=list(models.by_name))
+                self._models = models
             except Exception as error:  # in a thread of its own nobody else would hear of it, and it would never be ready
                 self.failure = error
                 logs.tell_bug("not ready", error)
