@@ -103,7 +103,8 @@ def test_skipping_and_status_do_not_read_artifacts(tmp_path, monkeypatch, opened
     assert not [path for path in opened[written:] if path.endswith(".bin")]
 
 
-def test_a_cache_that_is_only_read_is_not_written_and_remembers_beside_it(tmp_path, counted):
+def test_a_cache_that_is_only_read_is_not_written_and_remembers_beside_it(tmp_path, counted, monkeypatch):
+    monkeypatch.setattr(hash_cache, "PENDING_LIMIT", 1)  # a cache that is written is so then
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_bytes(b"one"), two.write_bytes(b"two")
     with HashCache(tmp_path / "cache.sqlite") as cache:
