@@ -237,6 +237,8 @@ def test_nothing_that_a_client_sent_is_logged(client, monkeypatch):
             client.post(f"/predict?patient={mark}", files={"file": file}, data=fields, headers=headers)
             client.post("/predict", files={"file": file}, data=OPEN, headers=headers)
             client.post("/predict/batch", files=[("files", file)], data={"bundle": mark}, headers=headers)
+            for place in ("/", "/page/answer", "/page/rows"):
+                client.post(place, files={"scans": file}, data={"note": mark, "slice": mark}, headers=headers)
         client.get(f"/{mark}")
         client.post("/predict", content=mark, headers={"Content-Type": f"multipart/form-data; boundary={mark}"})
         monkeypatch.setattr(type(client.app.state.service.models), "for_case", lambda *_: 1 / 0 if mark else None)

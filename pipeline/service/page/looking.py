@@ -55,9 +55,12 @@ class Looked:
         return (header.slice, header.frames) if header is not None and header.slice is not None else None
 
     @property
-    def has_window(self) -> bool:
-        """Whether its gray levels are worth another window: of CT."""
-        return self.kind == CT
+    def window(self) -> str:
+        """What the gray levels of a CT are, which are worth another window: "hounsfield", those of the lung window, or "gray",
+        whatever the picture was made with; "" for other scans."""
+        if self.kind != CT or self.read is None:
+            return ""
+        return "hounsfield" if self.read.header.hounsfield else "gray"
 
 
 def look(given: Given, gate: Gate, scan: ReadScan | DataError | UsageError) -> Looked:

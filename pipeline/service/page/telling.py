@@ -80,7 +80,7 @@ def _scans(models: Models, asked: Asked, looked: Sequence[Looked], outcome: Outc
         wants_lungs = LUNGS in asked.drawn and door == XRAY and finding is not None and finding.predicted is not None
         found.append({
             "index": index, "name": each.given.name, "bytes": len(each.given.content), "kind": each.kind, "door": door,
-            "facts": each.facts, "error": each.error, "belongs": belongs, "has_window": each.has_window, "slice": each.slice,
+            "facts": each.facts, "error": each.error, "belongs": belongs, "window": each.window, "slice": each.slice,
             "assumptions": [said.sentence for said in each.read.assumptions] if each.read is not None else [],
             "width": each.size[0], "height": each.size[1], "shrunk": max(each.size) > LARGEST_SIDE,
             "picture": shown(gray) if gray is not None else "",

@@ -13,9 +13,13 @@ from served import SCANS, noise, png, serving
 
 from pipeline import open_bundle
 from pipeline.data.phantom.patient import make_patient
+from pipeline.data.reading.assumptions import ReadScan, ScanHeader
 from pipeline.inference.activation.overlays import draw_activation
+from pipeline.inference.gate.gate import Verdict
 from pipeline.inference.segmenter.overlays import draw_overlay
 from pipeline.service.page.examples import EXAMPLES, SIDE
+from pipeline.service.page.form import Given
+from pipeline.service.page.looking import Looked
 from pipeline.service.safety.keys import add_key
 from pipeline.service.settings import Limits, ServiceSettings
 
@@ -238,3 +242,12 @@ def test_a_browser_without_a_script_sends_the_key_as_a_password(settings, tmp_pa
         assert client.post("/", files=files, headers={**html, "Sec-Fetch-Site": "cross-site"}, auth=password).status_code == 401
         for place in ("/page/answer", "/page/rows", "/predict"):
             assert client.post(place, files=files, auth=password).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("kind", "hounsfield", "window"),
+    [("ct", True, "hounsfield"), ("ct", False, "gray"), ("xray", False, ""), ("neither", True, "")],
+)
+def test_the_window_of_a_ct_is_said_for_what_it_is(kind, hounsfield, window):
+    scan = ReadScan(np.zeros((16, 16), np.uint8), None, (), ScanHeader("DICOM", hounsfield=hounsfield))
+    assert Looked(Given("a", b"", "scan"), scan, Verdict(kind, {}, {}, "")).window == window

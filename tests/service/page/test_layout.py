@@ -68,7 +68,7 @@ def test_every_word_of_the_scripts_is_given_by_the_page_and_no_other():
     scripts = "".join(path.read_text(encoding="utf-8") for path in static_files.FOLDER.glob("*.js"))
     said = set(re.findall(r'\bword\("(\w+)"', scripts))
     # names of layers are words by themselves
-    assert said | {"lungs", "heat"} == given and "word(name)" in scripts
+    assert said | {"lungs", "heat", "window_hounsfield", "window_gray"} == given and "word(name)" in scripts
 
 
 def test_a_script_holds_one_idea():

@@ -22,7 +22,7 @@ export function enhance(result, of) {
 
 function watch(section, article, { files, choices }) {
   const file = files[Number(section.dataset.index)];
-  const viewer = new Viewer(section.querySelector(".viewer"), section.dataset.window === "1");
+  const viewer = new Viewer(section.querySelector(".viewer"), section.dataset.window);
   viewers.push(viewer);
   const layer = (name, ask) => async (signal) => {
     const source = await ask(signal);

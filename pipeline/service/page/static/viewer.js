@@ -5,7 +5,8 @@ const STEP = 24;
 const MOST_ZOOM = 8;
 
 export class Viewer {
-  constructor(figure, hasWindow) {
+  // levels: what the gray levels of a CT are, "hounsfield" or "gray"; "" where they need no window.
+  constructor(figure, levels) {
     this.figure = figure;
     this.stack = figure.querySelector(".stack");
     this.pixels = {};
@@ -21,7 +22,7 @@ export class Viewer {
     this.controls = document.createElement("div");
     this.controls.className = "controls";
     this.stack.after(this.controls);
-    if (hasWindow) this.windowControls();
+    if (levels) this.windowControls(word(`window_${levels}`));
     this.zoomControls();
     this.listen();
     this.ready = this.begin();
@@ -121,10 +122,10 @@ export class Viewer {
     return input;
   }
 
-  windowControls() {
+  windowControls(told) {
     this.centreInput = this.named(word("centre"), this.range(word("centre"), 0, 255, 128, (value) => (this.window.centre = value)));
     this.widthInput = this.named(word("width"), this.range(word("width"), 2, 512, 256, (value) => (this.window.width = value)));
-    this.controls.append(Object.assign(document.createElement("small"), { textContent: word("window_told") }));
+    this.controls.append(Object.assign(document.createElement("small"), { textContent: told }));
   }
 
   zoomControls() {
