@@ -95,6 +95,19 @@ def test_the_lungs_and_the_heat_map_are_the_commands_pixels(open_page, place):
         sound(tab)
 
 
+def test_a_scan_that_is_shown_smaller_has_its_layers_in_their_places(open_page, place, tmp_path):
+    gray = cv2.resize(cv2.imread(str(XRAY), cv2.IMREAD_GRAYSCALE), (2400, 2200), interpolation=cv2.INTER_CUBIC)
+    cv2.imwrite(str(tmp_path / "large.png"), gray)
+    overlay = draw_overlay(gray, open_bundle(place[2], gate=False).answer(gray).lung_mask)
+    wanted = cv2.resize(overlay, (2048, 1877), interpolation=cv2.INTER_AREA).astype(float)
+    with open_page() as tab:
+        choose(tab, tmp_path / "large.png")
+        settled(tab)
+        found = drawn(tab)
+        assert found.shape == wanted.shape and "2400 × 2200 px" in tab.locator("figcaption").inner_text()
+        assert np.abs(found - wanted).mean() < 1.5
+
+
 def test_a_dicom_object_is_shown_and_answered(open_page):
     from dicom_marked import marked_dicom
 

@@ -79,7 +79,7 @@ export class Viewer {
 
   async add(name, source) {
     await this.ready;
-    this.pixels[name] = await pixelsOf(source);
+    this.pixels[name] = await pixelsOf(source, this.pixels.base);
     if (source.startsWith("blob:")) URL.revokeObjectURL(source);
     this.draw();
   }
@@ -221,12 +221,14 @@ export class Viewer {
   }
 }
 
-async function pixelsOf(source) {
+// size: where a scan is shown smaller than it is, its layers come at its own size.
+async function pixelsOf(source, size) {
   const image = new Image();
   image.src = source;
   await image.decode();
-  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
+  const canvas = new OffscreenCanvas(size?.width ?? image.naturalWidth, size?.height ?? image.naturalHeight);
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.drawImage(image, 0, 0);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(image, 0, 0, canvas.width, canvas.height);
   return context.getImageData(0, 0, canvas.width, canvas.height);
 }
