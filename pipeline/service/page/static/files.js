@@ -26,7 +26,8 @@ async function walk(entry, found) {
 
 // What is sent, and a sentence for each file that is not.
 export function sorted(files, form) {
-  const most = Number(form.dataset.fileMb);
+  // A request holds little beside its file.
+  const most = Math.min(Number(form.dataset.fileMb), 0.95 * Number(form.dataset.requestMb));
   const fitting = [];
   const told = [];
   let hidden = 0;

@@ -31,8 +31,15 @@ export async function answerMany({ files, choices, form, result, progress, told,
       while (parts.length) {
         progress.value = done;
         told.textContent = word("sending", { done, all: files.length });
-        await ask(parts[0], of);
-        parts.shift();
+        try {
+          await ask(parts[0], of);
+          parts.shift();
+        } catch (error) {
+          // Too many for the time that an answer has: fewer at once.
+          if (error.kind !== "deadline" || parts[0].length < 2) throw error;
+          const half = Math.ceil(parts[0].length / 2);
+          parts.splice(0, 1, parts[0].slice(0, half), parts[0].slice(half));
+        }
       }
     } finally {
       if (parts.length) table?.left(files.length - done, () => start(go));

@@ -5,9 +5,10 @@ const TRIES = 6;
 
 // A refusal of the service, or that it does not answer; `message` is for people.
 export class Refusal extends Error {
-  constructor(message, status = 0) {
+  // kind: the last word of the problem's type; "" where there is no such document.
+  constructor(message, kind = "") {
     super(message);
-    this.status = status;
+    this.kind = kind;
   }
 }
 
@@ -19,12 +20,13 @@ export async function send(place, fields, { signal, accept = "text/html", busy =
     if (response.ok) return response;
     const problem = await response.json().catch(() => ({}));
     const after = Number(response.headers.get("Retry-After") || 1);
-    if (response.status === 503 && /:(busy|memory)$/.test(problem.type ?? "") && tried < TRIES) {
+    const kind = String(problem.type ?? "").split(":").at(-1);
+    if (["busy", "memory"].includes(kind) && tried < TRIES) {
       busy(after);
       await pause(1000 * after, signal);
       continue;
     }
-    throw new Refusal([problem.detail, problem.remedy].filter(Boolean).join(" ") || word("failed"), response.status);
+    throw new Refusal([problem.detail, problem.remedy].filter(Boolean).join(" ") || word("failed"), kind);
   }
 }
 
