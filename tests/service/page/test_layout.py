@@ -74,5 +74,5 @@ def test_every_word_of_the_scripts_is_given_by_the_page_and_no_other():
 def test_a_script_holds_one_idea():
     for path in static_files.FOLDER.glob("*.js"):
         lines = path.read_text(encoding="utf-8").splitlines()
-        assert lines[0].startswith("// ") and len(lines) < 300, path.name
+        assert lines[0].startswith("// ") and len(lines) < 300 and max(map(len, lines)) <= 130, path.name
     assert sum(map(len, static_files.static_files().values())) < 200_000

@@ -8,9 +8,13 @@ let viewers = [];
 // of: {files, choices, again(givenAs), add(door), slice(number)}.
 export function enhance(result, of) {
   for (const element of result.querySelectorAll(".scripted")) element.hidden = false;
-  for (const button of result.querySelectorAll(".give-as")) button.addEventListener("click", () => of.again(button.dataset.givenAs));
+  for (const button of result.querySelectorAll(".give-as")) {
+    button.addEventListener("click", () => of.again(button.dataset.givenAs));
+  }
   for (const button of result.querySelectorAll(".add-half")) button.addEventListener("click", () => of.add(button.dataset.door));
-  for (const input of result.querySelectorAll("input.slice")) input.addEventListener("change", () => input.reportValidity() && of.slice(input.value));
+  for (const input of result.querySelectorAll("input.slice")) {
+    input.addEventListener("change", () => input.reportValidity() && of.slice(input.value));
+  }
   for (const viewer of viewers) viewer.stop();
   viewers = [];
   const article = result.querySelector("article.answer");

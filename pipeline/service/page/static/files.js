@@ -5,7 +5,9 @@ const MEGABYTE = 1 << 20;
 
 // The files of a drop, those in folders too, in the order of their names.
 export async function filesOfDrop(transfer) {
-  const entries = [...transfer.items].filter((item) => item.kind === "file").map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
+  const items = [...transfer.items].filter((item) => item.kind === "file");
+  // All at once: a drop forgets its items when this function first waits.
+  const entries = items.map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
   const found = [];
   for (const entry of entries) await walk(entry, found);
   return found;
@@ -19,7 +21,8 @@ async function walk(entry, found) {
     const reader = entry.createReader();
     const within = [];
     // A folder is told in pieces of at most a hundred entries.
-    for (let some; (some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject))).length; ) within.push(...some);
+    const piece = () => new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    for (let some; (some = await piece()).length; ) within.push(...some);
     for (const each of within.sort((one, other) => one.name.localeCompare(other.name))) await walk(each, found);
   }
 }
@@ -34,8 +37,9 @@ export function sorted(files, form) {
   for (const file of files) {
     if (file.name.startsWith(".")) hidden += 1;
     else if (file.size === 0) told.push(word("empty", { name: file.name }));
-    else if (file.size > most * MEGABYTE) told.push(word("large", { name: file.name, size: Math.ceil(file.size / MEGABYTE), most: `${most} MiB` }));
-    else fitting.push(file);
+    else if (file.size > most * MEGABYTE) {
+      told.push(word("large", { name: file.name, size: Math.ceil(file.size / MEGABYTE), most: `${most} MiB` }));
+    } else fitting.push(file);
   }
   if (hidden) told.push(word("skipped", { count: hidden }));
   return { fitting, told };

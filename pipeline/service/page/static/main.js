@@ -28,7 +28,8 @@ function tell(sentences) {
 function showChosen() {
   const few = files.length <= 4 ? files : [];
   chosen.replaceChildren(...few.map(item));
-  if (files.length > few.length) chosen.append(Object.assign(document.createElement("li"), { textContent: word("files", { count: files.length }) }));
+  const count = word("files", { count: files.length });
+  if (files.length > few.length) chosen.append(Object.assign(document.createElement("li"), { textContent: count }));
 }
 
 function item(file) {

@@ -37,7 +37,8 @@ export function useTable(result, { files, look }) {
     row.dataset.used = "1";
     const file = files[Number(row.dataset.index)];
     if (!file || !row.querySelector("img")) return;
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "look", textContent: row.dataset.name });
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: "look", textContent: row.dataset.name });
     button.setAttribute("aria-label", word("look", { name: row.dataset.name }));
     button.addEventListener("click", () => look(file));
     row.querySelector("th.name").replaceChildren(button);

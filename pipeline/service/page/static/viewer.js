@@ -123,13 +123,15 @@ export class Viewer {
   }
 
   windowControls(told) {
-    this.centreInput = this.named(word("centre"), this.range(word("centre"), 0, 255, 128, (value) => (this.window.centre = value)));
+    const centre = this.range(word("centre"), 0, 255, 128, (value) => (this.window.centre = value));
+    this.centreInput = this.named(word("centre"), centre);
     this.widthInput = this.named(word("width"), this.range(word("width"), 2, 512, 256, (value) => (this.window.width = value)));
     this.controls.append(Object.assign(document.createElement("small"), { textContent: told }));
   }
 
   zoomControls() {
-    this.zoomInput = this.named(word("zoom"), this.range(word("zoom"), 100, 100 * MOST_ZOOM, 100, (value) => (this.view.zoom = value / 100)));
+    const zoom = this.range(word("zoom"), 100, 100 * MOST_ZOOM, 100, (value) => (this.view.zoom = value / 100));
+    this.zoomInput = this.named(word("zoom"), zoom);
     const reset = Object.assign(document.createElement("button"), { type: "button", textContent: word("reset") });
     reset.addEventListener("click", () => this.reset());
     this.controls.append(reset);
@@ -206,7 +208,8 @@ export class Viewer {
     const out = new Uint8ClampedArray(base.length);
     const low = this.window.centre - this.window.width / 2;
     const scale = 256 / this.window.width;
-    const layers = ["lungs", "heat"].filter((name) => this.on[name] && this.pixels[name]).map((name) => [this.pixels[name].data, this.strength[name]]);
+    const shown = ["lungs", "heat"].filter((name) => this.on[name] && this.pixels[name]);
+    const layers = shown.map((name) => [this.pixels[name].data, this.strength[name]]);
     const through = Uint8ClampedArray.from({ length: 256 }, (_, level) => (level - low) * scale);
     for (let place = 0; place < base.length; place += 1) {
       if ((place & 3) === 3) {
