@@ -181,6 +181,23 @@ def test_a_folder_of_50_is_a_table_that_sorts_filters_and_is_saved(open_page, fo
         assert tab.locator("#rows tbody tr").count() == 50
 
 
+def test_a_folder_that_is_dropped_is_walked_through(open_page, tmp_path):
+    """As the browser itself drops one: folders within it, too."""
+    (tmp_path / "below" / "deeper").mkdir(parents=True)
+    for number in range(3):
+        (tmp_path / "below" / "deeper" / f"{number}.png").write_bytes(b"broken")
+    (tmp_path / "single.png").write_bytes(b"broken")
+    with open_page() as tab:
+        box = tab.locator("#drop").bounding_box()
+        dragged = {"items": [], "files": [str(tmp_path / "below"), str(tmp_path / "single.png")], "dragOperationsMask": 1}
+        session = tab.context.new_cdp_session(tab)
+        for kind in ("dragEnter", "dragOver", "drop"):
+            session.send("Input.dispatchDragEvent", {"type": kind, "x": box["x"] + 20, "y": box["y"] + 20, "data": dragged})
+        rows_there(tab, 4)
+        names = tab.locator("#rows tbody tr").evaluate_all("rows => rows.map((row) => row.dataset.name)")
+        assert sorted(names) == ["0.png", "1.png", "2.png", "single.png"]
+
+
 def test_a_name_that_a_spreadsheet_would_compute_is_text_in_the_csv(open_page):
     with open_page() as tab:
         choose(tab, *[(name, b"broken") for name in ("=1+1.png", 'a,"b".png', "plain.png")])
