@@ -51,7 +51,7 @@ test-realdata: setup
 
 # The page in Chromium; skipped where that or axe-core is absent.
 test-browser: setup
-	$(RUN) -m pytest -m browser tests/service/page
+	$(RUN) -m pytest -m browser -rs tests/service/page
 
 bench: setup
 	$(RUN) run_pipeline.py bench
