@@ -38,7 +38,7 @@ class Running:
     log: Path | None = None
 
     def memory(self) -> int:
-        """Bytes that it and its processes hold: what is shared among them is counted in its part (PSS, where it is told)."""
+        """Bytes that it and its processes hold: see `memory_of`."""
         return sum(map(memory_of, self.processes()))
 
     def processor_s(self) -> float:
@@ -66,10 +66,11 @@ class Running:
 
 
 def memory_of(process: psutil.Process) -> int:
-    """Bytes: PSS, where it is told; 0 of one that has ended."""
+    """Bytes of its own, 0 of one that has ended: what no file lies behind (Linux), else what it shares with none. Its part of
+    libraries would change with every other program that maps them, or ends."""
     with contextlib.suppress(psutil.Error):
-        told = process.memory_full_info()
-        return int(getattr(told, "pss", told.uss))
+        told = process.memory_info()
+        return int(told.rss - told.shared if hasattr(told, "shared") else process.memory_full_info().uss)
     return 0
 
 

@@ -12,7 +12,7 @@ from statistics import median
 
 import psutil
 
-from pipeline.cli.bench.service.load import ENTRY, Client, Running, form, load, memory_of, service
+from pipeline.cli.bench.service.load import ENTRY, Client, Running, form, load, service
 from pipeline.data.phantom import make_patient
 from pipeline.data.reading.scan_reader import decode_scan
 from pipeline.engine.errors import DataError
@@ -41,7 +41,7 @@ def bench_serve(repeats: int = 7, patients: int = 8) -> list[dict]:
     """Rows: throughput of single images and of batches, the time of a pair, and from start to ready. Taken in turns.
 
     processor_ratio: the same ratio by the processor's time, of which the clients' is no part. worker_mb, decoder_mb: what each
-    process holds after that.
+    process holds after that, libraries too.
     """
     known = shipped_bundles()
     pairs = pictures(patients)
@@ -71,7 +71,7 @@ def bench_serve(repeats: int = 7, patients: int = 8) -> list[dict]:
 
 
 def _megabytes(processes: list[psutil.Process]) -> list[int]:
-    return [round(memory_of(each) / MEGABYTE) for each in processes]
+    return [round(each.memory_info().rss / MEGABYTE) for each in processes]
 
 
 def _ask(opened: OpenedBundle[Manifest], **scans: bytes) -> None:
