@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from pipeline.cli import app as command_line
@@ -82,9 +83,18 @@ def test_a_folder_with_a_broken_image(bundle, data, tmp_path, call):
     assert int(rows[0]["lung_px_right"]) == pytest.approx(40 * 25, rel=0.15)
 
 
-def test_a_graph_without_the_head_that_heat_maps_need(bundle, data, tmp_path, call):
+@pytest.mark.parametrize("change", ["another operation", "channels too"])
+def test_a_graph_without_the_head_that_heat_maps_need(tiny, bundle, data, tmp_path, call, change):
+    model = onnx.load(bundle / tiny.NETWORK)
+    mean = next(node for node in model.graph.node if node.op_type == "ReduceMean")
+    if change == "another operation":
+        mean.op_type = "ReduceMax"
+    else:
+        next(field for field in mean.attribute if field.name == "axes").ints[:] = [1, 2, 3]
+    onnx.save(model, bundle / tiny.NETWORK)
+    tiny.describe(bundle)
     code, _, err = call("segment", "--bundle", bundle, data, "--gradcam", "--out", tmp_path / "out")
-    assert code == 2 and "0 nodes GlobalAveragePool" in err and not list((tmp_path / "out").rglob("*.png"))
+    assert code == 2 and "0 nodes GlobalAveragePool, or ReduceMean" in err and not list((tmp_path / "out").rglob("*.png"))
 
 
 def test_heat_maps_of_the_shipped_network(data, tmp_path, call):

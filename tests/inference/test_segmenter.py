@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
-from tiny_segmenter import KERNEL, write_segmenter
+from tiny_segmenter import KERNEL, NETWORK, describe, write_segmenter
 
 from pipeline.data.preprocessing import Profile, preprocess
 from pipeline.engine.errors import CorruptArtifactError, DataError
+from pipeline.inference.activation.class_activation import at_size
 from pipeline.inference.bundle import open_bundle
 from pipeline.inference.opened_bundle import softmax
+from pipeline.inference.segmenter.activation import SegmenterActivation
 from pipeline.inference.segmenter.segmenter import network_input, resized_back
 
 
@@ -76,3 +79,32 @@ def test_a_bundle_may_answer_with_the_mean_over_the_mirror_image(gray, tmp_path,
     # The tiny network looks at single pixels, so that its answer does not change.
     np.testing.assert_allclose(answer.lung_probs, plain.lung_probs, atol=1e-6)
     assert answer.probabilities == pytest.approx(plain.probabilities, abs=1e-6)
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.parametrize("keepdims", [0, 1])
+@pytest.mark.parametrize("told", ["attribute", "from behind", "input", "constant"])
+def test_heat_maps_whichever_way_a_graph_takes_the_mean_over_the_sides(gray, tmp_path, layout, keepdims, told):
+    bundle = write_segmenter(tmp_path / "tiny", layout)
+    model = onnx.load(bundle / NETWORK)
+    mean = next(node for node in model.graph.node if node.op_type == "ReduceMean")
+    axes, kept = (next(field for field in mean.attribute if field.name == name) for name in ("axes", "keepdims"))
+    kept.i = keepdims
+    if told == "from behind":
+        axes.ints[:] = [axis - 4 for axis in axes.ints]
+    elif told != "attribute":  # as of opset 18
+        stored = onnx.numpy_helper.from_array(np.array(axes.ints), "axes")
+        mean.attribute.remove(axes)
+        mean.input.append("axes")
+        model.opset_import[0].version = 18
+        if told == "input":
+            model.graph.initializer.append(stored)
+        else:
+            model.graph.node.insert(0, onnx.helper.make_node("Constant", [], ["axes"], value=stored))
+    onnx.checker.check_model(model)
+    onnx.save(model, bundle / NETWORK)
+    describe(bundle, layout)
+    drawn = SegmenterActivation(open_bundle(bundle).bundle).activation(gray, "GAMMA")
+    # the class's logit is twice the mean of the lung probabilities, which are the gray levels
+    seen = network_input(gray, open_bundle(bundle).bundle.manifest.profile)[0, ..., 0]
+    np.testing.assert_allclose(drawn, at_size(seen / seen.max(), gray.shape), atol=1e-5)

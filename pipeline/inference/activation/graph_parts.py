@@ -47,10 +47,29 @@ class GraphParts:
         """The node that makes a tensor, None for an input or a stored one."""
         return next((node for node in self._model.graph.node if tensor in node.output), None)
 
+    def axes_of(self, node: onnx.NodeProto) -> tuple[int, ...]:
+        """The axes that a reduction is over, of a tensor of four: told by an attribute up to opset 17, by a stored input since;
+        () where neither tells."""
+        from onnx import numpy_helper
+
+        told: list[int] = next((list(field.ints) for field in node.attribute if field.name == "axes"), [])
+        if not told and len(node.input) > 1:
+            stored = {tensor.name: tensor for tensor in self._model.graph.initializer}
+            maker = self.maker_of(node.input[1])
+            constant = next((field.t for field in maker.attribute if field.name == "value"), None) if maker is not None else None
+            tensor = stored.get(node.input[1], constant)
+            told = numpy_helper.to_array(tensor).ravel().tolist() if tensor is not None else []
+        return tuple(sorted(axis % 4 for axis in told))
+
     def part(self, inputs: Sequence[str], outputs: Sequence[str]) -> Graph:
         """What computes some tensors from others; its outputs are these, in this order."""
         model = self._extractor.extract_model(list(inputs), list(outputs))
         return open_graph(self.path, self._device, spinning=True, content=model.SerializeToString())
+
+
+def keeps_axes(node: onnx.NodeProto) -> bool:
+    """Whether what a mean over axes gives has these axes still, of one place each."""
+    return next((bool(field.i) for field in node.attribute if field.name == "keepdims"), True)
 
 
 def _loaded(path: Path) -> onnx.ModelProto:

@@ -8,13 +8,14 @@ from pipeline.engine.arrays import Array
 from pipeline.engine.errors import UsageError
 from pipeline.inference.activation.channel_gradients import channel_gradients
 from pipeline.inference.activation.class_activation import at_size, grad_cam
-from pipeline.inference.activation.graph_parts import GraphParts
+from pipeline.inference.activation.graph_parts import GraphParts, keeps_axes
 from pipeline.inference.segmenter.bundle import CLASSIFICATION, SegmenterBundle, network_path
 from pipeline.inference.segmenter.segmenter import network_input
 from pipeline.inference.sessions import Device
 
-# Up to opset 17 the mean over maps with channels first; of 18, over maps with channels last, its two axes dropped.
+# The mean over the sides of maps: its own operation with channels first, else, and as exports of opset 18 have it, one over axes.
 POOL, REDUCED = "GlobalAveragePool", "ReduceMean"
+FIRST, LAST = (2, 3), (1, 2)
 # The head is linear but for the corners of its ReLUs: a short step meets few of them.
 STEP = 0.003
 
@@ -26,14 +27,17 @@ class SegmenterActivation:
         """Raises UsageError where no mean over the decoded maps leads to the classes; CorruptArtifactError: no graph."""
         self.bundle = bundle
         parts = GraphParts(network_path(bundle), device)
-        pools = parts.nodes(POOL, REDUCED)
+        means = [(node, FIRST if node.op_type == POOL else parts.axes_of(node)) for node in parts.nodes(POOL, REDUCED)]
+        pools = [(node, sides) for node, sides in means if sides in (FIRST, LAST)]
         if len(pools) != 1:
             raise UsageError(
-                f"{parts.path}: {len(pools)} nodes {POOL} or {REDUCED}, where the head that reads the maps' means has one.",
+                f"{parts.path}: {len(pools)} nodes {POOL}, or {REDUCED} over both sides; one has to make the means that the head reads.",
                 "Export the network with this program.",
             )
-        self._door, self._means, self._last = parts.inputs[0], pools[0].output[0], pools[0].op_type == REDUCED
-        self._maps_of = parts.part([self._door], [pools[0].input[0]])
+        pool, sides = pools[0]
+        self._door, self._means = parts.inputs[0], pool.output[0]
+        self._last, self._kept = sides == LAST, keeps_axes(pool)
+        self._maps_of = parts.part([self._door], [pool.input[0]])
         self._head = parts.part([self._means], [CLASSIFICATION])
 
     def activation(self, gray: Array, class_name: str) -> Array:
@@ -49,7 +53,8 @@ class SegmenterActivation:
         maps = maps if self._last else maps.transpose(1, 2, 0)
 
         def logit(means: Array) -> Array:
-            means = means if self._last else means[:, :, None, None]
+            if self._kept:
+                means = means[:, None, None, :] if self._last else means[:, :, None, None]
             return self._head.run({self._means: means})[0][:, index].astype(np.float64)
 
         return at_size(grad_cam(maps, channel_gradients(logit, maps.mean(axis=(0, 1)), STEP)), gray.shape)
