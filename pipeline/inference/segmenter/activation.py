@@ -31,7 +31,7 @@ class SegmenterActivation:
         pools = [(node, sides) for node, sides in means if sides in (FIRST, LAST)]
         if len(pools) != 1:
             raise UsageError(
-                f"{parts.path}: {len(pools)} nodes {POOL}, or {REDUCED} over both sides; one has to make the means that the head reads.",
+                f"{parts.path}: {len(pools)} nodes {POOL}, or {REDUCED} over both sides; one has to make the head's means.",
                 "Export the network with this program.",
             )
         pool, sides = pools[0]
