@@ -67,7 +67,7 @@ def _lock_fault(folder: Path) -> tuple[str, str] | None:
         finally:
             second.release()
             first.release()
-    except (OSError, NotImplementedError) as fault:
+    except (OSError, RuntimeError) as fault:  # where the system has no such locks
         return (f"{folder.parent}: files cannot be locked ({fault})", f"no run begins there: without a lock {cost}")
     return (f"{folder.parent}: a lock does not keep a second process out", cost)
 
@@ -75,6 +75,6 @@ def _lock_fault(folder: Path) -> tuple[str, str] | None:
 def _takes_links(folder: Path) -> bool:
     try:
         (folder / "link").symlink_to(folder / "file")
-    except (OSError, NotImplementedError):
+    except (OSError, RuntimeError):  # where the system has no links
         return False
     return True

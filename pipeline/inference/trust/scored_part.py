@@ -39,7 +39,6 @@ def scored_part(modality: str, metrics: Mapping[str, Any], rows: Any = None, pat
     return ScoredPart(modality, _count(rows), _count(patients), found)
 
 
-
 def _count(told: Any) -> int | None:
     return told if isinstance(told, int) else None
 
